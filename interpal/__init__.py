@@ -1,0 +1,86 @@
+"""Log in to Interpals once, and keep the session encrypted for every later run.
+
+Names are imported when they are first used: `import interpal` itself loads nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from interpal._version import __version__
+
+if TYPE_CHECKING:
+    from interpal.async_client import AsyncInterpalClient
+    from interpal.client import InterpalClient
+    from interpal.events import Event
+    from interpal.exceptions import (
+        AccountMismatchError,
+        AmbiguousAccountError,
+        APIError,
+        AuthenticationError,
+        InterpalException,
+        InvalidCredentialsError,
+        NetworkError,
+        RateLimitError,
+        SessionExpiredError,
+        ValidationError,
+        VaultError,
+    )
+    from interpal.session import Session, SessionInfo
+    from interpal.session_manager import SessionManager
+
+_HOME = {
+    "APIError": "exceptions",
+    "AccountMismatchError": "exceptions",
+    "AmbiguousAccountError": "exceptions",
+    "AsyncInterpalClient": "async_client",
+    "AuthenticationError": "exceptions",
+    "Event": "events",
+    "InterpalClient": "client",
+    "InterpalException": "exceptions",
+    "InvalidCredentialsError": "exceptions",
+    "NetworkError": "exceptions",
+    "RateLimitError": "exceptions",
+    "Session": "session",
+    "SessionExpiredError": "exceptions",
+    "SessionInfo": "session",
+    "SessionManager": "session_manager",
+    "ValidationError": "exceptions",
+    "VaultError": "exceptions",
+}
+
+__all__ = [  # noqa: PLE0604
+    "APIError",
+    "AccountMismatchError",
+    "AmbiguousAccountError",
+    "AsyncInterpalClient",
+    "AuthenticationError",
+    "Event",
+    "InterpalClient",
+    "InterpalException",
+    "InvalidCredentialsError",
+    "NetworkError",
+    "RateLimitError",
+    "Session",
+    "SessionExpiredError",
+    "SessionInfo",
+    "SessionManager",
+    "ValidationError",
+    "VaultError",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -1,0 +1,268 @@
+"""`AsyncInterpalClient`: runs the same flows with aiohttp, and never holds the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from interpal import protocol
+from interpal.exceptions import NetworkError
+from interpal.flight import in_flight, running_for
+from interpal.flows import resume
+from interpal.operations import Awaiting, Operation, Operations, PlainOperation
+from interpal.protocol import Pause, Request, Response
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable
+
+    import aiohttp
+    from typing_extensions import Self
+
+    from interpal.flows.wait import Flow, Step
+
+T = TypeVar("T")
+
+_PIECE = 65536
+
+
+class _Ended(NamedTuple):
+    """A flow that has returned. (A future cannot carry its StopIteration.)"""
+
+    value: Any
+
+
+async def drive(flow: Flow[T], send: Callable[[Request], Any]) -> T:
+    """Run a flow to its end: each step in a worker thread, requests and pauses awaited.
+
+    A cancelled task waits for the step that is running, then closes the flow in a worker, so
+    that its locks are free when the cancellation goes on.
+    """
+    context = contextvars.copy_context()
+    context.run(running_for.set, id(asyncio.get_running_loop()))
+    answer: Any = None
+    trouble: NetworkError | None = None
+
+    def step() -> Step | _Ended:
+        try:
+            return flow.send(answer) if trouble is None else flow.throw(trouble)
+        except StopIteration as end:
+            return _Ended(end.value)
+
+    try:
+        while True:
+            done = await _in_worker(context, step)
+            if isinstance(done, _Ended):
+                result: T = done.value
+                return result
+            answer = trouble = None
+            if isinstance(done, Pause):
+                await asyncio.sleep(done.seconds)
+            else:
+                try:
+                    answer = await send(done)
+                except NetworkError as error:
+                    trouble = error
+    finally:
+        # A flow that has ended is closed at once; one that has not may hold locks.
+        if flow.gi_frame is not None:  # type: ignore[attr-defined]
+            await _in_worker(context, flow.close)
+
+
+async def _in_worker(context: contextvars.Context, step: Callable[[], T]) -> T:
+    """Do *step* in a worker thread; a cancellation is passed on after it has ended."""
+    loop = asyncio.get_running_loop()
+    work = loop.run_in_executor(None, context.run, step)
+    cancelled: asyncio.CancelledError | None = None
+    while not work.done():
+        try:
+            await asyncio.wait([work])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        work.exception()  # Seen: the cancellation is what the caller is told.
+        raise cancelled
+    return work.result()
+
+
+class AiohttpRequester:
+    """Sends requests with aiohttp. Its session is opened at the first one."""
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+        self._http: aiohttp.ClientSession | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def __call__(self, request: Request) -> Response:
+        """Send one request. Redirects are not followed. Raises `NetworkError`."""
+        import aiohttp
+
+        http = await self._session()
+        where = f"{request.method} {request.url.partition('?')[0]}"
+        try:
+            async with http.request(
+                request.method,
+                _exact(request.url),
+                headers=dict(request.headers),
+                data=_body(request.body),
+                allow_redirects=False,
+                proxy=_proxy(request.url),
+            ) as reply:
+                body = await _read(reply, where)
+                headers = tuple((name.lower(), text) for name, text in reply.headers.items())
+                return Response(reply.status, headers, body)
+        except asyncio.TimeoutError:
+            reason = f"no answer within {self._timeout:g} seconds"
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            reason = _reason(error)
+        # Outside the handler: the library's error carries the request, and with it the session.
+        raise NetworkError(f"{where}: {reason}")
+
+    async def close(self) -> None:
+        """Close the connections. The next request opens new ones."""
+        http, self._http = self._http, None
+        if http is not None:
+            await http.close()
+
+    async def _session(self) -> aiohttp.ClientSession:
+        import aiohttp
+
+        loop = asyncio.get_running_loop()
+        if self._http is not None and self._loop is not loop:
+            # The client outlived `asyncio.run`: connections of the old loop are gone with it.
+            await self.close()
+        if self._http is None:
+            self._loop = loop
+            self._http = aiohttp.ClientSession(
+                # Cookies are the session's and travel with it; a jar would mix accounts.
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"Accept-Encoding": "identity"},
+                timeout=aiohttp.ClientTimeout(
+                    total=2 * self._timeout,
+                    connect=None,
+                    sock_connect=self._timeout,
+                    sock_read=self._timeout,
+                ),
+            )
+        return self._http
+
+
+def _exact(url: str) -> Any:
+    from yarl import URL
+
+    return URL(url, encoded=True)
+
+
+def _body(body: bytes | Iterable[bytes] | None) -> Any:
+    if body is None or isinstance(body, bytes) or hasattr(body, "read"):
+        return body
+    return _pieces(body)
+
+
+async def _pieces(body: Iterable[bytes]) -> AsyncIterator[bytes]:
+    for piece in body:
+        yield piece
+
+
+def _proxy(url: str) -> str | None:
+    """The proxy of the environment; a loopback server is never asked through one."""
+    from urllib.parse import urlsplit
+    from urllib.request import getproxies, proxy_bypass
+
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if protocol.is_loopback(host) or proxy_bypass(host):
+        return None
+    return getproxies().get(parts.scheme)
+
+
+async def _read(reply: aiohttp.ClientResponse, where: str) -> bytes:
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in reply.content.iter_chunked(_PIECE):
+        pieces.append(piece)
+        size += len(piece)
+        if size > protocol.LARGEST_REPLY:
+            raise NetworkError(
+                f"{where}: the reply has more than {protocol.LARGEST_REPLY // 2**20} MiB"
+            )
+    return b"".join(pieces)
+
+
+def _reason(error: BaseException) -> str:
+    """What went wrong, in words of our own: the library's text may quote the request."""
+    import aiohttp
+
+    if isinstance(error, aiohttp.ClientSSLError):
+        return "the server's certificate was not accepted, or TLS failed"
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "the server closed the connection without an answer"
+    if isinstance(error, OSError) and error.strerror:
+        return f"no connection: {error.strerror}"
+    return f"the connection failed ({type(error).__name__})"
+
+
+class AsyncInterpalClient(Operations, Awaiting):
+    """The client for asyncio: the same operations as `InterpalClient`, awaited.
+
+    Its construction does no I/O: the saved session is resumed in `async with`, or at the first
+    awaited call. `login()`, `import_session()`, `export_session()`, `get_session_info()` and
+    `clear_saved_session()` are plain calls, as in interpal 1.x; `alogin()`,
+    `aget_session_info()` and `aclear_saved_session()` are the twins that never hold the loop.
+    """
+
+    def _begin(self) -> None:
+        self._send = AiohttpRequester(self._account.settings.timeout)
+
+    login = PlainOperation(Operations._login)
+    import_session = PlainOperation(Operations._import_session)
+    get_session_info = PlainOperation(Operations._get_session_info)
+    clear_saved_session = PlainOperation(Operations._clear_saved_session)
+
+    alogin = Operation(Operations._login)
+    aget_session_info = Operation(Operations._get_session_info)
+    aclear_saved_session = Operation(Operations._clear_saved_session)
+
+    async def _run(self, flow: Flow[T]) -> T:
+        return await drive(flow, self._send)
+
+    def _run_plainly(self, flow: Flow[T]) -> T:
+        """Run a flow on the spot, with the driver of `InterpalClient`."""
+        from interpal.client import Requester
+        from interpal.client import drive as drive_here
+
+        try:
+            loop = id(asyncio.get_running_loop())
+        except RuntimeError:
+            loop = 0
+        if loop and any(in_flight(place, loop) for place in (self._account, self._account.place)):
+            flow.close()
+            raise RuntimeError(
+                "a task of this event loop is in the middle of a login, and a plain call would "
+                "stop it for ever: use await client.alogin() (or aget_session_info(), "
+                "aclear_saved_session())"
+            )
+        send = Requester(self._account.settings.timeout)
+        try:
+            return drive_here(flow, send)
+        finally:
+            send.close()
+
+    async def close(self) -> None:
+        """Close connections and forget the vault's key. The session stays saved."""
+        await self._send.close()
+        manager = self._account.manager
+        if manager is not None:
+            await _in_worker(contextvars.copy_context(), manager.close)
+
+    async def __aenter__(self) -> Self:
+        if self._account.may_login or self._account.manager is not None:
+            try:
+                await self._run(resume.start(self._account))
+            except BaseException:
+                await self.close()
+                raise
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.close()

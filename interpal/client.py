@@ -1,0 +1,194 @@
+"""`InterpalClient`: runs the flows with requests."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from interpal import protocol
+from interpal.exceptions import NetworkError
+from interpal.flows import resume
+from interpal.operations import Blocking, Operation, Operations
+from interpal.protocol import Pause, Request, Response
+
+if TYPE_CHECKING:
+    import requests
+    from typing_extensions import Self
+
+    from interpal.flows.wait import Flow
+
+T = TypeVar("T")
+
+_PIECE = 65536
+
+
+def drive(flow: Flow[T], send: Callable[[Request], Response]) -> T:
+    """Run a flow to its end: send its requests, sleep its pauses. Frees its locks, whatever comes."""
+    try:
+        step = next(flow)
+        while True:
+            answer: Response | None = None
+            trouble: NetworkError | None = None
+            if isinstance(step, Pause):
+                time.sleep(step.seconds)
+            else:
+                try:
+                    answer = send(step)
+                except NetworkError as error:
+                    trouble = error
+            step = flow.send(answer) if trouble is None else flow.throw(trouble)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    finally:
+        flow.close()
+
+
+class Requester:
+    """Sends requests with the requests library. Used from many threads at once."""
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+        self._http: requests.Session | None = None
+        self._making = threading.Lock()
+
+    def __call__(self, request: Request) -> Response:
+        """Send one request. Redirects are not followed. Raises `NetworkError`."""
+        import requests
+        import urllib3
+
+        http = self._session()
+        deadline = time.monotonic() + 2 * self._timeout
+        where = f"{request.method} {request.url.partition('?')[0]}"
+        try:
+            with http.request(
+                request.method,
+                request.url,
+                headers=dict(request.headers),
+                data=request.body,
+                timeout=self._timeout,
+                allow_redirects=False,
+                stream=True,
+                proxies=_proxies(request.url),
+            ) as reply:
+                body = _read(reply, deadline, where)
+                headers = tuple((name.lower(), text) for name, text in reply.raw.headers.items())
+                return Response(reply.status_code, headers, body)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            reason = _reason(error, self._timeout)
+        # Outside the handler: the library's error carries the request, and with it the session.
+        raise NetworkError(f"{where}: {reason}")
+
+    def close(self) -> None:
+        """Close the connections. The next request opens new ones."""
+        with self._making:
+            http, self._http = self._http, None
+        if http is not None:
+            http.close()
+
+    def _session(self) -> requests.Session:
+        with self._making:
+            if self._http is None:
+                self._http = _new_session()
+            return self._http
+
+
+def _new_session() -> requests.Session:
+    from http.cookiejar import DefaultCookiePolicy
+
+    import requests
+
+    http = requests.Session()
+    # Cookies are the session's and travel with it; a jar would mix accounts.
+    http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    # No credentials from ~/.netrc beside the session's own.
+    http.auth = _no_auth
+    # A body of unknown size after decompression is not worth the bytes saved.
+    http.headers["Accept-Encoding"] = "identity"
+    return http
+
+
+def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+def _proxies(url: str) -> dict[str, str] | None:
+    """None for the proxies of the environment; a loopback server is never asked through one."""
+    from urllib.parse import urlsplit
+
+    loopback = protocol.is_loopback(urlsplit(url).hostname or "")
+    return {"no_proxy": "*"} if loopback else None
+
+
+def _read(reply: requests.Response, deadline: float, where: str) -> bytes:
+    pieces: list[bytes] = []
+    size = 0
+    while True:
+        piece = reply.raw.read1(_PIECE, decode_content=True)
+        if not piece:
+            return b"".join(pieces)
+        pieces.append(piece)
+        size += len(piece)
+        if size > protocol.LARGEST_REPLY:
+            raise NetworkError(f"{where}: the reply has more than {protocol.LARGEST_REPLY // 2**20} MiB")
+        if time.monotonic() > deadline:
+            raise NetworkError(f"{where}: the reply did not end in time")
+
+
+def _reason(error: BaseException, timeout: float) -> str:
+    """What went wrong, in words of our own: the library's text may quote the request."""
+    import requests
+
+    if isinstance(error, requests.exceptions.SSLError):
+        return "the server's certificate was not accepted, or TLS failed"
+    if isinstance(error, requests.exceptions.ConnectTimeout):
+        return f"no connection within {timeout:g} seconds"
+    if isinstance(error, requests.exceptions.Timeout):
+        return f"no answer within {timeout:g} seconds"
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "the proxy of the environment did not answer"
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror and not isinstance(
+            cause, requests.RequestException
+        ):
+            return f"no connection: {cause.strerror}"
+        inner = next((item for item in cause.args if isinstance(item, BaseException)), None)
+        cause = getattr(cause, "reason", None) or inner or cause.__cause__ or cause.__context__
+        cause = cause if isinstance(cause, BaseException) else None
+    return f"the connection failed ({type(error).__name__})"
+
+
+class InterpalClient(Operations, Blocking):
+    """A client whose session is kept, encrypted, from run to run.
+
+    With `auto_login=True` it resumes or logs in during construction. May be used from many
+    threads at once. `close()`, or `with`, lets go of connections; the session stays saved.
+    """
+
+    def _begin(self) -> None:
+        self._send = Requester(self._account.settings.timeout)
+        if self._account.may_login or self._account.manager is not None:
+            self._run(resume.start(self._account))
+
+    login = Operation(Operations._login)
+    import_session = Operation(Operations._import_session)
+    get_session_info = Operation(Operations._get_session_info)
+    clear_saved_session = Operation(Operations._clear_saved_session)
+
+    def _run(self, flow: Flow[T]) -> T:
+        return drive(flow, self._send)
+
+    def close(self) -> None:
+        """Close connections and forget the vault's key. The session stays saved."""
+        self._send.close()
+        if self._account.manager is not None:
+            self._account.manager.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()

@@ -1,0 +1,204 @@
+"""Every error of the package.
+
+    InterpalException
+    ├─ ValidationError (also ValueError)         a bad argument; names it
+    ├─ AuthenticationError  .status_code
+    │  ├─ InvalidCredentialsError                 the server refused username and password
+    │  ├─ SessionExpiredError  .expired_at .replayed   ended, and no credentials to log in again
+    │  └─ AccountMismatchError  .expected .found
+    ├─ AmbiguousAccountError  .accounts
+    ├─ NetworkError                               nothing can be said of the session
+    ├─ APIError  .status_code
+    │  └─ RateLimitError  .retry_after
+    └─ VaultError  .path
+       ├─ VaultNotFoundError   ├─ VaultExistsError
+       ├─ VaultKeyError: KeyRequiredError, WrongKeyError, AmbiguousKeyError, KeySourceError
+       ├─ VaultFormatError: VaultVersionError, VaultLimitError
+       ├─ VaultCorruptError    ├─ VaultRollbackError
+       ├─ VaultPermissionError  what is insecure, and the command that mends it
+       ├─ VaultIOError: NotDurableError (saved, but the folder could not be synced)
+       ├─ LockTimeoutError  .holder
+       └─ StoreUnavailableError
+
+A message says what happened, to which path or account, and what to do. It never holds a
+secret; facts that a program may want are attributes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+
+class InterpalException(Exception):  # noqa: N818  (the name that users of interpal 1.x catch)
+    """Base of every error that this package raises on purpose."""
+
+
+class ValidationError(InterpalException, ValueError):
+    """An argument is wrong. The message names it."""
+
+
+class AuthenticationError(InterpalException):
+    """The server refused, or the session cannot be used.
+
+    `status_code` is the HTTP status where there was one, else None.
+    """
+
+    def __init__(self, message: str, *, status_code: int | None = None) -> None:
+        super().__init__(message)
+        self.status_code = status_code
+
+
+class InvalidCredentialsError(AuthenticationError):
+    """The server refused this username and password."""
+
+
+class SessionExpiredError(AuthenticationError):
+    """The session has ended and there are no credentials to log in again.
+
+    `expired_at` is the session's own expiry where that is what ended it. `replayed` tells
+    whether the request was sent a second time, with a new session.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status_code: int | None = None,
+        expired_at: datetime | None = None,
+        replayed: bool = False,
+    ) -> None:
+        super().__init__(message, status_code=status_code)
+        self.expired_at = expired_at
+        self.replayed = replayed
+
+
+class AccountMismatchError(AuthenticationError):
+    """The session belongs to another account than the one that was asked for."""
+
+    def __init__(self, message: str, *, expected: str | None, found: str | None) -> None:
+        super().__init__(message)
+        self.expected = expected
+        self.found = found
+
+
+class AmbiguousAccountError(InterpalException):
+    """The vault holds several accounts and no username says which. `accounts` lists them."""
+
+    def __init__(self, message: str, *, accounts: Iterable[str]) -> None:
+        super().__init__(message)
+        self.accounts = tuple(accounts)
+
+
+class NetworkError(InterpalException):
+    """The server could not be asked. Nothing can be said of the session."""
+
+
+class APIError(InterpalException):
+    """The server answered with an error. `status_code` is its HTTP status."""
+
+    def __init__(self, message: str, *, status_code: int | None = None) -> None:
+        super().__init__(message)
+        self.status_code = status_code
+
+
+class RateLimitError(APIError):
+    """Too many requests. `retry_after` is the seconds to wait, None if nobody said."""
+
+    def __init__(
+        self, message: str, *, retry_after: float | None = None, status_code: int | None = 429
+    ) -> None:
+        super().__init__(message, status_code=status_code)
+        self.retry_after = retry_after
+
+
+class VaultError(InterpalException):
+    """Something about a vault. `path` is its path, or the URL of its store without secrets."""
+
+    def __init__(self, message: str, *, path: str | None = None) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class VaultNotFoundError(VaultError):
+    """There is no vault at the path."""
+
+
+class VaultExistsError(VaultError):
+    """There is something at the path already."""
+
+
+class VaultKeyError(VaultError):
+    """The vault cannot be opened with what is at hand."""
+
+
+class KeyRequiredError(VaultKeyError):
+    """No key, or only one of the other kind than the vault has slots for."""
+
+
+class WrongKeyError(VaultKeyError):
+    """No slot of the vault opens with this passphrase or key (or a slot was tampered with)."""
+
+
+class AmbiguousKeyError(VaultKeyError):
+    """Two sources of a key are set. The message names both and shows neither."""
+
+
+class KeySourceError(VaultKeyError):
+    """A source of a key is set but gives no key."""
+
+
+class VaultFormatError(VaultError):
+    """This is no vault, or not one by the letter of the format."""
+
+
+class VaultVersionError(VaultFormatError):
+    """A vault of another version of the format; nothing was guessed and nothing touched."""
+
+
+class VaultLimitError(VaultFormatError):
+    """Something of the right kind is beyond a bound of the format."""
+
+
+class VaultCorruptError(VaultError):
+    """The vault was damaged or tampered with: a slot opened and what is behind it is wrong."""
+
+
+class VaultRollbackError(VaultError):
+    """The vault is an older copy than the one the caller has seen."""
+
+    def __init__(self, message: str, *, path: str | None = None, generation: int, minimum: int):
+        super().__init__(message, path=path)
+        self.generation = generation
+        self.minimum = minimum
+
+
+class VaultPermissionError(VaultError):
+    """A file or folder is not safe or not ours. The message gives the command that mends it."""
+
+
+class VaultIOError(VaultError):
+    """The operating system refused. `errno` is its number; the old content is intact."""
+
+    def __init__(self, message: str, *, path: str | None = None, errno: int | None = None) -> None:
+        super().__init__(message, path=path)
+        self.errno = errno
+
+
+class NotDurableError(VaultIOError):
+    """Saved, but the folder could not be synced: a power cut might bring the old file back."""
+
+
+class LockTimeoutError(VaultError):
+    """Another process holds the lock. `holder` is its pid or name, None if it is not known."""
+
+    def __init__(self, message: str, *, path: str | None = None, holder: str | None = None) -> None:
+        super().__init__(message, path=path)
+        self.holder = holder
+
+
+class StoreUnavailableError(VaultError):
+    """The store of the vault does not answer."""

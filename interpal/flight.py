@@ -1,0 +1,57 @@
+"""One flight per account in one process: threads and tasks line up here before any file lock."""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextvars import ContextVar
+
+_guard = threading.Lock()
+_flights: dict[tuple[object, str], Flight] = {}
+
+
+# The event loop that a flow runs for; the flow itself runs in a worker thread.
+running_for: ContextVar[int | None] = ContextVar("running_for", default=None)
+
+
+class Flight:
+    """The right of one flow to log in to an account. Belongs to the flow, not to a thread."""
+
+    __slots__ = ("_key", "_loop")
+
+    def __init__(self, key: tuple[object, str]) -> None:
+        """*key* names the place that sessions are kept in, and the account."""
+        self._key = key
+        self._loop = running_for.get()
+
+    def try_acquire(self) -> bool:
+        """Take the account's flight if nobody in this process has it. Never blocks."""
+        with _guard:
+            return _flights.setdefault(self._key, self) is self
+
+    def holder(self) -> str | None:
+        """This process."""
+        return str(os.getpid())
+
+    def release(self) -> None:
+        """Free it. Does nothing where this object does not hold it."""
+        with _guard:
+            if _flights.get(self._key) is self:
+                del _flights[self._key]
+
+
+def in_flight(place: object, loop: int) -> bool:
+    """Whether a task of the event loop *loop* is in the middle of a login at *place*."""
+    with _guard:
+        return any(key[0] == place and flight._loop == loop for key, flight in _flights.items())
+
+
+def _forget_after_fork() -> None:
+    """The flights of the parent go on in the parent alone."""
+    global _guard
+    _guard = threading.Lock()
+    _flights.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_after_fork)

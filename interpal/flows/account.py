@@ -1,0 +1,212 @@
+"""What the flows of one client share: its settings, its session, and what may be done about it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from interpal import protocol
+from interpal._secret import Secret
+from interpal.events import Event, OnEvent, tell
+from interpal.exceptions import AuthenticationError, SessionExpiredError
+from interpal.protocol import Request
+from interpal.session import Session
+from interpal.session_manager import SessionManager, record_name, utc_now
+
+
+class Settings(NamedTuple):
+    """What a client was constructed with, checked; times in seconds."""
+
+    base_url: str
+    user_agent: str
+    lifetime: timedelta
+    revalidate_after: float
+    timeout: float
+    max_retries: int
+    min_interval: float
+    lock_timeout: float
+    on_event: OnEvent | None
+
+
+class Account:
+    """The account of one client, shared by all its threads and tasks.
+
+    `session` is replaced, never changed, so that reading it needs no lock.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        manager: SessionManager | None,
+        *,
+        username: str | None = None,
+        password: Secret | None = None,
+        session: Session | None = None,
+        may_login: bool = False,
+    ) -> None:
+        self.settings = settings
+        self.manager = manager
+        self.username = username
+        self.password = password
+        self.session = session
+        # Whether the session is in the vault.
+        self.persisted = False
+        # Whether the saved session was looked for.
+        self.started = session is not None
+        # Whether an ended session may be followed by a login of our own accord.
+        self.may_login = may_login
+        # A session that the caller handed over lives in memory alone.
+        self.in_memory = session is not None
+        # Why there is no session, where one has ended.
+        self.ended: SessionExpiredError | None = None
+        # The last session that the server was seen to take.
+        self.seen_working: Session | None = None
+        # No login before this moment of the monotonic clock.
+        self.held_until = 0.0
+        self._next_slot = 0.0
+        self._slots = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"<Account {self.username}>"
+
+    @property
+    def has_credentials(self) -> bool:
+        return bool(self.username) and self.password is not None
+
+    @property
+    def origin(self) -> str:
+        return protocol.origin_of(self.settings.base_url)
+
+    @property
+    def place(self) -> object:
+        """Where its sessions are kept: what clients have to share to share a login."""
+        return self if self.manager is None else self.manager.path
+
+    @property
+    def flight_key(self) -> tuple[object, str]:
+        """What threads and tasks of this process must agree on to share one login."""
+        return self.place, record_name(self.username or "")
+
+    def use(self, username: str, password: Secret | None) -> None:
+        """Take on other credentials. Another account's session and password are dropped."""
+        if self.username is not None and record_name(username) != record_name(self.username):
+            self.session = None
+            self.persisted = False
+            self.password = None
+            self.in_memory = False
+        self.username = username
+        if password is not None:
+            self.password = password
+        if self.manager is not None:
+            self.manager.use_account(username)
+
+    def adopt(self, session: Session, *, persisted: bool) -> None:
+        self.session = session
+        self.persisted = persisted
+        self.in_memory = False
+        self.ended = None
+
+    def replace(self, seen: Session, session: Session) -> None:
+        """Put *session* in the place of *seen*, unless a newer one has taken it."""
+        if seen.same_credentials(self.session):
+            self.session = session
+
+    def forget(self, seen: Session | None = None) -> None:
+        """Drop the session; with *seen*, only if it is still that one."""
+        if seen is None or seen.same_credentials(self.session):
+            self.session = None
+            self.persisted = False
+            self.in_memory = False
+
+    def expired(self, session: Session, *, status_code: int | None = None) -> SessionExpiredError:
+        """The error for a session that is over and that nothing can be done about."""
+        who = session.username or "this account"
+        over = session.has_expired(utc_now())
+        why = f"expired at {session.expires_at}" if over else "was ended by the server"
+        how = (
+            "call login()"
+            if self.has_credentials
+            else "log in again with username= and password=, or import a new session"
+        )
+        return SessionExpiredError(
+            f"the session of {who} {why}: {how}",
+            status_code=status_code,
+            expired_at=session.expires_at if over else None,
+        )
+
+    def no_session(self) -> AuthenticationError:
+        """The error for a call without any session."""
+        return self.ended or AuthenticationError(
+            "there is no session: call login(), give session_cookie=, or import_session()"
+        )
+
+    # Requests.
+
+    def self_request(self) -> Request:
+        """`GET /v1/account/self`, which only a live session gets an answer to."""
+        return self.request("GET", protocol.SELF_PATH)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: Any = None,
+    ) -> Request:
+        """A request below the base URL, without the session, which is put in when it is sent."""
+        return Request(
+            method.upper(),
+            protocol.url_of(self.settings.base_url, path, params),
+            {
+                "User-Agent": self.settings.user_agent,
+                "Accept": "application/json",
+                **(headers or {}),
+            },
+            body,
+        )
+
+    def authenticated(self, session: Session, request: Request) -> Request:
+        """The request with the session's cookie and token."""
+        carried = protocol.session_headers(
+            session.session_cookie, session.auth_token, session.cookies
+        )
+        taken = {name.lower() for name in carried}
+        others = {k: v for k, v in request.headers.items() if k.lower() not in taken}
+        return request._replace(headers={**others, **carried})
+
+    def next_slot(self) -> float:
+        """Seconds to wait before the next request, by `min_interval`; takes the place in line."""
+        interval = self.settings.min_interval
+        if not interval:
+            return 0.0
+        with self._slots:
+            now = time.monotonic()
+            slot = max(now, self._next_slot)
+            self._next_slot = slot + interval
+        return slot - now
+
+    def secrets(self) -> list[str]:
+        """What no text of a server may carry into a message."""
+        session = self.session
+        secrets = [] if self.password is None else [self.password.text]
+        if session is not None:
+            secrets += [session.session_cookie, session.auth_token or "", *session.cookies.values()]
+        return secrets
+
+    # Events.
+
+    def tell(self, name: str, username: str | None = None, **facts: Any) -> None:
+        """Log an event and hand it to the hook."""
+        path = None if self.manager is None else self.manager.path
+        event = Event(name, username or self.username, path, utc_now(), facts)
+        tell(event, self.settings.on_event)
+
+    def notify(self, name: str, facts: dict[str, Any]) -> None:
+        """Events of the session manager."""
+        self.tell(name, **facts)
+

@@ -1,0 +1,79 @@
+"""How flows wait: for a lock, or for an action that needs one. Waiting is a `Pause`."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Generator
+from typing import Any, Protocol, TypeVar, Union
+
+from interpal._log import Logger
+from interpal.exceptions import LockTimeoutError
+from interpal.protocol import Pause, Request
+
+T = TypeVar("T")
+Step = Union[Request, Pause]
+Flow = Generator[Step, Any, T]
+
+_log = Logger("interpal.flows")
+
+SHORTEST_PAUSE = 0.005
+LONGEST_PAUSE = 0.25
+WAITING_IS_SHOWN_AFTER = 1.0
+
+
+class Lock(Protocol):
+    """What can be waited for."""
+
+    def try_acquire(self) -> bool: ...
+
+    def holder(self) -> str | None: ...
+
+
+def pauses(longest: float = LONGEST_PAUSE) -> Generator[Pause, None, None]:
+    """Growing pauses with jitter, so that those who wait do not come back in step."""
+    pause = SHORTEST_PAUSE
+    while True:
+        yield Pause(pause * random.uniform(0.5, 1.0))  # noqa: S311  (spreads load, hides nothing)
+        pause = min(pause * 2, longest)
+
+
+def patiently(action: Callable[[], T], seconds: float) -> Flow[T]:
+    """Do *action*, again and again while somebody holds the write lock that it needs."""
+    deadline = time.monotonic() + seconds
+    for pause in pauses():
+        try:
+            return action()
+        except LockTimeoutError:
+            if time.monotonic() >= deadline:
+                raise
+        yield pause
+    raise AssertionError  # pauses() has no end
+
+
+def wait_for(lock: Lock, deadline: float, what: str, path: str | None = None) -> Flow[float]:
+    """Take *lock*; the seconds that it took. *deadline* is by the monotonic clock.
+
+    Raises `LockTimeoutError` with the holder. A holder that is stopped is waited for like any
+    other: a lock is never taken away from a process that lives.
+    """
+    start = time.monotonic()
+    shown = False
+    for pause in pauses():
+        if lock.try_acquire():
+            return time.monotonic() - start if shown or time.monotonic() > start else 0.0
+        now = time.monotonic()
+        holder = lock.holder()
+        if now >= deadline:
+            raise LockTimeoutError(
+                f"{path or 'this client'}: {what}: process {holder or 'unknown'} has held the "
+                f"login lock for {now - start:.0f} seconds; see what it is doing, or give a "
+                "longer lock_timeout",
+                path=path,
+                holder=holder,
+            )
+        if not shown and now - start >= WAITING_IS_SHOWN_AFTER:
+            shown = True
+            _log.info("waiting for %s: process %s is at it", what, holder or "unknown")
+        yield Pause(min(pause.seconds, max(deadline - now, 0.0)))
+    raise AssertionError  # pauses() has no end

@@ -1,0 +1,397 @@
+"""What both clients offer, each operation written once.
+
+An operation is declared as a flow. On `InterpalClient` it is an ordinary method, on
+`AsyncInterpalClient` the same method is awaited; the drivers differ in how they run a flow and
+in nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Coroutine, Mapping
+from functools import update_wrapper
+from types import MethodType
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+
+from interpal import protocol
+from interpal._secret import Secret
+from interpal._version import __version__
+from interpal.exceptions import ValidationError
+from interpal.flows import calls, resume, saved
+from interpal.flows.account import Account, Settings
+from interpal.session import Session, SessionInfo, to_text
+from interpal.session_manager import DEFAULT_SESSION_FILE, SessionManager, check_expiration_hours
+
+if TYPE_CHECKING:
+    from typing_extensions import Concatenate, ParamSpec, Self
+
+    from interpal.events import OnEvent
+    from interpal.flows.wait import Flow
+    from interpal.vault.stores import Store
+
+    P = ParamSpec("P")
+
+T = TypeVar("T")
+
+BASE_URL_VARIABLE = "INTERPALS_BASE_URL"
+
+
+class Blocking:
+    """A client whose operations return their result."""
+
+    def _run(self, flow: Flow[T]) -> T:
+        raise NotImplementedError
+
+
+class Awaiting:
+    """A client whose operations are awaited."""
+
+    async def _run(self, flow: Flow[T]) -> T:
+        raise NotImplementedError
+
+
+if TYPE_CHECKING:
+
+    class Operation(Generic[P, T]):
+        def __init__(self, flow: Callable[Concatenate[Any, P], Flow[T]]) -> None: ...
+        @overload
+        def __get__(self, client: None, owner: type) -> Self: ...
+        @overload
+        def __get__(self, client: Blocking, owner: type) -> Callable[P, T]: ...
+        @overload
+        def __get__(self, client: Awaiting, owner: type) -> Callable[P, Coroutine[Any, Any, T]]: ...
+        @overload
+        def __get__(self, client: Operations, owner: type) -> Callable[P, Any]: ...
+        def __get__(self, client: Any, owner: type) -> Any: ...
+        def __call__(self, client: Any, *args: P.args, **kwargs: P.kwargs) -> Any: ...
+
+    class PlainOperation(Generic[P, T]):
+        def __init__(self, flow: Callable[Concatenate[Any, P], Flow[T]]) -> None: ...
+        @overload
+        def __get__(self, client: None, owner: type) -> Self: ...
+        @overload
+        def __get__(self, client: Operations, owner: type) -> Callable[P, T]: ...
+        def __get__(self, client: Any, owner: type) -> Any: ...
+        def __call__(self, client: Any, *args: P.args, **kwargs: P.kwargs) -> T: ...
+
+else:
+
+    class Operation:
+        """A method declared as a flow: calling it hands the flow to the client's driver."""
+
+        _driver = "_run"
+
+        def __init__(self, flow: Callable[..., Flow[Any]]) -> None:
+            self._flow = flow
+            update_wrapper(self, flow)
+
+        def __set_name__(self, owner: type, name: str) -> None:
+            self.__name__ = name
+            self.__qualname__ = f"{owner.__name__}.{name}"
+
+        def __get__(self, client: Any, owner: type) -> Any:
+            if client is None:
+                return self
+
+            def operation(*args: Any, **kwargs: Any) -> Any:
+                return self(client, *args, **kwargs)
+
+            update_wrapper(operation, self)
+            operation.__wrapped__ = MethodType(self._flow, client)
+            return operation
+
+        def __call__(self, client: Any, *args: Any, **kwargs: Any) -> Any:
+            return getattr(client, self._driver)(self._flow(client, *args, **kwargs))
+
+    class PlainOperation(Operation):
+        """An operation that is a plain call on either client."""
+
+        _driver = "_run_plainly"
+
+
+class Auth:
+    """The name that the session has in interpal 1.x; with no session, everything is None."""
+
+    __slots__ = ("auth_token", "bot_id", "session_cookie")
+
+    def __init__(self, session: Session | None) -> None:
+        self.session_cookie = None if session is None else session.session_cookie
+        self.auth_token = None if session is None else session.auth_token
+        self.bot_id = None if session is None else session.user_id
+
+    def __repr__(self) -> str:
+        return f"<Auth of user {self.bot_id}>"
+
+
+class Operations:
+    """The constructor and the operations that both clients share."""
+
+    def __init__(
+        self,
+        username: str | None = None,
+        password: str | None = None,
+        session_cookie: str | None = None,
+        auth_token: str | None = None,
+        auto_login: bool = False,
+        user_agent: str | None = None,
+        persist_session: bool = False,
+        session_file: str | os.PathLike[str] | None = None,
+        session_expiration_hours: float = 24,
+        *,
+        vault_passphrase: str | Callable[[], str] | None = None,
+        vault_key: bytes | str | None = None,
+        store: Store | str | None = None,
+        revalidate_after: float = 0,
+        base_url: str | None = None,
+        timeout: float = 30,
+        max_retries: int = 2,
+        min_interval: float = 0,
+        lock_timeout: float = 60,
+        on_event: OnEvent | None = None,
+    ) -> None:
+        """See the table of parameters in docs/client.md. Nothing is read or sent here.
+
+        Raises `ValidationError` naming the argument that is wrong.
+        """
+        hidden = None if password is None else _secret_text("password", password)
+        password = None
+        if base_url is None:
+            base_url = os.environ.get(BASE_URL_VARIABLE) or protocol.DEFAULT_BASE_URL
+        settings = Settings(
+            base_url=protocol.check_base_url(base_url),
+            user_agent=_header("user_agent", user_agent or f"interpal/{__version__}"),
+            lifetime=check_expiration_hours(session_expiration_hours),
+            revalidate_after=_number("revalidate_after", revalidate_after),
+            timeout=_number("timeout", timeout, above_zero=True),
+            max_retries=_count("max_retries", max_retries),
+            min_interval=_number("min_interval", min_interval),
+            lock_timeout=_number("lock_timeout", lock_timeout),
+            on_event=on_event,
+        )
+        _check_username(username)
+        account = Account(settings, None, username=username, password=hidden, may_login=auto_login)
+        if session_cookie is not None:
+            given = saved.imported(account, session_cookie, auth_token)
+            # A session from outside has no known end of its own.
+            account.session = given.replace(expires_at=protocol.token_expiry(given.auth_token))
+            account.in_memory = account.started = True
+        elif auth_token is not None:
+            raise ValidationError("auth_token: a token alone is no session; give session_cookie=")
+        if persist_session:
+            file = session_file
+            if file is None and store is None:
+                file = DEFAULT_SESSION_FILE
+            account.manager = SessionManager(
+                file,
+                session_expiration_hours,
+                store=store,
+                passphrase=vault_passphrase,
+                key=vault_key,
+                username=username,
+                origin=account.origin,
+                # Flows wait for locks by themselves, without holding a thread.
+                patience=0,
+                notify=account.notify,
+            )
+        self._account = account
+        self._begin()
+
+    def _begin(self) -> None:
+        """What the driver does at the end of construction."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._account.username or 'nobody yet'}>"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a client holds a session and cannot be pickled; make one in each process")
+
+    @property
+    def is_authenticated(self) -> bool:
+        """Whether there is a session to send with; the server may have ended it since."""
+        return self._account.session is not None
+
+    @property
+    def persisted(self) -> bool:
+        """Whether the session in use is saved in the vault."""
+        return self._account.persisted
+
+    @property
+    def session(self) -> Session | None:
+        """The session in use."""
+        return self._account.session
+
+    @property
+    def auth(self) -> Auth:
+        """The session under its name of interpal 1.x."""
+        return Auth(self._account.session)
+
+    def export_session(self) -> dict[str, Any]:
+        """The session in use, in clear, for another program: keep it like a password.
+
+        A dict of `session_cookie, auth_token, username, user_id, created_at, expires_at`, times
+        as RFC 3339 text. Raises `AuthenticationError` where there is no session.
+        """
+        session = self._account.session
+        if session is None:
+            raise self._account.no_session()
+        return {
+            "session_cookie": session.session_cookie,
+            "auth_token": session.auth_token,
+            "username": session.username,
+            "user_id": session.user_id,
+            "created_at": to_text(session.created_at),
+            "expires_at": None if session.expires_at is None else to_text(session.expires_at),
+        }
+
+    def _login(
+        self, username: str | None = None, password: str | None = None, *, force: bool = False
+    ) -> Flow[Session]:
+        """Make sure of a session: resume the saved one of the account, else log in.
+
+        *force* always logs in. Afterwards an ended session is renewed without being asked.
+        Raises `ValidationError` (credentials missing), `InvalidCredentialsError`,
+        `RateLimitError`, `NetworkError`, `LockTimeoutError` and the `VaultError`s.
+        """
+        hidden = None if password is None else _secret_text("password", password)
+        password = None
+        return (yield from saved.login(self._account, username, hidden, force=force))
+
+    def _import_session(
+        self,
+        session: str | Mapping[str, Any],
+        auth_token: str | None = None,
+        bot_id: str | None = None,
+    ) -> Flow[None]:
+        """Use a session from elsewhere; with `persist_session` it is saved too.
+
+        *session* is a cookie, a whole `Cookie` header, or the dict of `export_session()`.
+        Raises `ValidationError`.
+        """
+        given = saved.imported(self._account, session, auth_token, bot_id)
+        yield from saved.import_session(self._account, given)
+
+    def _get_session_info(self) -> Flow[SessionInfo | None]:
+        """What is known of the saved session, None where nothing is saved. Changes nothing.
+
+        Raises `AmbiguousAccountError` where no username was given and there are several.
+        """
+        return (yield from saved.info(self._account))
+
+    def _clear_saved_session(self) -> Flow[None]:
+        """Remove the saved session of this account; the session in use goes on."""
+        yield from saved.clear(self._account)
+
+    @Operation
+    def logout(self) -> Flow[None]:
+        """Forget the session, here and in the vault. (The site has no known call for it.)"""
+        yield from saved.logout(self._account)
+
+    @Operation
+    def validate_session(self) -> Flow[bool]:
+        """Ask the server: True, or False where it answers 401.
+
+        Raises `NetworkError` or `APIError` where it could not be asked.
+        """
+        return (yield from resume.validate(self._account))
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        data: Any = None,
+        json: Any = None,
+        files: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Flow[Any]:
+        """Send any request with the session; the parsed JSON, None for an empty reply.
+
+        *path* is below the base URL. *data* is a mapping (sent as a form), bytes, text, or an
+        iterable of bytes or file, which can be sent once only; *json* any JSON value; *files*
+        maps field names to bytes, files, or (name, content[, type]).
+        Raises `SessionExpiredError`, `RateLimitError`, `APIError`, `NetworkError`.
+        """
+        body, content_type = protocol.encode_body(data, json, files)
+        typed = {} if content_type is None else {"Content-Type": content_type}
+        request = self._account.request(
+            method, path, params=params, headers={**typed, **(headers or {})}, body=body
+        )
+        return (yield from calls.call(self._account, request))
+
+    request = Operation(_request)
+
+    @Operation
+    def get(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Flow[Any]:
+        """`request("GET", …)`."""
+        return (yield from self._request("GET", path, params=params, headers=headers))
+
+    @Operation
+    def post(self, path: str, /, **arguments: Any) -> Flow[Any]:
+        """`request("POST", …)`, with its keyword arguments."""
+        return (yield from self._request("POST", path, **arguments))
+
+    @Operation
+    def put(self, path: str, /, **arguments: Any) -> Flow[Any]:
+        """`request("PUT", …)`, with its keyword arguments."""
+        return (yield from self._request("PUT", path, **arguments))
+
+    @Operation
+    def delete(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Flow[Any]:
+        """`request("DELETE", …)`."""
+        return (yield from self._request("DELETE", path, params=params, headers=headers))
+
+    @Operation
+    def get_self(self) -> Flow[dict[str, Any]]:
+        """The profile of the account: `GET /v1/account/self`."""
+        profile: dict[str, Any] = yield from calls.call(
+            self._account, self._account.self_request()
+        )
+        return profile
+
+
+def _check_username(username: object) -> None:
+    if username is not None and (not isinstance(username, str) or not username.strip()):
+        raise ValidationError("username: expected text, not an empty one")
+
+
+def _secret_text(argument: str, text: object) -> Secret:
+    if not isinstance(text, str) or not text:
+        raise ValidationError(f"{argument}: expected text, not an empty one")
+    try:
+        return Secret.from_text(text)
+    except UnicodeEncodeError:
+        pass  # The error would carry the text.
+    raise ValidationError(f"{argument}: this text cannot be written as UTF-8")
+
+
+def _number(argument: str, value: object, *, above_zero: bool = False) -> float:
+    good = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not good or not 0 <= value < float("inf") or (above_zero and value == 0):  # type: ignore[operator]
+        least = "above 0" if above_zero else "of 0 or more"
+        raise ValidationError(f"{argument}: expected a number of seconds {least}, not {value!r}")
+    return float(value)  # type: ignore[arg-type]
+
+
+def _count(argument: str, value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 100:
+        raise ValidationError(f"{argument}: expected a whole number from 0 to 100, not {value!r}")
+    return value
+
+
+def _header(argument: str, value: object) -> str:
+    if not isinstance(value, str) or not value.isprintable() or not value.isascii():
+        raise ValidationError(f"{argument}: expected printable ASCII text")
+    return value

@@ -1,0 +1,247 @@
+"""A loopback server that speaks the Interpals protocol, for demonstrations and tests.
+
+`python -m interpal.sandbox`, or `with Sandbox(accounts={"maple_ink": "secret"}) as sandbox`. It
+follows INTERPALS_API.md section 8.2, so that the unmodified PyPI `interpal` 1.2.0 works against
+it. Its people are invented, and it binds to 127.0.0.1 only.
+
+Test controls lie outside `/v1` and are not counted: `GET /_sandbox/stats` and `/messages`,
+`POST /_sandbox/invalidate`, `/fault`, `/rotate` and `/reset`. Their JSON members are the
+arguments of the methods of `Sandbox`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import signal
+import ssl
+import sys
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from interpal.sandbox_server import SandboxServer
+from interpal.sandbox_site import TOKEN_LIFETIME, Fault, Site
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from interpal.sandbox_data import Json
+
+DEFAULT_ACCOUNTS = {"maple_ink": "correct horse"}
+
+
+class Sandbox:
+    """The server, run in a thread of this process while its `with` block lasts.
+
+    `accounts` maps user names or e-mail addresses to passwords; an address also logs in by its
+    part before the `@`, which is the username of its profile. `login_delay` and
+    `token_lifetime` are seconds; `tls` is the path of a certificate and that of its key. The
+    methods may be called from any thread. Raises ValueError for accounts with one username.
+    """
+
+    def __init__(
+        self,
+        accounts: Mapping[str, str] | None = None,
+        *,
+        port: int = 0,
+        one_session: bool = False,
+        login_delay: float = 0.0,
+        token_lifetime: int = TOKEN_LIFETIME,
+        tls: tuple[str, str] | None = None,
+    ) -> None:
+        self.base_url = ""
+        self._port = port
+        self._login_delay = login_delay
+        self._tls = tls
+        self._lock = threading.Lock()
+        self._site = Site(
+            DEFAULT_ACCOUNTS if accounts is None else accounts,
+            one_session=one_session,
+            token_lifetime=token_lifetime,
+        )
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._thread: threading.Thread | None = None
+
+    def __repr__(self) -> str:
+        return f"<Sandbox {self.base_url or 'not running'} accounts={self._site.usernames}>"
+
+    def __enter__(self) -> Sandbox:
+        ready: Future[None] = Future()
+        self._thread = threading.Thread(
+            target=self._run, args=(ready,), name="interpal-sandbox", daemon=True
+        )
+        self._thread.start()
+        ready.result()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stop()
+        if self._thread is not None:
+            self._thread.join()
+
+    # controls
+
+    def stats(self) -> dict[str, dict[str, int]]:
+        """Return counts: `logins` (successful) and `login_attempts` by account, `requests` by path.
+
+        A request counts when it arrives, whatever becomes of it; an attempt when its password
+        is looked at, under the account's name or else the name that was sent.
+        """
+        with self._lock:
+            return {name: dict(counter) for name, counter in self._site.counts.items()}
+
+    def messages(self, thread_id: str | None = None) -> list[Json]:
+        """Return what clients have sent (into one thread), in order and without the seeded text."""
+        with self._lock:
+            sent = self._site.world.sent
+            return [dict(message) for message in sent if thread_id in (None, message["thread_id"])]
+
+    def invalidate(self, username: str | None = None) -> None:
+        """End every session, or those of one account: 401 from now on. KeyError if unknown."""
+        with self._lock:
+            self._site.invalidate(username)
+
+    def rotate(self, username: str | None = None, *, token: bool = False) -> None:
+        """Let the next reply to each open session carry a new cookie; the old one dies with it.
+
+        With `token`, the next reply of `/v1/account/self` also carries a new token as its
+        member `auth_token`, and the old token dies with that. KeyError if unknown.
+        """
+        with self._lock:
+            self._site.rotate(username, token=token)
+
+    def fault(
+        self,
+        path: str,
+        *,
+        status: int | None = None,
+        hang: float | None = None,
+        drop: bool = False,
+        headers: Mapping[str, str] | None = None,
+        body: object = None,
+        times: int | None = 1,
+        after: bool = False,
+    ) -> None:
+        """Make the next `times` requests to `path` fail; `"*"` is every path under `/v1`.
+
+        Exactly one of `status` (with `headers` and `body`: text as it is, else JSON), `hang`
+        (seconds, then the usual answer) and `drop` (the connection is reset without an answer).
+        `times` None or -1 is always. With `after` the request is carried out first, its
+        answer lost or late. A 429 without `headers` says `Retry-After: 60`. Of several faults
+        that fit, the oldest is used. Raises ValueError.
+        """
+        if status == 429 and headers is None:
+            headers = {"Retry-After": "60"}
+        times = -1 if times is None else times
+        fault = Fault(path, status, hang, drop, headers, body, times, after)
+        fault.check()
+        with self._lock:
+            self._site.faults.append(fault)
+
+    def reset(self) -> None:
+        """Start afresh: no sessions, no faults, counts of zero, only the seeded messages."""
+        with self._lock:
+            self._site.reset()
+
+    def stop(self) -> None:
+        """End `serve`, from any thread."""
+        if self._loop is not None and self._stop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._stop.set)
+
+    def _run(self, ready: Future[None]) -> None:
+        try:
+            asyncio.run(self.serve(lambda: ready.set_result(None)))
+        except OSError as error:
+            if ready.done():
+                raise
+            ready.set_exception(error)
+        finally:
+            if not ready.done():
+                ready.set_exception(RuntimeError("the sandbox did not start"))
+
+    def _application(self) -> web.Application:
+        controls: dict[tuple[str, str], Callable[..., object]] = {
+            ("GET", "stats"): self.stats,
+            ("GET", "messages"): self.messages,
+            ("POST", "invalidate"): self.invalidate,
+            ("POST", "rotate"): self.rotate,
+            ("POST", "fault"): self.fault,
+            ("POST", "reset"): self.reset,
+        }
+        server = SandboxServer(self._site, self._lock, login_delay=self._login_delay)
+        return server.application(controls)
+
+    async def serve(self, on_ready: Callable[[], None]) -> None:
+        """Serve until `stop`; `on_ready` is called once `base_url` answers. Raises OSError."""
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        context = None
+        if self._tls is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*self._tls)
+        runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, "127.0.0.1", self._port, ssl_context=context, backlog=1024)
+            await site.start()
+            port = runner.addresses[0][1]
+            self.base_url = f"{'https' if context else 'http'}://127.0.0.1:{port}"
+            self._site.origin = f"http://127.0.0.1:{port}"
+            on_ready()
+            await self._stop.wait()
+        finally:
+            await runner.cleanup()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line: print the base URL once it answers, serve until SIGINT or SIGTERM."""
+    parser = argparse.ArgumentParser(
+        prog="python -m interpal.sandbox",
+        description="Serve the Interpals protocol on 127.0.0.1 with invented people.",
+    )
+    parser.add_argument("--port", type=int, default=0, help="port; 0, the default, picks one")
+    parser.add_argument(
+        "--account",
+        action="append",
+        metavar="NAME:PASSWORD",
+        help="an account that may log in; may be repeated (default: 'maple_ink:correct horse')",
+    )
+    parser.add_argument(
+        "--one-session", action="store_true", help="a new login ends the account's older session"
+    )
+    parser.add_argument(
+        "--login-delay", type=float, default=0.0, metavar="SECONDS", help="time that a login takes"
+    )
+    chosen = parser.parse_args(arguments)
+    pairs = [account.partition(":") for account in chosen.account or ()]
+    if not all(name and password for name, _, password in pairs):
+        parser.error("an account is NAME:PASSWORD")
+    try:
+        sandbox = Sandbox(
+            {name: password for name, _, password in pairs} or None,
+            port=chosen.port,
+            one_session=chosen.one_session,
+            login_delay=chosen.login_delay,
+        )
+        asyncio.run(_serve_until_signal(sandbox))
+    except (OSError, ValueError) as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+async def _serve_until_signal(sandbox: Sandbox) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Windows has no such handlers; there Ctrl-C raises KeyboardInterrupt.
+        with contextlib.suppress(NotImplementedError):
+            asyncio.get_running_loop().add_signal_handler(number, sandbox.stop)
+    await sandbox.serve(lambda: print(sandbox.base_url, flush=True))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,206 @@
+"""The HTTP side of the sandbox: requests and replies around a `Site`, faults and WebSockets.
+
+Everything here runs in one event loop; the lock is shared with the threads that call the
+controls, and is never held while waiting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+import struct
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING
+
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from interpal.sandbox_data import Json, RequestError
+from interpal.sandbox_site import ROUTES, Call, Fault, Session, Site
+
+if TYPE_CHECKING:
+    import threading
+
+COOKIE = "interpals_sessid"
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class SandboxServer:
+    """The routes of a `Site`; a login takes `login_delay` seconds."""
+
+    def __init__(self, site: Site, lock: threading.Lock, *, login_delay: float) -> None:
+        self._site = site
+        self._lock = lock
+        self._login_delay = login_delay
+        self._sockets: dict[web.WebSocketResponse, str] = {}
+
+    def application(
+        self, controls: Mapping[tuple[str, str], Callable[..., object]]
+    ) -> web.Application:
+        """Return the application; `controls` maps method and name to the test controls."""
+        app = web.Application(middlewares=[self._edge], client_max_size=16 * 1024**2)
+        app.router.add_post("/v1/token", self._log_in)
+        app.router.add_get("/v1/ws", self._web_socket)
+        for (method, path), action in ROUTES.items():
+            app.router.add_route(method, path, self._signed_in(action))
+        for (method, name), control in controls.items():
+            app.router.add_route(method, f"/_sandbox/{name}", _controlled(control))
+        app.on_shutdown.append(self._close_sockets)
+        return app
+
+    @web.middleware
+    async def _edge(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
+        if request.path.startswith("/_sandbox/"):
+            return await self._answer(request, handler)
+        with self._lock:
+            fault = self._site.arrive(request.path)
+        if fault is None:
+            return await self._answer(request, handler)
+        if fault.after:
+            usual = await self._answer(request, handler)
+            return await self._fail(request, fault) or usual
+        return await self._fail(request, fault) or await self._answer(request, handler)
+
+    async def _answer(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except RequestError as error:
+            return _error(error.status, error.text)
+        except web.HTTPException as error:
+            # A dead session learns nothing but that, wherever it asks (rule 21).
+            if COOKIE in request.cookies and request.path.startswith("/v1/"):
+                try:
+                    self._session(request)
+                except RequestError as dead:
+                    return _error(dead.status, dead.text)
+            return _error(error.status, error.reason)
+
+    async def _fail(self, request: web.Request, fault: Fault) -> web.Response | None:
+        if fault.hang is not None:
+            await asyncio.sleep(fault.hang)
+            return None
+        if fault.status is None:
+            _reset_connection(request)
+            return web.Response()
+        if isinstance(fault.body, str):
+            reply = web.Response(text=fault.body, status=fault.status)
+        elif fault.status in (204, 304):
+            reply = web.Response(status=fault.status)
+        elif fault.body is None:
+            reply = _error(fault.status, f"Fault {fault.status}")
+        else:
+            reply = web.json_response(fault.body, status=fault.status)
+        reply.headers.update(fault.headers or {})
+        return reply
+
+    async def _log_in(self, request: web.Request) -> web.Response:
+        fields = await _fields(request)
+        await asyncio.sleep(self._login_delay)
+        with self._lock:
+            session = self._site.log_in(fields)
+            body = {"auth_token": session.token, "uid": session.account.uid}
+            reply = web.json_response(body, status=201)
+            _set_cookie(reply, session)
+        return reply
+
+    def _session(self, request: web.Request) -> Session:
+        with self._lock:
+            return self._site.authenticate(*_credentials(request))
+
+    def _signed_in(self, action: Callable[[Call], object]) -> _Handler:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            session = self._session(request)
+            fields = await _fields(request)
+            with self._lock:
+                world = self._site.world
+                uid = session.account.uid
+                body = action(Call(world, uid, request.match_info, request.query, fields))
+                is_self = request.path == "/v1/account/self"
+                if is_self and isinstance(body, dict) and self._site.renew_token(session):
+                    body = {**body, "auth_token": session.token}
+                reply = web.Response(status=204) if body is None else web.json_response(body)
+                if action is ROUTES["POST", "/v1/message"]:
+                    reply.set_status(201)
+                if self._site.renew_cookie(session):
+                    _set_cookie(reply, session)
+                frames, world.outbox = world.outbox, []
+            for uid, frame in frames:
+                await self._push(uid, json.dumps(frame))
+            return reply
+
+        return handle
+
+    async def _web_socket(self, request: web.Request) -> web.StreamResponse:
+        with self._lock:
+            query = request.query.get("token")
+            session = self._site.authenticate_socket(query, *_credentials(request))
+        channel = web.WebSocketResponse(timeout=0.1)
+        await channel.prepare(request)
+        self._sockets[channel] = session.account.uid
+        try:
+            # aiohttp answers pings; whatever else a client sends is ignored.
+            async for frame in channel:
+                if frame.type is WSMsgType.ERROR:
+                    break
+        finally:
+            del self._sockets[channel]
+        return channel
+
+    async def _push(self, uid: str, text: str) -> None:
+        for channel in [channel for channel, owner in self._sockets.items() if owner == uid]:
+            with contextlib.suppress(ConnectionError):
+                await channel.send_str(text)
+
+    async def _close_sockets(self, _: web.Application) -> None:
+        for channel in list(self._sockets):
+            await channel.close(code=WSCloseCode.GOING_AWAY)
+
+
+def _controlled(control: Callable[..., object]) -> _Handler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        try:
+            result = control(**request.query, **await _fields(request))
+        except KeyError as error:
+            raise RequestError(404, f"No account {error}") from error
+        except (TypeError, ValueError) as error:
+            raise RequestError(400, str(error)) from error
+        return web.json_response({} if result is None else result)
+
+    return handle
+
+
+def _credentials(request: web.Request) -> tuple[str | None, str | None]:
+    return request.cookies.get(COOKIE), request.headers.get("X-Auth-Token")
+
+
+async def _fields(request: web.Request) -> Json:
+    if request.method == "GET" or not request.can_read_body:
+        return {}
+    if request.content_type == "application/json":
+        try:
+            fields = json.loads(await request.text() or "{}")
+        except ValueError as error:
+            raise RequestError(400, "The body is no JSON") from error
+        if not isinstance(fields, dict):
+            raise RequestError(400, "The body must be a JSON object")
+        return fields
+    return {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
+
+
+def _error(status: int, text: str) -> web.Response:
+    return web.json_response({"error": text}, status=status)
+
+
+def _set_cookie(reply: web.Response, session: Session) -> None:
+    reply.set_cookie(COOKIE, session.cookie, path="/", httponly=True)
+
+
+def _reset_connection(request: web.Request) -> None:
+    transport = request.transport
+    if transport is not None:
+        # Lingering for zero seconds makes the close a TCP reset.
+        linger = struct.pack("ii", 1, 0)
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        transport.abort()

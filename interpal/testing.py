@@ -1,0 +1,92 @@
+"""A pytest plugin for tests of your own bot: a sandbox, a temporary vault, a frozen clock.
+
+It is found by pytest once `interpal-vault` is installed; ask for a fixture by its name:
+
+    def test_my_bot(interpal_sandbox, interpal_vault):
+        client = InterpalClient("maple_ink", "correct horse", auto_login=True, persist_session=True)
+        assert my_bot.greet(client) == "hello"
+        assert interpal_sandbox.stats()["logins"] == {"maple_ink": 1}
+
+No test that uses them can reach the real site, or the vault and key of the user who runs it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime, timedelta
+    from pathlib import Path
+
+    from interpal.sandbox import Sandbox
+
+USERNAME = "maple_ink"
+PASSWORD = "correct horse"  # noqa: S105  (of the sandbox's invented account)
+PASSPHRASE = "a passphrase for tests"  # noqa: S105
+
+
+class TemporaryVault(NamedTuple):
+    """Where the fixture has put the vault, and the passphrase that opens it."""
+
+    path: Path
+    passphrase: str
+
+
+class FrozenClock:
+    """The clock of sessions, stopped. `move` turns it; a negative duration turns it back."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def move(self, by: timedelta) -> datetime:
+        """Turn the clock; the new time."""
+        self.now += by
+        return self.now
+
+
+@pytest.fixture
+def interpal_sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """A running `interpal.sandbox.Sandbox` with the account `maple_ink`, password `correct horse`.
+
+    `INTERPALS_BASE_URL` points at it, so clients made in the test need no `base_url=`.
+    """
+    from interpal.sandbox import Sandbox
+
+    with Sandbox(accounts={USERNAME: PASSWORD}) as sandbox:
+        monkeypatch.setenv("INTERPALS_BASE_URL", sandbox.base_url)
+        yield sandbox
+
+
+@pytest.fixture
+def interpal_vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TemporaryVault:
+    """An empty working directory for the default vault, its passphrase in the environment.
+
+    The user's own `INTERPALS_VAULT_*` variables and key file are out of reach.
+    """
+    import os
+
+    folder = tmp_path / "interpal"
+    folder.mkdir(mode=0o700)
+    for name in os.environ:
+        if name.startswith("INTERPALS_VAULT_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("INTERPALS_VAULT_PASSPHRASE", PASSPHRASE)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
+    monkeypatch.chdir(folder)
+    return TemporaryVault(folder / ".interpals_session.json", PASSPHRASE)
+
+
+@pytest.fixture
+def interpal_clock(monkeypatch: pytest.MonkeyPatch) -> FrozenClock:
+    """The clock of sessions, frozen at the present moment."""
+    from interpal import session_manager
+
+    clock = FrozenClock(session_manager.utc_now())
+    monkeypatch.setattr(session_manager, "clock", clock)
+    return clock

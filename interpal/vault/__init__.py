@@ -1,0 +1,106 @@
+"""An encrypted vault of named records, for any service's sessions.
+
+    from interpal.vault import Vault
+
+    with Vault.open("team.json", passphrase="…", create=True) as vault:
+        vault["maple_ink"] = {"session_cookie": "…"}
+
+Names are imported when they are first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from interpal.exceptions import (
+        AmbiguousKeyError,
+        KeyRequiredError,
+        KeySourceError,
+        LockTimeoutError,
+        NotDurableError,
+        StoreUnavailableError,
+        VaultCorruptError,
+        VaultError,
+        VaultExistsError,
+        VaultFormatError,
+        VaultIOError,
+        VaultKeyError,
+        VaultLimitError,
+        VaultNotFoundError,
+        VaultPermissionError,
+        VaultRollbackError,
+        VaultVersionError,
+        WrongKeyError,
+    )
+    from interpal.vault.slots import KdfParameters, Slot
+    from interpal.vault.stores import Store
+    from interpal.vault.stores.file import FileStore
+    from interpal.vault.vault import Vault
+
+_HOME = {
+    "AmbiguousKeyError": "interpal.exceptions",
+    "FileStore": "interpal.vault.stores.file",
+    "KdfParameters": "interpal.vault.slots",
+    "KeyRequiredError": "interpal.exceptions",
+    "KeySourceError": "interpal.exceptions",
+    "LockTimeoutError": "interpal.exceptions",
+    "NotDurableError": "interpal.exceptions",
+    "Slot": "interpal.vault.slots",
+    "Store": "interpal.vault.stores",
+    "StoreUnavailableError": "interpal.exceptions",
+    "Vault": "interpal.vault.vault",
+    "VaultCorruptError": "interpal.exceptions",
+    "VaultError": "interpal.exceptions",
+    "VaultExistsError": "interpal.exceptions",
+    "VaultFormatError": "interpal.exceptions",
+    "VaultIOError": "interpal.exceptions",
+    "VaultKeyError": "interpal.exceptions",
+    "VaultLimitError": "interpal.exceptions",
+    "VaultNotFoundError": "interpal.exceptions",
+    "VaultPermissionError": "interpal.exceptions",
+    "VaultRollbackError": "interpal.exceptions",
+    "VaultVersionError": "interpal.exceptions",
+    "WrongKeyError": "interpal.exceptions",
+}
+
+__all__ = [
+    "AmbiguousKeyError",
+    "FileStore",
+    "KdfParameters",
+    "KeyRequiredError",
+    "KeySourceError",
+    "LockTimeoutError",
+    "NotDurableError",
+    "Slot",
+    "Store",
+    "StoreUnavailableError",
+    "Vault",
+    "VaultCorruptError",
+    "VaultError",
+    "VaultExistsError",
+    "VaultFormatError",
+    "VaultIOError",
+    "VaultKeyError",
+    "VaultLimitError",
+    "VaultNotFoundError",
+    "VaultPermissionError",
+    "VaultRollbackError",
+    "VaultVersionError",
+    "WrongKeyError",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -1,0 +1,263 @@
+"""The few lines of RFC 7515 and RFC 7516 that the format needs, and JSON without surprises.
+
+Content is sealed by AES-256-GCM under a content key of its own, and the content key by AES Key
+Wrap (A256KW, RFC 7518 section 4.4). Randomness comes from the caller. Everything here is a
+function of its arguments, and every fault is a `ValueError` that never shows what it was given.
+"""
+
+from __future__ import annotations
+
+import binascii
+import json
+import re
+from typing import Any, NamedTuple, NoReturn
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.keywrap import (
+    InvalidUnwrap,
+    aes_key_unwrap,
+    aes_key_wrap,
+)
+
+from interpal._secret import Secret
+
+KEY_BYTES = 32
+IV_BYTES = 12
+TAG_BYTES = 16
+WRAPPED_BYTES = KEY_BYTES + 8
+
+MAX_INT = 2**53
+
+_TO_URL = bytes.maketrans(b"+/", b"-_")
+_FROM_URL = bytes.maketrans(b"-_", b"+/")
+
+# More digits than any number that is looked at: a longer one is cut, not converted, since
+# converting costs the square of the length and CPython refuses some lengths of its own accord.
+_MAX_DIGITS = 40
+
+_BRACKETS = re.compile(rb'\\.|["{}\[\]]', re.DOTALL)
+
+
+class Refused(ValueError):  # noqa: N818  (an answer, not a failure)
+    """The content does not authenticate under this key."""
+
+
+class JsonFault(ValueError):  # noqa: N818
+    """Why a text is not the JSON that was asked for; the reason continues "… "."""
+
+
+class Sealed(NamedTuple):
+    """The five parts of a JWE.
+
+    `protected` is the base64url text as it was read or will be written, since that text itself
+    is what gets authenticated; the others are decoded.
+    """
+
+    protected: str
+    encrypted_key: bytes
+    iv: bytes
+    ciphertext: bytes
+    tag: bytes
+
+    def __repr__(self) -> str:
+        return f"<Sealed: {len(self.ciphertext)} bytes>"
+
+
+def b64encode(data: bytes) -> str:
+    """base64url without padding (RFC 7515 section 2)."""
+    return binascii.b2a_base64(data, newline=False).rstrip(b"=").translate(_TO_URL).decode("ascii")
+
+
+def b64decode(text: str) -> bytes:
+    """The bytes of *text*, which has to be the one text that encodes them.
+
+    Raises `ValueError` for padding, other characters, and bits left over at the end.
+    """
+    if not text.isascii():
+        raise ValueError("is not base64url")
+    raw = text.encode("ascii")
+    try:
+        data = binascii.a2b_base64(raw.translate(_FROM_URL) + b"=" * (-len(raw) % 4))
+    except binascii.Error:
+        data = None
+    # CPython's decoder skips what it does not know: only encoding again tells.
+    if (
+        data is None
+        or binascii.b2a_base64(data, newline=False).rstrip(b"=").translate(_TO_URL) != raw
+    ):
+        raise ValueError("is not canonical base64url without padding")
+    return data
+
+
+def parse_json(
+    data: bytes,
+    *,
+    max_depth: int,
+    allow_float: bool = False,
+    any_int: bool = False,
+    shape: bool = True,
+) -> Any:
+    """The value of the strict JSON text *data*.
+
+    Refused are: a byte-order mark, text that is not UTF-8, duplicate members, NaN and
+    infinities (also by overflow), floats unless *allow_float*, integers beyond 2^53 unless
+    *any_int* (those of more than 40 digits are then cut to that many), lone surrogates, and
+    nesting beyond *max_depth*, where the outermost value is 1. `shape=False` leaves
+    duplicates and nesting to a caller who has a cheaper way to judge them.
+
+    Raises `JsonFault` with a reason that quotes nothing of the text.
+    """
+    value, fault = _load(data, max_depth, allow_float, any_int, shape)
+    # Raised here, outside of any handler: json's own error carries the whole text with it.
+    if fault is not None:
+        raise JsonFault(fault)
+    return value
+
+
+def _load(
+    data: bytes, max_depth: int, allow_float: bool, any_int: bool, shape: bool
+) -> tuple[Any, str | None]:
+    if data.startswith(b"\xef\xbb\xbf"):
+        return None, "starts with a byte-order mark"
+    if shape and is_deeper(data, max_depth):
+        return None, f"is nested deeper than {max_depth}"
+    decoder = json.JSONDecoder(
+        object_pairs_hook=_unique if shape else None,
+        parse_int=_any_int if any_int else _int,
+        parse_float=_finite if allow_float else _no_float,
+        parse_constant=_no_constant,
+    )
+    try:
+        value = decoder.decode(data.decode("utf-8"))
+        if b"\\" in data and b"\\u" in data:
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeDecodeError:
+        return None, "is not UTF-8"
+    except UnicodeEncodeError:
+        return None, "holds half of a surrogate pair"
+    except json.JSONDecodeError as error:
+        return None, f"is not JSON ({error.msg} at {error.pos})"
+    except JsonFault as fault:
+        return None, str(fault)
+    except RecursionError:
+        if not is_deeper(data, max_depth):
+            # The text is sound; it is the caller's own stack that is used up.
+            raise
+        return None, f"is nested deeper than {max_depth}"
+    return value, None
+
+
+def is_deeper(data: bytes, max_depth: int) -> bool:
+    """Whether the JSON text nests deeper than *max_depth*; needs no stack itself."""
+    if data.count(b"{") + data.count(b"[") <= max_depth:
+        return False
+    depth = 0
+    inside = False
+    for found in _BRACKETS.finditer(data):
+        token = found[0]
+        if token == b'"':
+            inside = not inside
+        elif inside or len(token) == 2:
+            continue
+        elif token in b"{[":
+            depth += 1
+            if depth > max_depth:
+                return True
+        else:
+            depth -= 1
+    return False
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise JsonFault("has a member twice")
+    return members
+
+
+def _int(text: str) -> int:
+    if len(text) <= 17:
+        number = int(text)
+        if -MAX_INT <= number <= MAX_INT:
+            return number
+    raise JsonFault("holds an integer beyond 2^53")
+
+
+def _any_int(text: str) -> int:
+    return int(text[:_MAX_DIGITS])
+
+
+def _no_float(_text: str) -> NoReturn:
+    raise JsonFault("holds a number that is no integer")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
+        raise JsonFault("holds a number that is too large")
+    return number
+
+
+def _no_constant(_text: str) -> NoReturn:
+    raise JsonFault("holds NaN or an infinity")
+
+
+def seal(protected: str, plaintext: bytes, key: bytes, *, content_key: bytes, iv: bytes) -> Sealed:
+    """Encrypt *plaintext* under *content_key*, and that under the 32-byte *key*.
+
+    *protected* is the header as base64url text. *content_key* (32 bytes) and *iv* (12) are
+    fresh random bytes: a pair must never be used twice.
+    """
+    _check_lengths(key, content_key, iv)
+    sealed = AESGCM(content_key).encrypt(iv, plaintext, protected.encode("ascii"))
+    return Sealed(
+        protected=protected,
+        encrypted_key=aes_key_wrap(key, content_key),
+        iv=iv,
+        ciphertext=sealed[:-TAG_BYTES],
+        tag=sealed[-TAG_BYTES:],
+    )
+
+
+def unseal(sealed: Sealed, key: bytes) -> Secret:
+    """The plaintext. Raises `Refused` where anything does not authenticate."""
+    if len(sealed.encrypted_key) != WRAPPED_BYTES or len(sealed.tag) != TAG_BYTES:
+        raise Refused("a part of the JWE has the wrong length")
+    try:
+        content_key = Secret(aes_key_unwrap(key, sealed.encrypted_key))
+        # The library takes keys of 16 and 24 bytes too; the format does not.
+        _check_lengths(key, content_key, sealed.iv)
+        return Secret(
+            AESGCM(content_key).decrypt(
+                sealed.iv, sealed.ciphertext + sealed.tag, sealed.protected.encode("ascii")
+            )
+        )
+    except (InvalidUnwrap, InvalidTag):
+        raise Refused("the content does not authenticate under this key") from None
+
+
+def _check_lengths(key: bytes, content_key: bytes, iv: bytes) -> None:
+    if len(key) != KEY_BYTES or len(content_key) != KEY_BYTES or len(iv) != IV_BYTES:
+        raise ValueError("A256KW and A256GCM take keys of 32 bytes and an iv of 12")
+
+
+def to_compact(sealed: Sealed) -> str:
+    """The compact serialization (RFC 7516 section 7.1)."""
+    return ".".join((sealed.protected, *map(b64encode, sealed[1:])))
+
+
+def from_compact(text: str) -> Sealed:
+    """The parts of a compact JWE, lengths checked. Raises `ValueError` with the reason."""
+    parts = text.split(".", 5)
+    if len(parts) != 5:
+        raise ValueError("is not a compact JWE")
+    sealed = Sealed(parts[0], *map(b64decode, parts[1:]))
+    for name, length in (
+        ("encrypted_key", WRAPPED_BYTES),
+        ("iv", IV_BYTES),
+        ("tag", TAG_BYTES),
+    ):
+        if len(getattr(sealed, name)) != length:
+            raise ValueError(f"has an {name} that is not {length} bytes long")
+    return sealed

@@ -1,0 +1,184 @@
+"""A vault in one file: read without a lock, replaced whole under one.
+
+Everything beside the file starts with its name: `<vault>.locks/`, `<vault>.<random>.tmp`,
+`<vault>.corrupt-<UTC>` (DESIGN.md section 4, "Files").
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+from interpal.exceptions import ValidationError, VaultIOError, VaultNotFoundError
+from interpal.vault.files import Folder
+from interpal.vault.locks import FileLock, network_filesystem
+from interpal.vault.stores import Stored
+from interpal.vault.trust import reported, shown, warn_once
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+MAX_BYTES = 256 * 1024 * 1024
+"""FORMAT.md section 5: no vault is larger."""
+
+LOGIN_LOCKS = 16
+
+
+class Details(NamedTuple):
+    """What the file system says of a vault: `mode` as in `st_mode`, `mtime` in epoch seconds."""
+
+    mode: int
+    uid: int
+    size: int
+    mtime: float
+    nlink: int
+
+
+class FileStore:
+    """The vault at *path*, which is made absolute at once. A `Store`.
+
+    The folder is opened anew for every operation. Raises `ValidationError` for what is no path.
+    """
+
+    __slots__ = ("_folder", "_name", "path")
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = _absolute(path)
+        self._folder, self._name = os.path.split(self.path)
+
+    def __repr__(self) -> str:
+        return f"FileStore({self.location!r})"
+
+    @property
+    def location(self) -> str:
+        """The path, printable."""
+        return shown(self.path)
+
+    def load(self, *, foreign: bool = False) -> Stored | None:
+        """The newest bytes without taking a lock, None where there are none.
+
+        With `foreign` a vault of any owner is read and nothing is changed, for `inspect`. Raises
+        `VaultPermissionError`, `VaultLimitError`, `VaultIOError`.
+        """
+        try:
+            with Folder.open(self._folder, strict=not foreign) as folder:
+                return _load(folder, self._name, foreign=foreign)
+        except VaultNotFoundError:
+            return None
+
+    def details(self) -> Details | None:
+        """Mode, owner, size, time and links of what stands at the path, whoever owns it."""
+        try:
+            with Folder.open(self._folder, strict=False) as folder:
+                found = folder.look(self._name)
+        except VaultNotFoundError:
+            return None
+        if found is None:
+            return None
+        return Details(found.st_mode, found.st_uid, found.st_size, found.st_mtime, found.st_nlink)
+
+    def leftovers(self) -> list[str]:
+        """The paths of temporaries and of vaults that were set aside, sorted."""
+        try:
+            with Folder.open(self._folder, strict=False) as folder:
+                return [folder.path_of(name) for name in folder.leftovers(self._name)]
+        except VaultNotFoundError:
+            return []
+
+    @contextmanager
+    def write_lock(self, timeout: float) -> Iterator[FileWriter]:
+        """Hold the write lock; seconds to wait for it, 0 to try once.
+
+        Makes missing folders (0700), and removes what writers that died have left. Raises
+        `LockTimeoutError`, `VaultPermissionError`, `VaultIOError`.
+        """
+        self._warn_of_network()
+        lock = FileLock(self.path, "write.lock")
+        try:
+            lock.acquire(timeout)
+            with Folder.open(self._folder, create=True) as folder:
+                folder.sweep(self._name)
+                yield FileWriter(folder, self._name, lock)
+        finally:
+            lock.release()
+
+    def login_lock(self, tag: bytes) -> FileLock:
+        """The login lock of the account with this *tag*, one of 16, not yet taken."""
+        return FileLock(self.path, f"login-{tag[0] % LOGIN_LOCKS:02d}.lock")
+
+    def close(self) -> None:
+        """Nothing is kept open between two operations."""
+
+    def _warn_of_network(self) -> None:
+        kind = network_filesystem(self._folder)
+        if kind is not None:
+            warn_once(
+                "network",
+                self._folder,
+                "%s is on a network file system (%s), where locks between hosts cannot be relied "
+                "on. For several hosts use the Redis store.",
+                self.location,
+                kind,
+            )
+
+
+class FileWriter:
+    """What the holder of the write lock may do. A `Writer`; of no use after the lock."""
+
+    __slots__ = ("_folder", "_lock", "_name")
+
+    def __init__(self, folder: Folder, name: str, lock: FileLock) -> None:
+        self._folder = folder
+        self._name = name
+        self._lock = lock
+
+    def load(self) -> Stored | None:
+        """The newest bytes, None where there are none."""
+        return _load(self._locked(), self._name)
+
+    def save(self, data: bytes, *, verify: Callable[[bytes], None] | None = None) -> Stored:
+        """Put *data* in the place of what is there, whole or not at all, durably."""
+        return Stored(data, self._locked().replace(self._name, data, verify=verify))
+
+    def remove(self) -> None:
+        """Take the file away. The folder of the locks stays."""
+        self._locked().remove(self._name)
+
+    def set_aside(self, seen: Stored) -> str | None:
+        """Rename the file if it is still *seen*; its new path, None where it is not."""
+        folder = self._locked()
+        aside = folder.set_aside(self._name, seen.data, seen.identity)
+        return None if aside is None else shown(folder.path_of(aside))
+
+    def _locked(self) -> Folder:
+        if not self._lock.held:
+            path = shown(self._folder.path_of(self._name))
+            message = f"{path}: the write lock is not held (any more, or by this process)"
+            raise VaultIOError(message, path=path)
+        return self._folder
+
+
+def _load(folder: Folder, name: str, *, foreign: bool = False) -> Stored | None:
+    opened = folder.read(name, limit=MAX_BYTES, foreign=foreign)
+    return None if opened is None else Stored(opened.data, opened.identity)
+
+
+def _absolute(path: str | os.PathLike[str]) -> str:
+    try:
+        text = os.fspath(path)
+    except TypeError:
+        raise ValidationError("path: must be text or a pathlib.Path") from None
+    if not isinstance(text, str):
+        raise ValidationError("path: must be text, not bytes")
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        raise ValidationError("path: is no file name on this system") from None
+    if not text or "\0" in text:
+        raise ValidationError("path: must not be empty and must not hold a NUL")
+    with reported(text, "find the working directory"):
+        absolute = os.path.abspath(text)
+    if not os.path.basename(absolute):
+        raise ValidationError(f"path: {shown(absolute)} is a folder, not the path of a file")
+    return absolute

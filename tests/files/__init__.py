@@ -1,0 +1,88 @@
+"""Private files and their locks, with real files, processes, users and mounts."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import traceback
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from interpal.exceptions import InterpalException
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+STRANGER = 1001
+
+
+def in_child(work: Callable[[], object], *, uid: int | None = None) -> str:
+    """Run *work* in a forked child, as *uid* if one is given, and return the text of its result.
+
+    The text of an error is its class and message.
+    """
+    reader, writer = os.pipe()
+    pid = _fork(lambda: os.write(writer, _told(work).encode()[:60000]), uid)
+    os.close(writer)
+    with open(reader, "rb") as pipe:
+        text = pipe.read().decode()
+    _, status = os.waitpid(pid, 0)
+    assert status == 0, "the child failed before it could tell"
+    return text
+
+
+@contextmanager
+def background(work: Callable[[], object], *, uid: int | None = None) -> Iterator[None]:
+    """Run *work* in a forked child while the block runs; the child is killed after it."""
+    pid = _fork(work, uid)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def _fork(work: Callable[[], object], uid: int | None) -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        if uid is not None:
+            os.setgroups([])
+            os.setgid(uid)
+            os.setuid(uid)
+        work()
+        code = 0
+    finally:
+        if code:
+            traceback.print_exc()
+        os._exit(code)
+
+
+def _told(work: Callable[[], object]) -> str:
+    try:
+        return str(work())
+    except (InterpalException, OSError) as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def in_mount(mount: str, script: str, *arguments: str) -> str:
+    """Run *script* in a mount namespace of its own, after the shell line *mount*."""
+    line = f'{mount} && exec "$0" -c "$@"'
+    command = ["unshare", "-m", "sh", "-ec", line, sys.executable, script, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def descriptors() -> int:
+    """How many descriptors this process has open."""
+    return len(os.listdir("/proc/self/fd"))
+
+
+def mode_of(path: object) -> int:
+    """The permission bits of *path*, itself."""
+    return os.lstat(str(path)).st_mode & 0o7777

@@ -1,0 +1,223 @@
+"""The server as a thread and as a process: start, several at once, and a prompt end."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+
+from interpal.sandbox import Sandbox
+from tests.sandbox.web import User, WebSocket, eventually, log_in
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def start(*arguments: str) -> tuple[subprocess.Popen[str], str]:
+    process = subprocess.Popen(
+        [sys.executable, "-W", "error", "-m", "interpal.sandbox", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": ""},
+    )
+    assert process.stdout is not None
+    return process, process.stdout.readline().strip()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_module_prints_its_url_once_it_answers_and_ends_on_a_signal(
+    number: signal.Signals,
+) -> None:
+    process, base_url = start("--account", "maple_ink:colon:inside", "--account", "a@b.c:d")
+    with process:
+        form = {"username": "maple_ink", "password": "colon:inside"}
+        reply = requests.post(f"{base_url}/v1/token", data=form, timeout=10)
+        assert reply.status_code == 201
+        process.send_signal(number)
+        out, err = process.communicate(timeout=5)
+    assert (process.returncode, out, err) == (0, "", "")
+
+
+def test_the_module_has_a_default_account_and_its_help_says_so() -> None:
+    process, base_url = start("--one-session", "--login-delay", "0.2")
+    with process:
+        form = {"username": "maple_ink", "password": "correct horse"}
+        replies = [requests.post(f"{base_url}/v1/token", data=form, timeout=10) for _ in range(2)]
+        assert [reply.status_code for reply in replies] == [201, 201]
+        assert replies[0].elapsed.total_seconds() >= 0.2
+        url = f"{base_url}/v1/account/self"
+        seen = [requests.get(url, cookies=r.cookies, timeout=10).status_code for r in replies]
+        assert seen == [401, 200]
+        process.terminate()
+        process.communicate(timeout=5)
+    told = subprocess.run(
+        [sys.executable, "-m", "interpal.sandbox", "--help"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "maple_ink:correct horse" in told.stdout
+
+
+def test_the_module_refuses_bad_accounts_and_a_taken_port(site: Sandbox) -> None:
+    port = site.base_url.rpartition(":")[2]
+    for arguments, code, text in (
+        (["--account", "nopassword"], 2, "NAME:PASSWORD"),
+        (["--account", "a:b", "--account", "A:c"], 1, "taken"),
+        (["--port", port], 1, "in use"),
+    ):
+        ended = subprocess.run(
+            [sys.executable, "-m", "interpal.sandbox", *arguments],
+            capture_output=True, text=True, check=False, timeout=20,
+        )  # fmt: skip
+        assert (ended.returncode, ended.stdout) == (code, "")
+        assert text in ended.stderr
+        assert "Traceback" not in ended.stderr
+
+
+def test_it_listens_on_loopback_only(site: Sandbox) -> None:
+    assert site.base_url.startswith("http://127.0.0.1:")
+    port = int(site.base_url.rpartition(":")[2])
+    with pytest.raises(OSError):
+        socket.create_connection(("127.0.0.2", port), timeout=1).close()
+
+
+def test_several_sandboxes_know_nothing_of_each_other(site: Sandbox) -> None:
+    with Sandbox({"maple_ink": "other"}) as other:
+        assert log_in(other, "maple_ink", "secret").status_code == 401
+        user = User(site)
+        user.base_url = other.base_url
+        assert user.call("GET", "/v1/account/self").status_code == 401
+        assert other.stats()["logins"] == {}
+    assert site.stats()["logins"] == {"maple_ink": 1}
+
+
+def test_a_taken_port_is_an_oserror(site: Sandbox) -> None:
+    port = int(site.base_url.rpartition(":")[2])
+    with pytest.raises(OSError), Sandbox(port=port):
+        pass
+
+
+def test_it_ends_within_a_second_whatever_hangs() -> None:
+    with Sandbox({"maple_ink": "secret"}) as sandbox:
+        user = User(sandbox)
+        sandbox.fault("*", hang=600, times=None)
+        failures: list[Exception] = []
+
+        def wait() -> None:
+            try:
+                user.call("GET", "/v1/account/self")
+            except requests.ConnectionError as error:
+                failures.append(error)
+
+        waiting = [threading.Thread(target=wait) for _ in range(5)]
+        for thread in waiting:
+            thread.start()
+        assert eventually(lambda: sandbox.stats()["requests"].get("/v1/account/self") == 5)
+        start_of_end = time.monotonic()
+    assert time.monotonic() - start_of_end < 1
+    for thread in waiting:
+        thread.join()
+    assert len(failures) == 5
+    assert sandbox.stats()["requests"]["/v1/account/self"] == 5
+
+
+def test_it_ends_within_a_second_with_open_web_sockets_and_idle_connections() -> None:
+    with Sandbox({"maple_ink": "secret"}) as sandbox, requests.Session() as idle:
+        user = User(sandbox)
+        idle.get(f"{sandbox.base_url}/v1/account/self", headers=user.headers(), timeout=10)
+        with WebSocket(sandbox.base_url, f"?token={user.token}") as channel:
+            started = time.monotonic()
+            sandbox.__exit__()
+            assert time.monotonic() - started < 1
+            assert channel.receive()[0] == 0x8
+
+
+def test_many_threads_may_use_it_at_once(site: Sandbox) -> None:
+    user = User(site)
+    tid = user.get("/v1/thread")[0]["id"]
+
+    def work() -> None:
+        for _ in range(5):
+            user.call("POST", "/v1/message", data={"thread_id": tid, "message": "x"})
+            site.stats()
+            site.messages()
+
+    workers = [threading.Thread(target=work) for _ in range(8)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert len({message["id"] for message in site.messages()}) == 40
+    assert site.stats()["requests"]["/v1/message"] == 40
+
+
+def test_no_password_is_shown(site: Sandbox) -> None:
+    shown = f"{site!r} {site} {vars(site)!r} {vars(site._site)!r}"
+    assert "maple_ink" in shown
+    assert "secret" not in shown
+    assert "radio" not in shown
+    with pytest.raises(TypeError):
+        pickle.dumps(site)
+
+
+def test_it_speaks_tls_with_a_certificate_of_the_caller(tmp_path: Path) -> None:
+    certificate, key = make_certificate(tmp_path)
+    with Sandbox({"maple_ink": "secret"}, tls=(certificate, key)) as sandbox:
+        assert sandbox.base_url.startswith("https://127.0.0.1:")
+        form = {"username": "maple_ink", "password": "secret"}
+        url = f"{sandbox.base_url}/v1/token"
+        assert requests.post(url, data=form, timeout=10, verify=certificate).status_code == 201
+        with pytest.raises(requests.exceptions.SSLError):
+            requests.post(url, data=form, timeout=10)
+        sandbox.fault("/v1/token", drop=True)
+        with pytest.raises(requests.ConnectionError):
+            requests.post(url, data=form, timeout=10, verify=certificate)
+
+
+def test_a_missing_certificate_is_an_oserror(tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing.pem")
+    with pytest.raises(OSError), Sandbox(tls=(missing, missing)):
+        pass
+
+
+def make_certificate(folder: Path) -> tuple[str, str]:
+    import ipaddress
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "sandbox")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return str(folder / "cert.pem"), str(folder / "key.pem")

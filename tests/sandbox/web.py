@@ -1,0 +1,104 @@
+"""A browser-like user of a sandbox: real HTTP requests, nothing of the package under test."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Any
+
+import requests
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from interpal.sandbox import Sandbox
+
+COOKIE = "interpals_sessid"
+
+
+def log_in(sandbox: Sandbox, username: str, password: str) -> requests.Response:
+    form = {"username": username, "password": password}
+    return requests.post(f"{sandbox.base_url}/v1/token", data=form, timeout=10)
+
+
+class User:
+    """One signed-in user who sends the cookie, and the token unless told otherwise."""
+
+    def __init__(self, sandbox: Sandbox, username: str = "maple_ink", password: str = "secret"):
+        reply = log_in(sandbox, username, password)
+        assert reply.status_code == 201
+        self.base_url = sandbox.base_url
+        self.cookie = reply.cookies[COOKIE]
+        self.token: str = reply.json()["auth_token"]
+        self.id: str = reply.json()["uid"]
+
+    def headers(self, *, token: str | None = "") -> dict[str, str]:
+        headers = {"Cookie": f"{COOKIE}={self.cookie}"}
+        if token is not None:
+            headers["X-Auth-Token"] = token or self.token
+        return headers
+
+    def call(self, method: str, path: str, **extra: Any) -> requests.Response:
+        extra.setdefault("headers", self.headers())
+        extra.setdefault("timeout", 10)
+        return requests.request(method, f"{self.base_url}{path}", allow_redirects=False, **extra)
+
+    def get(self, path: str, **extra: Any) -> Any:
+        reply = self.call("GET", path, **extra)
+        assert reply.status_code == 200
+        return reply.json()
+
+
+class WebSocket:
+    """The few lines of RFC 6455 that a test needs, over a plain socket."""
+
+    def __init__(self, base_url: str, query: str, headers: dict[str, str] | None = None):
+        host, _, port = base_url.removeprefix("http://").partition(":")
+        self._socket = socket.create_connection((host, int(port)), timeout=5)
+        self._file = self._socket.makefile("rb")
+        lines = [
+            f"GET /v1/ws{query} HTTP/1.1",
+            f"Host: {host}:{port}",
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+            *(f"{name}: {value}" for name, value in (headers or {}).items()),
+        ]
+        self._socket.sendall("\r\n".join([*lines, "", ""]).encode())
+        self.status = int(self._file.readline().split()[1])
+        while self._file.readline().strip():
+            pass
+
+    def send(self, opcode: int, payload: bytes) -> None:
+        # A mask of zeros leaves the payload as it is.
+        self._socket.sendall(bytes([0x80 | opcode, 0x80 | len(payload)]) + bytes(4) + payload)
+
+    def receive(self) -> tuple[int, bytes]:
+        first, length = self._file.read(2)
+        if length == 126:
+            length = int.from_bytes(self._file.read(2), "big")
+        return first & 0x0F, self._file.read(length)
+
+    def __enter__(self) -> WebSocket:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+        self._socket.close()
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
+    import time
+
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.01)
+    return condition()
