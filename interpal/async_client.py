@@ -10,6 +10,7 @@ from interpal import protocol
 from interpal.exceptions import NetworkError
 from interpal.flight import in_flight, running_for
 from interpal.flows import resume
+from interpal.endpoints import EverydayCalls
 from interpal.operations import Awaiting, Operation, Operations, PlainOperation
 from interpal.protocol import Pause, Request, Response
 
@@ -202,7 +203,7 @@ def _reason(error: BaseException) -> str:
     return f"the connection failed ({type(error).__name__})"
 
 
-class AsyncInterpalClient(Operations, Awaiting):
+class AsyncInterpalClient(EverydayCalls, Awaiting):
     """The client for asyncio: the same operations as `InterpalClient`, awaited.
 
     Its construction does no I/O: the saved session is resumed in `async with`, or at the first

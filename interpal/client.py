@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from interpal import protocol
 from interpal.exceptions import NetworkError
 from interpal.flows import resume
+from interpal.endpoints import EverydayCalls
 from interpal.operations import Blocking, Operation, Operations
 from interpal.protocol import Pause, Request, Response
 
@@ -161,7 +162,7 @@ def _reason(error: BaseException, timeout: float) -> str:
     return f"the connection failed ({type(error).__name__})"
 
 
-class InterpalClient(Operations, Blocking):
+class InterpalClient(EverydayCalls, Blocking):
     """A client whose session is kept, encrypted, from run to run.
 
     With `auto_login=True` it resumes or logs in during construction. May be used from many

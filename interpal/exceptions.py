@@ -18,6 +18,7 @@
        ├─ VaultPermissionError  what is insecure, and the command that mends it
        ├─ VaultIOError: NotDurableError (saved, but the folder could not be synced)
        ├─ LockTimeoutError  .holder
+       ├─ StaleWriteError                         somebody else was first; nothing was written
        └─ StoreUnavailableError
 
 A message says what happened, to which path or account, and what to do. It never holds a
@@ -198,6 +199,13 @@ class LockTimeoutError(VaultError):
     def __init__(self, message: str, *, path: str | None = None, holder: str | None = None) -> None:
         super().__init__(message, path=path)
         self.holder = holder
+
+
+class StaleWriteError(VaultError):
+    """A write came too late: the vault, the record or the lock has changed hands meanwhile.
+
+    Nothing was written. Read again, then decide again.
+    """
 
 
 class StoreUnavailableError(VaultError):

@@ -353,14 +353,6 @@ class Operations:
         """`request("DELETE", …)`."""
         return (yield from self._request("DELETE", path, params=params, headers=headers))
 
-    @Operation
-    def get_self(self) -> Flow[dict[str, Any]]:
-        """The profile of the account: `GET /v1/account/self`."""
-        profile: dict[str, Any] = yield from calls.call(
-            self._account, self._account.self_request()
-        )
-        return profile
-
 
 def _check_username(username: object) -> None:
     if username is not None and (not isinstance(username, str) or not username.strip()):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from interpal.exceptions import VaultNotFoundError
@@ -95,7 +96,8 @@ class OpenFolder:
         """Close the descriptor. May be called twice."""
         fd, self._fd = self._fd, -1
         if fd >= 0:
-            os.close(fd)
+            with suppress(OSError):  # nothing was written through it
+                os.close(fd)
 
     def __enter__(self) -> Self:
         return self

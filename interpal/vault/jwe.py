@@ -222,7 +222,8 @@ def seal(protected: str, plaintext: bytes, key: bytes, *, content_key: bytes, iv
 
 def unseal(sealed: Sealed, key: bytes) -> Secret:
     """The plaintext. Raises `Refused` where anything does not authenticate."""
-    if len(sealed.encrypted_key) != WRAPPED_BYTES or len(sealed.tag) != TAG_BYTES:
+    lengths = (len(sealed.encrypted_key), len(sealed.iv), len(sealed.tag))
+    if lengths != (WRAPPED_BYTES, IV_BYTES, TAG_BYTES):
         raise Refused("a part of the JWE has the wrong length")
     try:
         content_key = Secret(aes_key_unwrap(key, sealed.encrypted_key))

@@ -108,13 +108,15 @@ class FileLock:
     def release(self) -> None:
         """Free the lock. Does nothing where this object and process do not hold it."""
         if self.held:
-            with suppress(OSError):
-                os.ftruncate(self._fd, 0)
-            with suppress(OSError):
-                # Not only by closing: a child that was made past `os.fork` may have a copy.
-                fcntl.flock(self._fd, fcntl.LOCK_UN)
             fd, self._fd = self._fd, -1
-            _close(fd)
+            try:
+                with suppress(OSError):
+                    os.ftruncate(fd, 0)
+                with suppress(OSError):
+                    # Not only by closing: a child that was made past `os.fork` may have a copy.
+                    fcntl.flock(fd, fcntl.LOCK_UN)
+            finally:
+                _close(fd)
 
     def _take(self, timeout: float) -> bool:
         if self.held:
@@ -122,7 +124,7 @@ class FileLock:
         deadline = time.monotonic() + timeout
         pause = 0.001
         stale = 0
-        fd = -1
+        fd = self._fd = -1
         try:
             while True:
                 if fd < 0:
@@ -146,6 +148,9 @@ class FileLock:
                 time.sleep(min(left, pause * (0.5 + os.urandom(1)[0] / 255)))
                 # Newcomers knock more often; who has waited long does so again, or would starve.
                 pause = min(pause * 2, 0.05 if left > timeout - 1 else 0.01)
+        except BaseException:
+            self._fd = -1
+            raise
         finally:
             if fd >= 0 and fd != self._fd:
                 _close(fd)

@@ -163,7 +163,7 @@ def _survey(container: Any, depth: int) -> tuple[int, int]:
         kind = type(value)
         if kind is str:
             characters += len(value)  # type: ignore[arg-type]
-        elif value is None or kind is bool or (kind is dict and not value):
+        elif value is None or kind is bool or (kind is dict and not value and depth < MAX_RECORD_DEPTH):
             pass
         else:
             below, text, more = _survey_value(value, depth)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import traceback
+import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -44,8 +45,15 @@ def background(work: Callable[[], object], *, uid: int | None = None) -> Iterato
         os.waitpid(pid, 0)
 
 
+def fork() -> int:
+    """`os.fork`, without the warning of Python 3.12 and later where there are threads."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
+
+
 def _fork(work: Callable[[], object], uid: int | None) -> int:
-    pid = os.fork()
+    pid = fork()
     if pid:
         return pid
     code = 1

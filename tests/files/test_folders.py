@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from typing import TYPE_CHECKING
@@ -23,6 +24,43 @@ def test_missing_folders_are_made_for_their_owner_alone_under_any_umask(tmp_path
     assert {mode_of(tmp_path / part) for part in ("a", "a/b", "a/b/c")} == {0o700}
 
 
+@pytest.mark.parametrize("umask", [0o077, 0o177])
+def test_a_folder_that_is_made_is_usable_and_its_own_folder_is_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, umask: int
+) -> None:
+    synced: list[tuple[int, int]] = []
+    real_fsync = os.fsync
+
+    def noting_fsync(fd: int) -> None:
+        synced.append((os.fstat(fd).st_dev, os.fstat(fd).st_ino))
+        real_fsync(fd)
+
+    monkeypatch.setattr(os, "fsync", noting_fsync)
+    old = os.umask(umask)
+    try:
+        Folder.open(str(tmp_path / "a" / "b"), create=True).close()
+    finally:
+        os.umask(old)
+    above = [tmp_path.stat(), (tmp_path / "a").stat()]
+    assert synced == [(found.st_dev, found.st_ino) for found in above]
+    assert mode_of(tmp_path / "a") == mode_of(tmp_path / "a/b") == 0o700
+
+
+@pytest.mark.parametrize("call", ["mkdir", "fchmod", "fsync"])
+def test_a_folder_that_cannot_be_made_is_a_typed_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def failing(*arguments: object, **others: object) -> None:
+        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+    monkeypatch.setattr(os, call, failing)
+    before = descriptors()
+    with pytest.raises(VaultIOError, match="quota of this user") as caught:
+        Folder.open(str(tmp_path / "a"), create=True)
+    assert caught.value.errno == errno.EDQUOT
+    assert descriptors() == before
+
+
 def test_an_absent_folder_is_said_to_be_absent_and_not_made(tmp_path: Path) -> None:
     with pytest.raises(VaultNotFoundError, match="no such folder"):
         Folder.open(str(tmp_path / "absent"))
@@ -44,9 +82,12 @@ def test_a_folder_that_the_world_may_write_is_refused_with_the_remedy(tmp_path: 
     assert descriptors() == before
 
 
-def test_a_sticky_folder_that_the_world_may_write_is_accepted(tmp_path: Path) -> None:
+def test_a_sticky_folder_that_the_world_may_write_is_accepted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     tmp_path.chmod(0o1777)
     Folder.open(str(tmp_path)).close()
+    assert not caplog.records
 
 
 def test_one_who_only_looks_may_look_at_an_open_folder(tmp_path: Path) -> None:

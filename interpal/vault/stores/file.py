@@ -10,11 +10,12 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
+from interpal._log import Logger
 from interpal.exceptions import ValidationError, VaultIOError, VaultNotFoundError
 from interpal.vault.files import Folder
 from interpal.vault.locks import FileLock, network_filesystem
 from interpal.vault.stores import Stored
-from interpal.vault.trust import reported, shown, warn_once
+from interpal.vault.trust import reported, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,6 +24,11 @@ MAX_BYTES = 256 * 1024 * 1024
 """FORMAT.md section 5: no vault is larger."""
 
 LOGIN_LOCKS = 16
+
+_log = Logger("interpal.vault.stores.file")
+
+# Folders whose file system was judged already: the table of mounts may be long.
+_looked_at: set[str] = set()
 
 
 class Details(NamedTuple):
@@ -111,11 +117,12 @@ class FileStore:
         """Nothing is kept open between two operations."""
 
     def _warn_of_network(self) -> None:
+        if self._folder in _looked_at:
+            return
+        _looked_at.add(self._folder)
         kind = network_filesystem(self._folder)
         if kind is not None:
-            warn_once(
-                "network",
-                self._folder,
+            _log.warning(
                 "%s is on a network file system (%s), where locks between hosts cannot be relied "
                 "on. For several hosts use the Redis store.",
                 self.location,

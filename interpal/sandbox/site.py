@@ -13,7 +13,7 @@ import os
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from interpal.sandbox_data import Fields, Json, RequestError, World, user_id
+from interpal.sandbox.data import Fields, Json, RequestError, World, user_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from interpal.sandbox_data import Json, RequestError
-from interpal.sandbox_site import ROUTES, Call, Fault, Session, Site
+from interpal.sandbox.data import Json, RequestError
+from interpal.sandbox.site import ROUTES, Call, Fault, Session, Site
 
 if TYPE_CHECKING:
     import threading

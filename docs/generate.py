@@ -1,0 +1,57 @@
+"""Write the pages that are made from the code: `python -m docs.generate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from interpal.endpoints import ENDPOINTS
+
+HERE = Path(__file__).parent
+
+ENDPOINTS_PAGE = """\
+# The everyday calls
+
+Both clients have them, with the same names and arguments: `InterpalClient` returns the reply,
+`AsyncInterpalClient` is awaited. Replies are plain dicts, typed for editors by
+`interpal.replies`; members that are not known there are kept.
+
+There is no official description of the site's API. What is known of it comes from public
+clients, and the last column says how surely: *independent clients agree* is the best there is,
+*clients of one family agree* means that one of them is a port of the other, and *one client*
+that a single one shows it. Anything else is a call away: `client.request(method, path, …)`.
+
+{table}
+
+```python
+from interpal import InterpalClient
+
+client = InterpalClient("maple_ink", "correct horse", auto_login=True)
+thread = client.get_threads(limit=1)[0]
+message = client.send_message(thread["id"], "Thank you for the postcard!")
+print(message["message"])
+client.close()
+```
+"""
+
+
+def endpoint_table() -> str:
+    """The table of endpoints, as Markdown."""
+    rows = [
+        "| method of the client | request | what it gives | how surely known |",
+        "|---|---|---|---|",
+    ]
+    rows += [
+        f"| `{e.name}` | `{e.method} {e.path}` | {e.summary} | {e.known} |"
+        for e in sorted(ENDPOINTS, key=lambda e: e.name)
+    ]
+    return "\n".join(rows)
+
+
+def main() -> None:
+    """Write the pages."""
+    page = ENDPOINTS_PAGE.format(table=endpoint_table())
+    (HERE / "endpoints.md").write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""Whom the examples log in as: you, where you say so, else an invented person on this machine.
+
+With INTERPALS_USERNAME and INTERPALS_PASSWORD set, an example talks to the real site and saves
+its session in the working directory. Without them it talks to a sandbox, in a temporary folder
+that is gone afterwards.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from interpal.sandbox import Sandbox
+
+PEOPLE = {"maple_ink": "correct horse", "pedro_k": "battery staple"}
+
+
+@contextmanager
+def accounts() -> Iterator[dict[str, str]]:
+    """The usernames to log in with, and their passwords."""
+    username = os.environ.get("INTERPALS_USERNAME")
+    if username:
+        yield {username: os.environ["INTERPALS_PASSWORD"]}
+        return
+    with Sandbox(accounts=PEOPLE) as sandbox, tempfile.TemporaryDirectory() as folder:
+        print(f"(no INTERPALS_USERNAME: a sandbox on {sandbox.base_url})")
+        os.environ.update(INTERPALS_BASE_URL=sandbox.base_url, HOME=folder, XDG_CONFIG_HOME=folder)
+        before = os.getcwd()
+        os.chdir(folder)
+        try:
+            yield PEOPLE
+        finally:
+            os.chdir(before)
+
+
+@contextmanager
+def account() -> Iterator[tuple[str, str]]:
+    """One username and its password."""
+    with accounts() as people:
+        yield next(iter(people.items()))

@@ -1,0 +1,134 @@
+"""Run the blocks of one page, in order, as a reader would: `python -m tests.docs.run_page PAGE`.
+
+A `python` block runs in the page's one namespace, where `await` may stand at top level. In a
+`console` block every line that starts with `$ ` is run by bash (`> ` goes on with it), and the
+lines below it are what it prints. In both, `…` stands for anything. There is a sandbox, an
+empty home and an empty working directory. Hidden comments before a block change that:
+
+    <!-- setup: code -->        Python that runs first (`sandbox`, the running Sandbox, is there)
+    <!-- prints: text -->       what the python block prints; without a text, the next `text` block
+    <!-- raises: Name -->       the error that ends the block
+    <!-- exit: 77 -->           the exit code of the last command of a console block
+    <!-- file: name.py -->      the block is saved under this name, not run
+    <!-- not run: reason -->    the block is not run
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import contextlib
+import inspect
+import io
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+from interpal.sandbox import Sandbox
+from tests.docs.markdown import Block, blocks
+
+ACCOUNTS = {"maple_ink": "correct horse", "pedro_k": "battery staple"}
+
+
+class PageError(Exception):
+    """A block does not do what the page says."""
+
+
+def matches(expected: str, printed: str) -> bool:
+    """Whether *printed* is as *expected* says, `…` being anything."""
+    pattern = re.escape(expected.strip()).replace("…", ".*?")
+    return re.fullmatch(pattern, printed.strip(), re.DOTALL) is not None
+
+
+def run_python(code: str, name: str, line: int, names: dict[str, Any]) -> None:
+    """Run *code*; `await` at its top level runs in the page's loop."""
+    padded = "\n" * (line - 1) + code
+    compiled = compile(padded, name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    assert isinstance(compiled, CodeType)
+    if compiled.co_flags & inspect.CO_COROUTINE:
+        names["_loop"].run_until_complete(eval(compiled, names))
+    else:
+        exec(compiled, names)
+
+
+def run_python_block(block: Block, name: str, names: dict[str, Any]) -> str:
+    """Run a python block; what it printed."""
+    expected_error = block.directives.get("raises", "").strip()
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        try:
+            run_python(block.text, name, block.line, names)
+        except Exception as error:
+            if type(error).__name__ != expected_error:
+                raise
+            print(f"{type(error).__name__}: {error}")
+        else:
+            if expected_error:
+                raise PageError(f"line {block.line}: did not raise {expected_error}")
+    return printed.getvalue()
+
+
+def run_console_block(block: Block) -> None:
+    """Run the commands of a console block and compare what they print."""
+    commands = re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]
+    if not commands:
+        raise PageError(f"line {block.line}: a console block without a `$ ` line")
+    for number, command in enumerate(commands, 1):
+        first, *rest = command.splitlines()
+        while rest and rest[0].startswith("> "):
+            first += "\n" + rest.pop(0)[2:]
+        expected = "\n".join(rest)
+        done = subprocess.run(
+            ["bash", "-c", first], capture_output=True, text=True, timeout=120, check=False
+        )
+        is_last = number == len(commands)
+        code = int(block.directives.get("exit", "0")) if is_last else 0
+        printed = done.stdout + done.stderr
+        if done.returncode != code:
+            raise PageError(f"line {block.line}: `{first}` exits {done.returncode}:\n{printed}")
+        if expected.strip() and not matches(expected, printed):
+            raise PageError(f"line {block.line}: `{first}` prints:\n{printed}")
+
+
+def run_page(path: Path, sandbox: Sandbox) -> int:
+    """Run every block of the page; how many were run."""
+    names: dict[str, Any] = {"__name__": "__main__", "sandbox": sandbox}
+    names["_loop"] = asyncio.new_event_loop()
+    found = blocks(path.read_text())
+    count = 0
+    for block, following in zip(found, [*found[1:], None], strict=True):
+        setup = block.directives.get("setup")
+        if setup:
+            run_python(textwrap.dedent(setup), f"{path.name} (setup)", 1, names)
+        if "not run" in block.directives or block.language not in ("python", "console"):
+            continue
+        count += 1
+        if "file" in block.directives:
+            Path(block.directives["file"].strip()).write_text(block.text)
+        elif block.language == "console":
+            run_console_block(block)
+        else:
+            printed = run_python_block(block, path.name, names)
+            if "prints" in block.directives:
+                expected = block.directives["prints"] or (following.text if following else "")
+                if not matches(textwrap.dedent(expected), printed):
+                    raise PageError(f"{path.name}, line {block.line}: prints:\n{printed}")
+    names["_loop"].close()
+    return count
+
+
+def main() -> None:
+    page = Path(sys.argv[1]).resolve()
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    with Sandbox(accounts=ACCOUNTS) as sandbox:
+        os.environ["INTERPALS_BASE_URL"] = sandbox.base_url
+        print(f"{page.name}: {run_page(page, sandbox)} blocks")
+
+
+if __name__ == "__main__":
+    main()

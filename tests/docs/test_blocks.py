@@ -1,0 +1,91 @@
+"""What the documentation shows is what happens: every Python and shell block of it is run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.docs.markdown import PAGES, ROOT, blocks
+from tests.docs.run_page import matches
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LANGUAGES = {"python", "console", "text", "json", "gitignore", "ini", "toml", "yaml"}
+WITH_CODE = [
+    page
+    for page in PAGES
+    if any(block.language in ("python", "console") for block in blocks(page.read_text()))
+]
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", WITH_CODE, ids=name_of)
+def test_every_block_of_the_page_runs(page: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    work = tmp_path / "work"
+    home.mkdir()
+    work.mkdir()
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("INTERPALS_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.docs.run_page", str(page)],
+        env={
+            **clean,
+            "HOME": str(home),
+            "XDG_CONFIG_HOME": str(home / ".config"),
+            "PYTHONPATH": str(ROOT),
+            "COLUMNS": "80",
+        },
+        cwd=work,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    print(done.stdout)
+
+
+def test_the_pages_are_there() -> None:
+    names = {name_of(page) for page in WITH_CODE}
+    assert {
+        "README.md",
+        "docs/accounts.md",
+        "docs/async.md",
+        "docs/client.md",
+        "docs/events.md",
+        "docs/format.md",
+        "docs/migrating.md",
+        "docs/session-persistence.md",
+        "docs/testing.md",
+    } <= names
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_block_says_what_it_is(page: Path) -> None:
+    unknown = {block.language for block in blocks(page.read_text())} - LANGUAGES
+    assert not unknown, "shell is `console` with `$ `, so that it is run; the rest is named"
+
+
+def test_few_blocks_are_not_run_and_each_says_why() -> None:
+    reasons = [
+        block.directives["not run"].strip()
+        for page in PAGES
+        for block in blocks(page.read_text())
+        if "not run" in block.directives
+    ]
+    assert all(len(reason) > 15 for reason in reasons), reasons
+    assert len(reasons) <= 6, reasons
+
+
+def test_an_ellipsis_stands_for_anything_and_nothing_else_does() -> None:
+    assert matches("a … c\n", "a b\nb c")
+    assert not matches("a.c", "abc")
+    assert not matches("a …", "b a c")

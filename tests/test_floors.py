@@ -1,0 +1,160 @@
+"""Imports go down only, floor to floor; and nothing heavy is loaded before it is needed."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "interpal"
+
+# From the ground up. A module may import from floors below its own, and from its own.
+FLOORS: list[set[str]] = [
+    {"interpal._version", "interpal._log", "interpal._secret", "interpal.exceptions"},
+    # interpal.vault, from its ground to its face.
+    {f"interpal.vault.{name}" for name in ("files", "folders", "locks", "trust")},
+    {f"interpal.vault.{name}" for name in ("jwe", "fields", "payload", "record", "slots")},
+    {"interpal.vault.envelope"},
+    {"interpal.vault.stores"},
+    {"interpal.vault.keys"},
+    {"interpal.vault.opener", "interpal.vault.draft", "interpal.vault.plain"},
+    {"interpal.vault.vault", "interpal.vault.report"},
+    {"interpal.vault.cli"},
+    {"interpal.vault.__main__", "interpal.vault"},
+    # interpal, from its values to its face.
+    {"interpal.session", "interpal.protocol", "interpal.events", "interpal.flight"},
+    {"interpal.session_manager"},
+    {"interpal.flows"},
+    {"interpal.operations"},
+    {"interpal.client", "interpal.async_client", "interpal.sandbox"},
+    {"interpal.testing", "interpal"},
+]
+
+
+def floor_of(module: str) -> int:
+    """The floor of a module, by its own name or by that of the package it is in."""
+    name = module
+    while name:
+        for floor, members in enumerate(FLOORS):
+            if name in members:
+                return floor
+        name = name.rpartition(".")[0]
+    raise AssertionError(f"{module} has no floor: give it one in FLOORS")
+
+
+def modules() -> list[tuple[str, Path]]:
+    found = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = ["interpal", *path.relative_to(PACKAGE).with_suffix("").parts]
+        if parts[-1] == "__init__":
+            parts.pop()
+        found.append((".".join(parts), path))
+    return found
+
+
+def imports_of(path: Path) -> set[str]:
+    """Every module of the package that a file imports, also inside functions and for typing."""
+    names = {module for module, _ in modules()}
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative imports hide the floor"
+            base = node.module or ""
+            found.update(
+                f"{base}.{alias.name}" if f"{base}.{alias.name}" in names else base
+                for alias in node.names
+            )
+    return {name for name in found if name == "interpal" or name.startswith("interpal.")}
+
+
+@pytest.mark.parametrize(("module", "path"), modules(), ids=lambda value: str(value)[-40:])
+def test_imports_go_down_only(module: str, path: Path) -> None:
+    if module in ("interpal", "interpal.vault"):
+        return  # The faces name what is below them, when it is asked for.
+    own = floor_of(module)
+    for imported in imports_of(path):
+        if imported == "interpal.vault":
+            assert own >= floor_of("interpal.vault"), f"{module} imports the vault's face"
+        assert floor_of(imported) <= own, f"{module} imports {imported}, which is above it"
+
+
+def test_the_vault_takes_from_its_parent_only_the_ground() -> None:
+    ground = FLOORS[0]
+    for module, path in modules():
+        if module.startswith("interpal.vault"):
+            outside = {name for name in imports_of(path) if not name.startswith("interpal.vault")}
+            assert outside <= ground, f"{module} imports {outside - ground}"
+
+
+HEAVY = (
+    "aiohttp",
+    "argon2",
+    "asyncio",
+    "click",
+    "cryptography",
+    "dataclasses",
+    "logging",
+    "platformdirs",
+    "redis",
+    "requests",
+    "rich",
+    "sqlite3",
+    "urllib3",
+)
+
+
+def loaded_after(code: str) -> set[str]:
+    script = f"{code}\nimport sys\nprint(*(m for m in {HEAVY!r} if m in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    assert loaded_after("import interpal, interpal.vault") == set()
+
+
+def test_naming_the_client_loads_no_http_library() -> None:
+    assert loaded_after("from interpal import InterpalClient") <= {"cryptography"}
+
+
+def test_a_resume_with_a_raw_key_loads_only_what_it_uses(tmp_path: Path) -> None:
+    code = f"""
+import datetime
+from interpal import SessionManager, InterpalClient
+m = SessionManager({str(tmp_path / "v.json")!r}, key=bytes(32), username="maple_ink")
+m.save_session("cookie", username="maple_ink")
+s = m.load_session()
+m.update(s, s.replace(last_validated_at=s.created_at, origin="https://api.interpals.net"))
+c = InterpalClient("maple_ink", "x", persist_session=True, session_file={str(tmp_path / "v.json")!r},
+                   vault_key=bytes(32), revalidate_after=3600)
+assert c.is_authenticated
+"""
+    assert loaded_after(code) == {"cryptography"}
+
+
+def test_only_the_command_line_and_the_sandbox_print() -> None:
+    for module, path in modules():
+        if module.startswith(("interpal.vault.cli", "interpal.sandbox")):
+            continue
+        calls = [
+            node
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "print"
+        ]
+        assert not calls, f"{module} prints"
+
+
+def test_no_module_is_over_400_lines() -> None:
+    long = {
+        module: lines
+        for module, path in modules()
+        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > 400
+    }
+    assert not long
