@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import sys
+from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from interpal import protocol
@@ -96,9 +99,9 @@ class AiohttpRequester:
 
     async def __call__(self, request: Request) -> Response:
         """Send one request. Redirects are not followed. Raises `NetworkError`."""
+        http = await self._session()
         import aiohttp
 
-        http = await self._session()
         where = f"{request.method} {request.url.partition('?')[0]}"
         try:
             async with http.request(
@@ -126,6 +129,9 @@ class AiohttpRequester:
             await http.close()
 
     async def _session(self) -> aiohttp.ClientSession:
+        if "aiohttp" not in sys.modules:
+            # A tenth of a second of work, which would hold the loop.
+            await _in_worker(contextvars.copy_context(), partial(import_module, "aiohttp"))
         import aiohttp
 
         loop = asyncio.get_running_loop()

@@ -1,0 +1,138 @@
+"""A bot that runs for weeks: the server ends its session again and again, at any moment."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from interpal import AsyncInterpalClient, InterpalClient
+from interpal.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+CALLS = 5_000  # for each client; together the 10,000 that are promised
+ENDINGS = 100
+THREADS = 8
+TASKS = 50
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(accounts={"maple_ink": "secret"}) as sandbox:
+        yield sandbox
+
+
+class Ender:
+    """Ends the session at random calls.
+
+    Only one that has answered since it was made: a session that is refused before its first
+    answer cannot be told from an account that the server refuses whatever the session.
+    """
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        self._at = set(random.Random(7).sample(range(CALLS), ENDINGS))  # noqa: S311
+        self._owed = 0
+        self._answers = 0
+        self._logins = 0
+        self._guard = threading.Lock()
+        self.ended = 0
+
+    def called(self, number: int) -> None:
+        with self._guard:
+            self._owed += number in self._at
+
+    def answered(self) -> None:
+        """A call returned: end the session where an ending is owed and it has answered."""
+        with self._guard:
+            logins = self._sandbox.stats()["logins"]["maple_ink"]
+            if logins != self._logins:
+                self._logins = logins
+                return
+            if self._owed:
+                self._owed -= 1
+                self.ended += 1
+                self._sandbox.invalidate()
+
+
+def work(number: int) -> tuple[str, tuple[Any, ...]]:
+    """The call with this number: every tenth a message, else one of the reads."""
+    kinds: list[tuple[str, tuple[Any, ...]]] = [
+        ("send_message", ("THREAD", f"message {number}")),
+        ("get_threads", ()),
+        ("get_thread_messages", ("THREAD", 1)),
+        ("search_users", ("",)),
+    ]
+    return kinds[0] if number % 10 == 0 else kinds[1 + number % 3]
+
+
+def check(sandbox: Sandbox, ender: Ender, thread: str, results: list[Any]) -> None:
+    assert len(results) == CALLS
+    assert all(result is not None for result in results)
+    sent = Counter(m["message"] for m in sandbox.messages(thread))
+    assert sent == Counter(f"message {n}" for n in range(0, CALLS, 10)), "lost or sent twice"
+    assert ender.ended >= ENDINGS * 0.9
+    assert sandbox.stats()["logins"]["maple_ink"] <= ender.ended + 1
+
+
+def arguments(sandbox: Sandbox, tmp_path: Path) -> dict[str, Any]:
+    return {
+        "username": "maple_ink",
+        "password": "secret",
+        "auto_login": True,
+        "persist_session": True,
+        "session_file": tmp_path / "bot_session.json",
+        "vault_key": bytes(range(32)),
+        "base_url": sandbox.base_url,
+        "timeout": 30,
+    }
+
+
+def test_eight_threads_get_every_answer(sandbox: Sandbox, tmp_path: Path) -> None:
+    with InterpalClient(**arguments(sandbox, tmp_path)) as client:
+        thread = client.get_threads(limit=1)[0]["id"]
+        ender = Ender(sandbox)
+
+        def do(number: int) -> Any:
+            ender.called(number)
+            name, values = work(number)
+            values = tuple(thread if value == "THREAD" else value for value in values)
+            call: Callable[..., Any] = getattr(client, name)
+            result = call(*values)
+            ender.answered()
+            return result
+
+        with ThreadPoolExecutor(THREADS) as pool:
+            results = list(pool.map(do, range(CALLS)))
+    check(sandbox, ender, thread, results)
+
+
+def test_fifty_tasks_get_every_answer(sandbox: Sandbox, tmp_path: Path) -> None:
+    async def run() -> tuple[Ender, str, list[Any]]:
+        async with AsyncInterpalClient(**arguments(sandbox, tmp_path)) as client:
+            thread = (await client.get_threads(limit=1))[0]["id"]
+            ender = Ender(sandbox)
+            numbers = iter(range(CALLS))
+            results: list[Any] = []
+
+            async def worker() -> None:
+                for number in numbers:
+                    ender.called(number)
+                    name, values = work(number)
+                    values = tuple(thread if value == "THREAD" else value for value in values)
+                    results.append(await getattr(client, name)(*values))
+                    ender.answered()
+
+            await asyncio.gather(*(worker() for _ in range(TASKS)))
+            return ender, thread, results
+
+    ender, thread, results = asyncio.run(run())
+    check(sandbox, ender, thread, results)
