@@ -7,12 +7,11 @@ where the call goes and how surely that is known. To add one, write another such
 from __future__ import annotations
 
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from interpal.exceptions import APIError, ValidationError
 from interpal.operations import Operation, Operations
 from interpal.protocol import SELF_PATH
-from interpal.replies import Message, Notification, Post, Profile, Thread, User
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from typing_extensions import ParamSpec
 
     from interpal.flows.wait import Flow
+    from interpal.replies import Message, Notification, Post, Profile, Thread, User
 
     P = ParamSpec("P")
 
@@ -99,16 +99,16 @@ def _segment(name: str, text: object) -> str:
     return quote(str(text), safe="")
 
 
-def _an_object(reply: Any) -> dict[str, Any]:
+def _an_object(reply: Any) -> Any:
     if isinstance(reply, dict):
         return reply
     raise APIError("the reply is no JSON object, as this call's always was", status_code=200)
 
 
-def _list_under(*names: str) -> Callable[[Any], list[Any]]:
+def _list_under(*names: str) -> Callable[[Any], Any]:
     """A list in a reply: bare, or under one of the names that clients have seen it under."""
 
-    def read(reply: Any) -> list[Any]:
+    def read(reply: Any) -> Any:
         if isinstance(reply, dict):
             reply = next((reply[name] for name in names if name in reply), reply)
         if isinstance(reply, list):
@@ -122,21 +122,13 @@ def _ignored(_reply: Any) -> None:
     return None
 
 
-def _list_of(_kind: type[T], *names: str) -> Callable[[Any], list[T]]:
-    return cast("Callable[[Any], list[T]]", _list_under(*names))
-
-
-def _object_of(_kind: type[T]) -> Callable[[Any], T]:
-    return cast("Callable[[Any], T]", _an_object)
-
-
 class EverydayCalls(Operations):
     """What a bot does all day."""
 
     @endpoint("GET", SELF_PATH, FAMILY)
     def get_self(self) -> Call[Profile]:
         """The profile of the account itself."""
-        return Call(_object_of(Profile))
+        return Call(_an_object)
 
     @endpoint("GET", "/v1/profile/{user_id}", FAMILY)
     def get_user(self, user_id: str, *, extra: str | None = None) -> Call[Profile]:
@@ -144,12 +136,12 @@ class EverydayCalls(Operations):
 
         *extra* is a comma-separated list of what to add, such as `relation`.
         """
-        return Call(_object_of(Profile), path={"user_id": user_id}, query={"extra": extra})
+        return Call(_an_object, path={"user_id": user_id}, query={"extra": extra})
 
     @endpoint("GET", "/v1/user/self/threads", SINGLE)
     def get_threads(self, limit: int = 50, offset: int = 0) -> Call[list[Thread]]:
         """The account's conversations, the newest first."""
-        return Call(_list_of(Thread, "threads"), query={"limit": limit, "offset": offset})
+        return Call(_list_under("threads"), query={"limit": limit, "offset": offset})
 
     @endpoint("GET", "/v1/thread/{thread_id}/messages", SINGLE)
     def get_thread_messages(
@@ -157,7 +149,7 @@ class EverydayCalls(Operations):
     ) -> Call[list[Message]]:
         """The messages of a conversation."""
         return Call(
-            _list_of(Message, "messages"),
+            _list_under("messages"),
             path={"thread_id": thread_id},
             query={"limit": limit, "offset": offset},
         )
@@ -173,7 +165,7 @@ class EverydayCalls(Operations):
         `NetworkError` is raised.
         """
         return Call(
-            _object_of(Message),
+            _an_object,
             form={"thread_id": thread_id, "message": content, "tmp_id": tmp_id},
         )
 
@@ -213,7 +205,7 @@ class EverydayCalls(Operations):
         `modified`, `id`. *others* are sent as they are (`lfor_langex=True`, `radius=50`).
         """
         return Call(
-            _list_of(User, "results", "data"),
+            _list_under("results", "data"),
             query={
                 "text": query,
                 "age1": age_min,
@@ -244,7 +236,7 @@ class EverydayCalls(Operations):
     ) -> Call[list[Post]]:
         """Posts: of everybody (`global`), of those one follows (`following`), of one `user`."""
         return Call(
-            _list_of(Post, "data", "feed"),
+            _list_under("data", "feed"),
             query={"type": feed_type, "limit": limit, "offset": offset, "extra": extra, **others},
         )
 
@@ -252,6 +244,6 @@ class EverydayCalls(Operations):
     def get_notifications(self, limit: int = 50, offset: int = 0) -> Call[list[Notification]]:
         """The account's notifications."""
         return Call(
-            _list_of(Notification, "data", "notifications"),
+            _list_under("data", "notifications"),
             query={"limit": limit, "offset": offset},
         )

@@ -25,10 +25,11 @@ FLOORS: list[set[str]] = [
     {"interpal.vault.cli"},
     {"interpal.vault.__main__", "interpal.vault"},
     # interpal, from its values to its face.
-    {"interpal.session", "interpal.protocol", "interpal.events", "interpal.flight"},
+    {f"interpal.{name}" for name in ("session", "protocol", "replies", "events", "flight")},
     {"interpal.session_manager"},
     {"interpal.flows"},
     {"interpal.operations"},
+    {"interpal.endpoints"},
     {"interpal.client", "interpal.async_client", "interpal.sandbox"},
     {"interpal.testing", "interpal"},
 ]
@@ -110,7 +111,9 @@ HEAVY = (
 
 def loaded_after(code: str) -> set[str]:
     script = f"{code}\nimport sys\nprint(*(m for m in {HEAVY!r} if m in sys.modules))"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     return set(done.stdout.split())
 
 

@@ -1,0 +1,98 @@
+"""The public surface: what is there, under which names, and that it does not change unseen."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+import interpal
+import interpal.vault
+from interpal import exceptions
+
+CONSTRUCTOR = (
+    "username password session_cookie auth_token auto_login user_agent persist_session "
+    "session_file session_expiration_hours | vault_passphrase vault_key store revalidate_after "
+    "base_url timeout max_retries min_interval lock_timeout on_event"
+)
+
+METHODS = {
+    "auth",
+    "clear_saved_session",
+    "close",
+    "delete",
+    "export_session",
+    "get",
+    "get_feed",
+    "get_notifications",
+    "get_self",
+    "get_session_info",
+    "get_thread_messages",
+    "get_threads",
+    "get_user",
+    "import_session",
+    "is_authenticated",
+    "login",
+    "logout",
+    "mark_thread_viewed",
+    "persisted",
+    "post",
+    "put",
+    "request",
+    "search_users",
+    "send_message",
+    "session",
+    "set_typing",
+    "validate_session",
+}
+ASYNC_TWINS = {"aclear_saved_session", "aget_session_info", "alogin"}
+
+
+@pytest.mark.parametrize("module", [interpal, interpal.vault])
+def test_every_public_name_is_there_and_in_order(module: object) -> None:
+    names = module.__all__  # type: ignore[attr-defined]
+    assert names == sorted(names)
+    assert dir(module) == names
+    for name in names:
+        assert getattr(module, name) is not None
+    with pytest.raises(AttributeError, match="nothing_of_the_kind"):
+        module.nothing_of_the_kind  # type: ignore[attr-defined] # noqa: B018
+
+
+@pytest.mark.parametrize("name", ["InterpalClient", "AsyncInterpalClient"])
+def test_a_client_has_these_methods_and_no_other(name: str) -> None:
+    public = {member for member in dir(getattr(interpal, name)) if not member.startswith("_")}
+    assert public == METHODS | (ASYNC_TWINS if name.startswith("Async") else set())
+
+
+@pytest.mark.parametrize("name", ["InterpalClient", "AsyncInterpalClient"])
+def test_the_constructor_keeps_the_order_of_1_x(name: str) -> None:
+    parameters = inspect.signature(getattr(interpal, name)).parameters.values()
+    positional = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+    keyword = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+    assert " ".join([*positional, "|", *keyword]) == CONSTRUCTOR
+
+
+def test_the_tree_of_errors_is_the_one_in_its_docstring() -> None:
+    classes = {
+        name: cls
+        for name, cls in vars(exceptions).items()
+        if isinstance(cls, type) and issubclass(cls, Exception)
+    }
+    assert exceptions.__doc__ is not None
+    for name, cls in classes.items():
+        assert name in exceptions.__doc__, f"{name} is not in the docstring"
+        assert issubclass(cls, exceptions.InterpalException)
+        assert inspect.getdoc(cls), f"{name} has no docstring"
+    assert issubclass(exceptions.ValidationError, ValueError)
+
+
+def test_the_package_is_typed_and_has_a_version() -> None:
+    code = (
+        "import importlib.resources as r, importlib.metadata as m, interpal;"
+        "assert (r.files('interpal') / 'py.typed').is_file();"
+        "assert interpal.__version__ == m.version('interpal-vault') == '0.1.0'"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
