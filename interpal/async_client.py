@@ -9,7 +9,7 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from interpal import protocol
+from interpal import address, protocol
 from interpal.exceptions import NetworkError
 from interpal.flight import in_flight, running_for
 from interpal.flows import resume
@@ -178,7 +178,7 @@ def _proxy(url: str) -> str | None:
 
     parts = urlsplit(url)
     host = parts.hostname or ""
-    if protocol.is_loopback(host) or proxy_bypass(host):
+    if address.is_loopback(host) or proxy_bypass(host):
         return None
     return getproxies().get(parts.scheme)
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from interpal import protocol
+from interpal import address, protocol
 from interpal.exceptions import NetworkError
 from interpal.flows import resume
 from interpal.endpoints import EverydayCalls
@@ -119,7 +119,7 @@ def _proxies(url: str) -> dict[str, str] | None:
     """None for the proxies of the environment; a loopback server is never asked through one."""
     from urllib.parse import urlsplit
 
-    loopback = protocol.is_loopback(urlsplit(url).hostname or "")
+    loopback = address.is_loopback(urlsplit(url).hostname or "")
     return {"no_proxy": "*"} if loopback else None
 
 

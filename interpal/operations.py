@@ -13,9 +13,10 @@ from functools import update_wrapper
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from interpal import protocol
+from interpal import address, protocol
 from interpal._secret import Secret
 from interpal._version import __version__
+from interpal.body import encode_body
 from interpal.exceptions import ValidationError
 from interpal.flows import calls, resume, saved
 from interpal.flows.account import Account, Settings
@@ -156,9 +157,9 @@ class Operations:
         hidden = None if password is None else _secret_text("password", password)
         password = None
         if base_url is None:
-            base_url = os.environ.get(BASE_URL_VARIABLE) or protocol.DEFAULT_BASE_URL
+            base_url = os.environ.get(BASE_URL_VARIABLE) or address.DEFAULT_BASE_URL
         settings = Settings(
-            base_url=protocol.check_base_url(base_url),
+            base_url=address.check_base_url(base_url),
             user_agent=_header("user_agent", user_agent or f"interpal/{__version__}"),
             lifetime=check_expiration_hours(session_expiration_hours),
             revalidate_after=_number("revalidate_after", revalidate_after),
@@ -312,7 +313,7 @@ class Operations:
         maps field names to bytes, files, or (name, content[, type]).
         Raises `SessionExpiredError`, `RateLimitError`, `APIError`, `NetworkError`.
         """
-        body, content_type = protocol.encode_body(data, json, files)
+        body, content_type = encode_body(data, json, files)
         typed = {} if content_type is None else {"Content-Type": content_type}
         request = self._account.request(
             method, path, params=params, headers={**typed, **(headers or {})}, body=body

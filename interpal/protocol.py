@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn, SupportsIndex
 
+from interpal.body import encode_form
 from interpal.exceptions import (
     APIError,
     AuthenticationError,
@@ -18,7 +19,6 @@ from interpal.exceptions import (
     ValidationError,
 )
 
-DEFAULT_BASE_URL = "https://api.interpals.net"
 SESSION_COOKIE = "interpals_sessid"
 TOKEN_HEADER = "X-Auth-Token"  # noqa: S105  (the name of a header)
 LOGIN_PATH = "/v1/token"
@@ -102,133 +102,11 @@ class Login(NamedTuple):
     def __repr__(self) -> str:
         return f"<Login of user {self.user_id}>"
 
-
-# Addresses.
-
-
-def check_base_url(url: str) -> str:
-    """*url* without a slash at its end. Raises `ValidationError`.
-
-    Plain http would show password and session to the network, so it is for loopback alone.
-    """
-    from urllib.parse import urlsplit
-
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname
-        _ = parts.port
-    except (ValueError, AttributeError, TypeError):
-        raise ValidationError("base_url: this is no URL") from None
-    if parts.scheme not in ("http", "https") or not host:
-        raise ValidationError("base_url: expected https://host, or http:// for a loopback host")
-    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
-        raise ValidationError("base_url: no credentials, query or fragment may be in it")
-    if parts.scheme == "http" and not is_loopback(host):
-        raise ValidationError(
-            f"base_url: plain http to {host} would show the session to the network; use https"
-        )
-    return url.rstrip("/")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether *host* names this machine: `localhost`, 127.0.0.0/8 or ::1."""
-    if host in ("localhost", "::1"):
-        return True
-    parts = host.split(".")
-    return (
-        len(parts) == 4
-        and parts[0] == "127"
-        and all(part.isascii() and part.isdigit() and int(part) < 256 for part in parts)
-    )
-
-
-def origin_of(base_url: str) -> str:
-    """Scheme, host and port of a URL, as a session is bound to it (RFC 6454)."""
-    from urllib.parse import urlsplit
-
-    parts = urlsplit(base_url)
-    host = parts.hostname or ""
-    host = f"[{host}]" if ":" in host else host
-    default = 443 if parts.scheme == "https" else 80
-    port = "" if parts.port in (None, default) else f":{parts.port}"
-    return f"{parts.scheme}://{host}{port}"
-
-
-def url_of(base_url: str, path: str, params: Mapping[str, Any] | None = None) -> str:
-    """The URL of *path* below *base_url*. A path cannot name another host."""
-    if "://" in path.partition("?")[0]:
-        raise ValidationError("path: expected a path such as /v1/account/self, not a URL")
-    if any(character <= " " or character == "\x7f" for character in path):
-        raise ValidationError("path: blanks and control characters must be percent-encoded")
-    url = base_url + ("" if path.startswith("/") else "/") + path
-    if params:
-        url += ("&" if "?" in path else "?") + encode_form(params).decode("ascii")
-    return url
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        raise TypeError("a Login is secret and cannot be pickled")
 
 
 # Requests.
-
-
-def encode_form(fields: Mapping[str, Any]) -> bytes:
-    """`application/x-www-form-urlencoded`; None is left out, a list repeats its name."""
-    from urllib.parse import urlencode
-
-    present = {name: value for name, value in fields.items() if value is not None}
-    return urlencode(present, doseq=True).encode("ascii")
-
-
-def encode_body(
-    data: Any = None, json_value: Any = None, files: Mapping[str, Any] | None = None
-) -> tuple[bytes | Iterable[bytes] | None, str | None]:
-    """The body of a request and its content type.
-
-    *data* is a mapping (a form), bytes, text, or an iterable of bytes or open file, which is
-    streamed and can be sent once only. Raises `ValidationError`.
-    """
-    if json_value is not None and (data is not None or files is not None):
-        raise ValidationError("json: cannot be sent together with data or files")
-    if json_value is not None:
-        try:
-            return json.dumps(json_value, allow_nan=False).encode("utf-8"), "application/json"
-        except (TypeError, ValueError) as error:
-            raise ValidationError(f"json: {error}") from None
-    if files is not None:
-        return _multipart(data, files)
-    if data is None:
-        return None, None
-    if isinstance(data, Mapping):
-        return encode_form(data), "application/x-www-form-urlencoded"
-    if isinstance(data, str):
-        return data.encode("utf-8"), "text/plain; charset=utf-8"
-    if isinstance(data, (bytes, bytearray, memoryview)):
-        return bytes(data), "application/octet-stream"
-    if isinstance(data, Iterable):
-        return data, "application/octet-stream"
-    raise ValidationError("data: expected a mapping, bytes, text, or an iterable of bytes")
-
-
-def _multipart(data: Any, files: Mapping[str, Any]) -> tuple[bytes, str]:
-    """`multipart/form-data` (RFC 7578). Files are read whole, so that it can be sent again."""
-    from urllib3.filepost import encode_multipart_formdata
-
-    if data is not None and not isinstance(data, Mapping):
-        raise ValidationError("data: beside files it must be a mapping")
-    fields: list[tuple[str, Any]] = [
-        (name, str(value)) for name, value in (data or {}).items() if value is not None
-    ]
-    for name, file in files.items():
-        parts = file if isinstance(file, tuple) else (_file_name(file, name), file)
-        if len(parts) not in (2, 3):
-            raise ValidationError(f"files: {name}: expected content, or (name, content[, type])")
-        content = parts[1].read() if hasattr(parts[1], "read") else parts[1]
-        fields.append((name, (parts[0], content, *parts[2:])))
-    body, content_type = encode_multipart_formdata(fields)
-    return bytes(body), content_type
-
-
-def _file_name(file: object, default: str) -> str:
-    name = getattr(file, "name", None)
-    return name.rpartition("/")[2] if isinstance(name, str) else default
 
 
 def login_request(base_url: str, username: str, password: str, user_agent: str) -> Request:
@@ -280,26 +158,21 @@ def read_login(response: Response, now: datetime) -> Login:
     if status >= 500 or 300 <= status < 400:
         raise APIError(f"login failed: the server answered {status}", status_code=status)
     if not 200 <= status < 300:
-        raise AuthenticationError(
-            f"login failed: the server answered {status}", status_code=status
-        )
-    cookies = cookies_of(response)
+        raise AuthenticationError(f"login failed: the server answered {status}", status_code=status)
+    cookies = {name: value for name, value in cookies_of(response).items() if value}
     cookie = cookies.pop(SESSION_COOKIE, None)
-    if not cookie:
+    if cookie is None:
+        del cookies
         raise AuthenticationError(
             f"login failed: the reply has no {SESSION_COOKIE} cookie", status_code=status
         )
     body = response.json_object() or {}
-    kept = {name: value for name, value in cookies.items() if value}
-    return Login(cookie, token_of(body), user_id_of(body), kept)
+    return Login(cookie, token_of(body), user_id_of(body), cookies)
 
 
 def token_of(body: Mapping[str, Any]) -> str | None:
     """The auth token in a JSON reply: `auth_token`, else `token`, at top level."""
-    return next(
-        (body[name] for name in _TOKEN_NAMES if isinstance(body.get(name), str) and body[name]),
-        None,
-    )
+    return next(filter(None, (_usable(body.get(name)) for name in _TOKEN_NAMES)), None)
 
 
 def new_token(response: Response) -> str | None:
@@ -309,8 +182,12 @@ def new_token(response: Response) -> str | None:
     """
     token = response.header(TOKEN_HEADER.lower())
     if token is None and b'"auth_token"' in response.body:
-        token = (response.json_object() or {}).get("auth_token")
-    return token if isinstance(token, str) and token else None
+        return _usable((response.json_object() or {}).get("auth_token"))
+    return _usable(token)
+
+
+def _usable(token: object) -> str | None:
+    return token if isinstance(token, str) and token and is_header_value(token) else None
 
 
 def user_id_of(body: Mapping[str, Any]) -> str | None:
@@ -334,12 +211,27 @@ def cookies_of(response: Response) -> dict[str, str]:
         name, equals, value = pair.partition("=")
         if not equals or not name.strip():
             continue
-        gone = any(
-            attribute.strip().lower().replace(" ", "") in ("max-age=0", "max-age=-1")
-            for attribute in attributes
-        )
-        cookies[name.strip()] = "" if gone else value.strip().strip('"')
+        value = value.strip().strip('"')
+        if not is_cookie_value(value) or any(map(_ends_cookie, attributes)):
+            value = ""
+        cookies[name.strip()] = value
     return cookies
+
+
+def _ends_cookie(attribute: str) -> bool:
+    name, _, value = attribute.partition("=")
+    value = value.strip()
+    return name.strip().lower() == "max-age" and (value == "0" or value.startswith("-"))
+
+
+def is_cookie_value(text: str) -> bool:
+    """Whether a `Cookie` header can carry *text* (RFC 6265 section 4.1.1, and commas)."""
+    return text.isascii() and text.isprintable() and not any(mark in text for mark in ' ";\\')
+
+
+def is_header_value(text: str) -> bool:
+    """Whether a header can carry *text*: printable ASCII."""
+    return text.isascii() and text.isprintable()
 
 
 def cookie_in(text: str) -> tuple[str, dict[str, str]]:
@@ -354,10 +246,11 @@ def cookie_in(text: str) -> tuple[str, dict[str, str]]:
     if "=" in text:
         for pair in text.split(";"):
             name, _, value = pair.partition("=")
-            if name.strip():
+            if name.strip() and is_cookie_value(name.strip()) and is_cookie_value(value.strip()):
                 others[name.strip()] = value.strip()
         text = others.pop(SESSION_COOKIE, "")
-    if not text or any(character <= " " or character in ';,"\x7f' for character in text):
+    if not text or not is_cookie_value(text):
+        del text, others
         raise ValidationError(
             f"session_cookie: expected the value of {SESSION_COOKIE}, or a Cookie header with it"
         )
@@ -409,7 +302,30 @@ def token_expiry(token: str | None) -> datetime | None:
         return None
 
 
-def read_reply(response: Response, request: Request, now: datetime, secrets: Iterable[str]) -> Any:
+class Secrets:
+    """What no text of a server may carry into a message. Its repr shows nothing of it."""
+
+    __slots__ = ("_texts",)
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        from urllib.parse import quote, quote_plus
+
+        # A server that echoes a request echoes it in the form that it came in.
+        forms = {form for text in texts if text for form in (text, quote(text), quote_plus(text))}
+        self._texts = sorted(forms, key=len, reverse=True)
+
+    def __repr__(self) -> str:
+        return f"<{len(self._texts)} secrets>"
+
+    def scrub(self, text: str) -> str:
+        """Text of a server without these, without control characters, at most 200 characters."""
+        for secret in self._texts:
+            text = text.replace(secret, "<secret>")
+        text = "".join(character if character.isprintable() else " " for character in text)
+        return text[:LONGEST_SERVER_TEXT]
+
+
+def read_reply(response: Response, request: Request, now: datetime, secrets: Secrets) -> Any:
     """The parsed JSON of a reply, None for an empty one.
 
     Raises `RateLimitError` for 429 and `APIError` for any other status than 2xx, and for a
@@ -422,7 +338,8 @@ def read_reply(response: Response, request: Request, now: datetime, secrets: Ite
             return response.json()
         except (ValueError, RecursionError):
             kind = response.header("content-type") or "unknown type"
-        raise APIError(f"{what}: the reply is no JSON ({scrub(kind, secrets)})", status_code=status)
+        kind = secrets.scrub(kind)
+        raise APIError(f"{what}: the reply is no JSON ({kind})", status_code=status)
     text = error_text(response, secrets)
     message = f"{what}: the server answered {status}" + (f": {text}" if text else "")
     if status == 429:
@@ -430,17 +347,8 @@ def read_reply(response: Response, request: Request, now: datetime, secrets: Ite
     raise APIError(message, status_code=status)
 
 
-def error_text(response: Response, secrets: Iterable[str]) -> str:
+def error_text(response: Response, secrets: Secrets) -> str:
     """What the server says went wrong: `error`, else `message`; at most 200 characters."""
     body = response.json_object() or {}
     said = body.get("error") or body.get("message") or ""
-    return scrub(said if isinstance(said, str) else json.dumps(said), secrets)
-
-
-def scrub(text: str, secrets: Iterable[str]) -> str:
-    """Text of a server without the client's own secrets, control characters, and length."""
-    for secret in secrets:
-        if secret:
-            text = text.replace(secret, "<secret>")
-    text = "".join(character if character.isprintable() else " " for character in text)
-    return text[:LONGEST_SERVER_TEXT]
+    return secrets.scrub(said if isinstance(said, str) else json.dumps(said))

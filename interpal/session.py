@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
+from types import MappingProxyType
 from typing import Any, NoReturn, SupportsIndex
 
 SECONDS_OF_LEEWAY = 60.0
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 _TIMES = ("created_at", "expires_at", "last_validated_at")
 _TEXTS = ("session_cookie", "auth_token", "username", "user_id", "origin")
@@ -31,6 +33,8 @@ class _Value(Mapping[str, Any]):
             object.__setattr__(self, name, value)
 
     def __getitem__(self, name: str) -> Any:
+        # interpal 1.x: the dicts of saved sessions call the user's id so.
+        name = "user_id" if name == "bot_id" else name
         if name in type(self).__slots__:
             return getattr(self, name)
         raise KeyError(name)
@@ -96,7 +100,7 @@ class Session(_Value):
         self._fill(
             session_cookie=session_cookie,
             auth_token=auth_token,
-            cookies=dict(cookies or {}),
+            cookies=MappingProxyType(dict(cookies or {})),
             username=username,
             user_id=user_id,
             origin=origin,
@@ -163,8 +167,7 @@ class Session(_Value):
         cookie = record.get("session_cookie")
         if not isinstance(cookie, str) or not cookie:
             return None
-        epoch = datetime.fromtimestamp(0, timezone.utc)
-        expires_at = from_text(record.get("expires_at")) or epoch
+        expires_at = from_text(record.get("expires_at")) or EPOCH
         cookies = record.get("cookies")
         return cls(
             session_cookie=cookie,
@@ -177,7 +180,7 @@ class Session(_Value):
             username=_text(record.get("username")),
             user_id=_text(record.get("user_id")),
             origin=_text(record.get("origin")),
-            created_at=from_text(record.get("created_at")) or min(epoch, expires_at),
+            created_at=from_text(record.get("created_at")) or min(EPOCH, expires_at),
             expires_at=expires_at,
             last_validated_at=from_text(record.get("last_validated_at")),
         )

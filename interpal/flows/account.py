@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from interpal import protocol
+from interpal import address, protocol
 from interpal._secret import Secret
 from interpal.events import Event, OnEvent, tell
 from interpal.exceptions import AuthenticationError, SessionExpiredError
@@ -78,7 +78,7 @@ class Account:
 
     @property
     def origin(self) -> str:
-        return protocol.origin_of(self.settings.base_url)
+        return address.origin_of(self.settings.base_url)
 
     @property
     def place(self) -> object:
@@ -161,7 +161,7 @@ class Account:
         """A request below the base URL, without the session, which is put in when it is sent."""
         return Request(
             method.upper(),
-            protocol.url_of(self.settings.base_url, path, params),
+            address.url_of(self.settings.base_url, path, params),
             {
                 "User-Agent": self.settings.user_agent,
                 "Accept": "application/json",

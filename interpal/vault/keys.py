@@ -1,15 +1,14 @@
 """Where the key of a vault comes from: an argument, the environment, or the user's key file.
 
 An explicit argument wins and nothing else is looked at. Without one, exactly one of the
-sources in the environment may be set; two of them are an error that names both. With none,
+sources of `environment.py` may be set; two of them are an error that names both. With none,
 it is the key file of the user, made when a vault is first created.
 """
 
 from __future__ import annotations
 
-import binascii
 import os
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from interpal._secret import Secret
 from interpal.exceptions import (
@@ -18,21 +17,31 @@ from interpal.exceptions import (
     KeySourceError,
     ValidationError,
 )
+from interpal.vault.environment import NEW_SOURCES, SOURCES, Kind, Source, sources_set
 from interpal.vault.files import Folder, read_secret_file
 from interpal.vault.jwe import b64encode
+from interpal.vault.secret_text import KEY_BYTES, parse_key, parse_key_file
 from interpal.vault.slots import normalise_passphrase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-Kind = Literal["passphrase", "key"]
+__all__ = [
+    "KEY_BYTES",
+    "KEY_FILE_NAME",
+    "KeySource",
+    "Kind",
+    "default_key_file",
+    "default_key_path",
+    "explicit_source",
+    "find_source",
+    "new_secret_source",
+    "parse_key",
+    "passphrase_argument",
+]
 
-KEY_BYTES = 32
 KEY_FILE_NAME = "vault.key"
 _KEY_FILE_LIMIT = 4096
-
-PASSPHRASE_VARIABLE = "INTERPALS_VAULT_PASSPHRASE"
-KEY_VARIABLE = "INTERPALS_VAULT_KEY"
 
 
 class KeySource:
@@ -82,20 +91,30 @@ def find_source(
 
     Nothing is read yet but the environment. Raises `AmbiguousKeyError` where two are set.
     """
+    if passphrase is not None or key is not None:
+        return explicit_source(passphrase, key)
+    return _the_one_set(SOURCES, environ) or default_key_file()
+
+
+def explicit_source(
+    passphrase: str | Callable[[], str] | None = None, key: bytes | str | None = None
+) -> KeySource:
+    """The passphrase or the key that was handed over; nothing else is looked at.
+
+    Raises `AmbiguousKeyError` for both, `ValidationError` for neither or for what is no
+    passphrase, `KeySourceError` for what is no key.
+    """
     if passphrase is not None and key is not None:
+        del passphrase, key
         raise AmbiguousKeyError(
             "both a vault passphrase and a vault key were given: give one of them"
         )
     if passphrase is not None:
         return passphrase_argument(passphrase)
-    if key is not None:
-        secret = parse_key(key, "the vault_key argument")
-        return KeySource("key", "argument", lambda: secret)
-    found = _environment_sources(os.environ if environ is None else environ)
-    if len(found) > 1:
-        names = " and ".join(source.name for source in found)
-        raise AmbiguousKeyError(f"two sources of the vault key are set: {names}; unset all but one")
-    return found[0] if found else default_key_file()
+    if key is None:
+        raise ValidationError("passphrase, key: give one of them")
+    secret = parse_key(key, "the key argument")
+    return KeySource("key", "argument", lambda: secret)
 
 
 def passphrase_argument(passphrase: str | Callable[[], str], name: str = "argument") -> KeySource:
@@ -107,96 +126,29 @@ def passphrase_argument(passphrase: str | Callable[[], str], name: str = "argume
     return KeySource("passphrase", name, lambda: secret)
 
 
+def new_secret_source(environ: Mapping[str, str] | None = None) -> KeySource | None:
+    """The source of a *new* passphrase, for a change without a terminal; None where none is set.
+
+    Raises `AmbiguousKeyError` where `INTERPALS_VAULT_NEW_PASSPHRASE` and its `_FILE` are.
+    """
+    return _the_one_set(NEW_SOURCES, environ)
+
+
+def _the_one_set(
+    table: Iterable[Source], environ: Mapping[str, str] | None = None
+) -> KeySource | None:
+    found = sources_set(environ, table)
+    if len(found) > 1:
+        names = " and ".join(source.name for source in found)
+        raise AmbiguousKeyError(f"two sources of the vault key are set: {names}; unset all but one")
+    return KeySource(found[0].source.kind, found[0].name, found[0].read) if found else None
+
+
 def _check_passphrase(passphrase: object) -> Secret:
     if not isinstance(passphrase, str):
         kind = type(passphrase).__name__
         raise ValidationError(f"vault_passphrase: expected text, or a callable for it, not {kind}")
     return normalise_passphrase(passphrase)
-
-
-def _environment_sources(environ: Mapping[str, str]) -> list[KeySource]:
-    readers: dict[str, tuple[Kind, Callable[[str, str], Secret]]] = {
-        PASSPHRASE_VARIABLE: ("passphrase", _passphrase_from_variable),
-        KEY_VARIABLE: ("key", _key_from_variable),
-    }
-    sources = []
-    for variable, (kind, reader) in readers.items():
-        # Set but empty is a mistake in somebody's configuration, never "unset".
-        if variable in environ:
-            value = Secret(os.fsencode(environ[variable]))
-            sources.append(_variable_source(kind, variable, value, reader))
-    return sources
-
-
-def _variable_source(
-    kind: Kind, variable: str, value: Secret, reader: Callable[[str, str], Secret]
-) -> KeySource:
-    def read() -> Secret:
-        if not value:
-            raise KeySourceError(f"{variable} is set but empty: set it to the {kind}, or unset it")
-        try:
-            return reader(value.text, variable)
-        except UnicodeDecodeError:
-            pass  # The error would carry the value.
-        raise KeySourceError(f"{variable} is not valid UTF-8")
-
-    return KeySource(kind, variable, read)
-
-
-def _passphrase_from_variable(text: str, variable: str) -> Secret:
-    reason = ""
-    try:
-        return normalise_passphrase(text)
-    except ValidationError as error:
-        reason = str(error)
-    raise KeySourceError(f"{variable}: {reason}")
-
-
-def _key_from_variable(text: str, variable: str) -> Secret:
-    return parse_key(text, variable)
-
-
-def parse_key(key: object, name: str) -> Secret:
-    """32 bytes, or their base64, base64url or hex text, as a key. *name* is for the message.
-
-    Raises `KeySourceError`; blanks around a text are allowed, inside it they are not.
-    """
-    if isinstance(key, (bytes, bytearray, memoryview)):
-        secret = Secret(key)
-        if len(secret) == KEY_BYTES:
-            return secret
-        raise KeySourceError(f"{name}: a key has {KEY_BYTES} bytes, not {len(secret)}")
-    if not isinstance(key, str):
-        raise KeySourceError(f"{name}: expected 32 bytes or their text, not {type(key).__name__}")
-    decoded = _decode_key(key.strip(" \t\r\n"))
-    if decoded is None:
-        raise KeySourceError(
-            f"{name}: this is no key; a key is {KEY_BYTES} bytes as base64, base64url or hex"
-        )
-    return decoded
-
-
-def _decode_key(text: str) -> Secret | None:
-    if not text.isascii():
-        return None
-    if len(text) == 2 * KEY_BYTES:
-        try:
-            return Secret(binascii.unhexlify(text))
-        except binascii.Error:
-            return None
-    if "+" in text or "/" in text:
-        if "-" in text or "_" in text:
-            return None
-        text = text.replace("+", "-").replace("/", "_")
-    bare = text.removesuffix("=")
-    if len(bare) != (4 * KEY_BYTES + 2) // 3:
-        return None
-    try:
-        decoded = Secret(binascii.a2b_base64(bare.replace("-", "+").replace("_", "/") + "="))
-    except binascii.Error:
-        return None
-    # The decoder skips what it does not know; the text of a key has one form only.
-    return decoded if b64encode(decoded) == bare else None
 
 
 def default_key_path() -> str:
@@ -211,31 +163,33 @@ def default_key_file() -> KeySource:
     path = default_key_path()
 
     def read() -> Secret:
-        if not os.path.lexists(path):
+        if not _is_there(path):
             raise KeyRequiredError(
                 f"no key for the vault: there is no key file at {path}; give vault_passphrase= or "
-                f"vault_key=, set {PASSPHRASE_VARIABLE} or {KEY_VARIABLE}, or put the key file back"
+                "vault_key=, set INTERPALS_VAULT_PASSPHRASE, INTERPALS_VAULT_KEY or the _FILE of "
+                "one of them, or put the key file back"
             )
-        return _key_from_file(path)
+        return parse_key_file(read_secret_file(path, _KEY_FILE_LIMIT), path)
 
     def make() -> Secret:
-        if not os.path.lexists(path):
+        if not _is_there(path):
             with Folder.open(os.path.dirname(path), create=True) as folder:
                 # Where another process was first, its key is the one that counts.
-                folder.create(KEY_FILE_NAME, b64encode(os.urandom(KEY_BYTES)).encode() + b"\n")
-        return _key_from_file(path)
+                folder.create(KEY_FILE_NAME, _new_key_line())
+        return parse_key_file(read_secret_file(path, _KEY_FILE_LIMIT), path)
 
     return KeySource("key", f"key file {path}", read, make)
 
 
-def _key_from_file(path: str) -> Secret:
-    content = Secret(read_secret_file(path, _KEY_FILE_LIMIT))
-    if len(content) == KEY_BYTES:
-        return content
-    if not content.strip():
-        raise KeySourceError(f"{path}: the key file is empty; put the key back, or remove the file")
-    try:
-        return parse_key(content.text, path)
-    except UnicodeDecodeError:
-        pass  # The error would carry the content.
-    raise KeySourceError(f"{path}: this is no key; a key file has 32 bytes, or one line of text")
+def _is_there(path: str) -> bool:
+    if not os.path.isabs(path):
+        # Without HOME and a passwd entry it would be made in the working directory, under "~".
+        raise KeySourceError(
+            f"the key file of the user has no place: {path} is not absolute; set HOME or "
+            "XDG_CONFIG_HOME to an absolute path, or give the key of the vault"
+        )
+    return os.path.lexists(path)
+
+
+def _new_key_line() -> Secret:
+    return Secret(b64encode(os.urandom(KEY_BYTES)).encode("ascii") + b"\n")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
-from interpal._secret import Secret
-from interpal.exceptions import KeyRequiredError, ValidationError, WrongKeyError
+from interpal.exceptions import KeyRequiredError, WrongKeyError
 from interpal.vault import envelope
-from interpal.vault.slots import KdfParameters, Slot, derive_key, make_slot, open_slot
+from interpal.vault.memory import check_memory
+from interpal.vault.slots import KdfParameters, Slot, derive_key, open_slot
 
 if TYPE_CHECKING:
+    from interpal._secret import Secret
     from interpal.vault.envelope import Header
     from interpal.vault.keys import KeySource
+
+_Recipe = tuple["KdfParameters | None", "bytes | None"]
 
 
 class SlotOpener:
@@ -22,14 +24,21 @@ class SlotOpener:
     opens with the key at hand, a rotated one included.
     """
 
+    __slots__ = ("_known", "source")
+
     def __init__(self, source: KeySource) -> None:
         self.source = source
-        self._derived: dict[tuple[KdfParameters | None, bytes | None], Secret] = {}
-        self.slot: Slot | None = None
+        # How the key at hand was made (Argon2id's numbers and salt), and the key.
+        self._known: tuple[_Recipe, Secret] | None = None
 
     def forget(self) -> None:
-        """Drop the keys at hand."""
-        self._derived.clear()
+        """Drop the key at hand."""
+        self._known = None
+
+    def adopt(self, source: KeySource, slot: Slot, key: Secret) -> None:
+        """From now on open with *source*, whose key-encryption key for *slot* is *key*."""
+        self.source = source
+        self._known = (_recipe(slot), key)
 
     def open(self, header: Header) -> Secret:
         """The vault key, from the first slot that the secret opens (FORMAT.md section 5, 4 and 5).
@@ -37,76 +46,60 @@ class SlotOpener:
         Raises `KeyRequiredError` where all slots are of the other kind, `WrongKeyError` where
         none opens, `VaultCorruptError` where one opens and does not hold the committed key.
         """
-        candidates = [slot for slot in header.slots if slot.kind == self.source.kind]
+        source = self.source
+        candidates = [slot for slot in header.slots if slot.kind == source.kind]
         if not candidates:
-            other = "passphrase" if self.source.kind == "key" else "key"
+            other = "passphrase" if source.kind == "key" else "key"
             raise KeyRequiredError(
                 f"this vault opens with a {other} only, and what is at hand is a "
-                f"{self.source.kind} (from {self.source.name}): give vault_{other}= or set "
+                f"{source.kind} (from {source.name}): give vault_{other}= or set "
                 f"INTERPALS_VAULT_{other.upper()}"
             )
         envelope.check_kdf_budget(candidates)
-        secret: Secret | None = None
         # A slot whose key is at hand costs nothing, so it goes first.
-        for slot in sorted(candidates, key=lambda slot: _cost_key(slot) not in self._derived):
-            key = self._derived.get(_cost_key(slot))
-            if key is None:
-                secret = self.source.read() if secret is None else secret
-                key = _slot_key(slot, secret)
-            vault_key = open_slot(slot, key)
+        for slot in candidates:
+            key = self.key_at_hand(slot)
+            vault_key = None if key is None else open_slot(slot, key)
             if vault_key is not None:
                 envelope.check_key(header, slot, vault_key)
-                self._remember(slot, key)
+                return vault_key
+        secret = source.read()
+        for slot in candidates:
+            if slot.kdf is not None and self.key_at_hand(slot) is not None:
+                continue  # It did not open, a moment ago.
+            key = slot_key(slot, secret)
+            vault_key = open_slot(slot, key)
+            if vault_key is not None:
+                self._known = (_recipe(slot), key)
+                envelope.check_key(header, slot, vault_key)
                 return vault_key
         raise WrongKeyError(
-            f"no key slot opens with the {self.source.kind} from {self.source.name}: it is another "
+            f"no key slot opens with the {source.kind} from {source.name}: it is another "
             "one, or the slots were tampered with; nothing was changed"
         )
 
-    def new_slot(
-        self, vault_key: Secret, vault_id: bytes, now: int, kdf: KdfParameters | None
-    ) -> Slot:
-        """The first slot of a new vault."""
-        secret = self.source.read_for_new_vault()
-        if self.source.kind == "key":
-            if kdf is not None:
-                raise ValidationError("kdf: Argon2id settings are for passphrases, not for a key")
-            salt, key = None, secret
-        else:
-            kdf = kdf or KdfParameters.DEFAULT
-            kdf.check_strong_enough()
-            salt = os.urandom(16)
-            key = derive_key(secret, salt, kdf)
-        slot = make_slot(
-            vault_key,
-            key=key,
-            kid="slot-1",
-            vid=vault_id,
-            iat=now,
-            kdf=kdf,
-            salt=salt,
-            content_key=os.urandom(32),
-            iv=os.urandom(12),
-        )
-        self._remember(slot, key)
-        return slot
+    def key_at_hand(self, slot: Slot) -> Secret | None:
+        """The key-encryption key for a slot, as far as it can be had without Argon2id."""
+        if self._known is None or self._known[0] != _recipe(slot):
+            return None
+        return self._known[1]
 
-    def reopen(self, data: bytes) -> Secret:
-        """The vault key of bytes that were just written, by way of their slots."""
-        return self.open(envelope.parse(data).header)
-
-    def _remember(self, slot: Slot, key: Secret) -> None:
-        self.slot = slot
-        if slot.kdf is not None and slot.salt is not None:
-            self._derived = {(slot.kdf, slot.salt): key}
+    def opens(self, slot: Slot) -> bool:
+        """Whether the key at hand opens this slot."""
+        key = self.key_at_hand(slot)
+        return key is not None and open_slot(slot, key) is not None
 
 
-def _slot_key(slot: Slot, secret: Secret) -> Secret:
-    """The key-encryption key of a slot."""
+def slot_key(slot: Slot, secret: Secret) -> Secret:
+    """The key-encryption key of a slot: the secret itself, or Argon2id of it.
+
+    Raises `VaultLimitError` where the machine has not the memory.
+    """
     if slot.kdf is None or slot.salt is None:
         return secret
+    check_memory(slot.kdf.memory_kib)
     return derive_key(secret, slot.salt, slot.kdf)
 
 
-def _cost_key(slot: Slot) -> tuple[KdfParameters | None, bytes | None]:
+def _recipe(slot: Slot) -> _Recipe:
     return slot.kdf, slot.salt

@@ -163,7 +163,11 @@ def _survey(container: Any, depth: int) -> tuple[int, int]:
         kind = type(value)
         if kind is str:
             characters += len(value)  # type: ignore[arg-type]
-        elif value is None or kind is bool or (kind is dict and not value and depth < MAX_RECORD_DEPTH):
+        elif (
+            value is None
+            or kind is bool
+            or (kind is dict and not value and depth < MAX_RECORD_DEPTH)
+        ):
             pass
         else:
             below, text, more = _survey_value(value, depth)
@@ -213,13 +217,19 @@ def encode_payload(payload: Payload) -> Secret:
     members: dict[str, object] = {"records": records}
     if attempts:
         members["attempts"] = attempts
+    data = _encoded(members)
+    if data is None:
+        unfit = next(name for name, record in records.items() if record_fault(record))
+        raise ValidationError(f"the record of {unfit!r} {record_fault(records[unfit])}")
+    return data
+
+
+def _encoded(members: dict[str, object]) -> Secret | None:
+    """The UTF-8 JSON of *members*, None where half of a surrogate pair is in them."""
     try:
         return Secret.from_text(_dumps(members))
     except UnicodeEncodeError:
-        pass
-    for name, record in records.items():
-        check_record(name, record)
-    raise ValidationError("a record holds half of a surrogate pair")
+        return None
 
 
 def _unfit_record(records: dict[str, Any]) -> str | None:

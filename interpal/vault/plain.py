@@ -52,7 +52,7 @@ _MILLISECONDS = 1e11
 
 # How a text goes on that breaks off where `json` gave up: literals, numbers, escapes.
 _UNFINISHED = re.compile(
-    r"(?:t|tr|tru|f|fa|fal|fals|n|nu|nul|N|Na|-|-?\d*[.eE][+-]?|\\?u?[0-9A-Fa-f]{0,3})", re.ASCII
+    r"(?:t|tr|tru|f|fa|fal|fals|n|nu|nul|N|Na|-|-?\d*[.eE][+-]?|\\?u?[0-9A-Fa-f]{0,4})", re.ASCII
 )
 _START = re.compile(r'\{\s*(?:"(?P<name>[^"\\]*)(?P<end>")?)?')
 

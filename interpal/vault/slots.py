@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from typing import ClassVar, Literal, NamedTuple
 
 from interpal._secret import Secret
@@ -182,6 +181,8 @@ def _beyond_bounds(kdf: KdfParameters) -> tuple[str, str] | None:
 
 def normalise_passphrase(text: str) -> Secret:
     """The bytes of a passphrase: NFC, UTF-8. Raises `ValidationError` where there are none."""
+    import unicodedata
+
     if not isinstance(text, str):
         raise ValidationError("the passphrase is not text")
     try:

@@ -17,9 +17,9 @@ _LINK = re.compile(r"(?<!!)\[(?:[^\[\]]|\[[^\]]*\])*\]\(([^)\s]+)\)")
 
 
 class Block(NamedTuple):
-    """A fenced block: its language, its text, its first line in the page, what is hidden before it.
+    """A fenced block: its language, its text, its first line in the page, and what is hidden beside it.
 
-    `directives` are the comments right before it, `<!-- name: value -->`, by name.
+    `directives` are the comments that belong to it, `<!-- name: value -->`, by name.
     """
 
     language: str
@@ -29,13 +29,20 @@ class Block(NamedTuple):
 
 
 def blocks(page: str) -> list[Block]:
-    """The fenced blocks of a page, in order. A directive belongs to the next block."""
+    """The fenced blocks of a page, in order.
+
+    A directive belongs to the next block, `prints` to the one before it.
+    """
     found: list[Block] = []
     directives: dict[str, str] = {}
     for match in _BLOCK.finditer(page):
         if match["comment"] is not None:
             name, _, value = match["comment"].partition(":")
-            directives[name.strip()] = value.strip("\n").rstrip()
+            value = value.strip("\n").rstrip()
+            if name.strip() == "prints":
+                found[-1].directives["prints"] = value
+            else:
+                directives[name.strip()] = value
             continue
         line = page.count("\n", 0, match.start("text")) + 1
         found.append(Block(match["language"], match["text"], line, directives))

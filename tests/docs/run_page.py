@@ -2,15 +2,19 @@
 
 A `python` block runs in the page's one namespace, where `await` may stand at top level. In a
 `console` block every line that starts with `$ ` is run by bash (`> ` goes on with it), and the
-lines below it are what it prints. In both, `…` stands for anything. There is a sandbox, an
-empty home and an empty working directory. Hidden comments before a block change that:
+lines below it are what it prints. In both, `…` stands for anything and a date or
+time for any other one. There is a sandbox, an
+empty home and an empty working directory. Hidden comments before a block say more:
 
     <!-- setup: code -->        Python that runs first (`sandbox`, the running Sandbox, is there)
-    <!-- prints: text -->       what the python block prints; without a text, the next `text` block
     <!-- raises: Name -->       the error that ends the block
     <!-- exit: 77 -->           the exit code of the last command of a console block
     <!-- file: name.py -->      the block is saved under this name, not run
     <!-- not run: reason -->    the block is not run
+
+and one after a python block:
+
+    <!-- prints: text -->       what it prints; without a text, the next `text` block
 """
 
 from __future__ import annotations
@@ -40,8 +44,10 @@ class PageError(Exception):
 
 
 def matches(expected: str, printed: str) -> bool:
-    """Whether *printed* is as *expected* says, `…` being anything."""
+    """Whether *printed* is as *expected* says: `…` is anything, a date or time any other one."""
     pattern = re.escape(expected.strip()).replace("…", ".*?")
+    pattern = re.sub(r"\d{4}\\-\d\d\\-\d\d", r"\\d{4}-\\d\\d-\\d\\d", pattern)
+    pattern = re.sub(r"\d\d:\d\d:\d\d(?:\\\.\d{6})?", r"\\d\\d:\\d\\d:\\d\\d(?:\.\\d{6})?", pattern)
     return re.fullmatch(pattern, printed.strip(), re.DOTALL) is not None
 
 

@@ -161,6 +161,12 @@ def test_a_header_that_no_reader_takes_is_not_written(change: dict[str, Any]) ->
         SMALL._replace(header=header).seal()
 
 
+def test_a_header_beyond_64_kib_is_not_written() -> None:
+    wide = SMALL.header.slots[0]._replace(text="x" * 65536)
+    with pytest.raises(ValidationError, match="64 KiB"):
+        SMALL._replace(header=SMALL.header._replace(slots=(wide,))).seal()
+
+
 def test_the_tags_are_those_of_the_format(small: SmallVault) -> None:
     def code(text: bytes) -> bytes:
         return hmac.new(small.vault_key, text, hashlib.sha256).digest()
@@ -224,6 +230,18 @@ def test_a_record_with_any_character_changed_is_refused() -> None:
             if changed != data:
                 with pytest.raises((VaultCorruptError, VaultVersionError)):
                     open_record(changed)
+
+
+def test_a_record_that_is_no_record_is_corrupt() -> None:
+    protected = seal_record({}).split(b".")[0].decode()
+    for content in (b"", b"[]", b'{"a":1,"a":1}', b'{"a":9007199254740993}'):
+        sealed = jwe.seal(
+            protected, content, SMALL.vault_key, content_key=os.urandom(32), iv=bytes(12)
+        )
+        with pytest.raises(VaultCorruptError):
+            open_record(jwe.to_compact(sealed).encode())
+    with pytest.raises(VaultCorruptError, match="ASCII"):
+        open_record(b"\xff")
 
 
 def test_a_record_of_another_version_or_beyond_the_limits_is_told_apart() -> None:

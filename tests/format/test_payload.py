@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from interpal._secret import Secret
 from interpal.exceptions import ValidationError
 from interpal.vault import envelope, jwe, payload
-from tests.format.make_vectors import nested, sized
+from tests.format.maker import nested, sized
 
 text = st.text(st.characters(exclude_categories=["Cs"]))
 names = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40)
@@ -66,7 +66,8 @@ def test_a_member_that_is_written_twice_is_found_anywhere(records: Any, data: An
             if isinstance(inner, (dict, list)):
                 collect(inner)
 
-    collect({"records": records})
+    whole = {"records": records}
+    collect(whole)
     chosen = data.draw(st.sampled_from(objects))
     space = data.draw(st.sampled_from(["", " ", "\n", "\t "]))
 
@@ -78,7 +79,7 @@ def test_a_member_that_is_written_twice_is_found_anywhere(records: Any, data: An
             return "[" + ",".join(map(write, value)) + "]"
         return json.dumps(value)
 
-    assert read(write({"records": records}))[1] == "the payload has a member twice"
+    assert read(write(whole))[1] == "the payload has a member twice"
 
 
 def test_large_payloads_are_judged_like_small_ones() -> None:
@@ -88,7 +89,15 @@ def test_large_payloads_are_judged_like_small_ones() -> None:
     for fault in (sized(65537), nested(65), {"a": nested(64)}, {"a": "x" * 65530}):
         data = json.dumps({"records": {**crowd, "bad": fault}}, separators=(",", ":"))
         assert read(data)[1] is not None
-    for good in (sized(65536), nested(64), {"a": '":'}, {":": "\\"}, {"a": 2**53}, {"a\n": [{}]}):
+    fine: list[Any] = [
+        sized(65536),
+        nested(64),
+        {"a": '":'},
+        {":": "\\"},
+        {"a": 2**53},
+        {"\n": [{}]},
+    ]
+    for good in fine:
         records = {**crowd, "good": good}
         data = json.dumps({"records": records}, separators=(",", ":"))
         assert read(data) == (envelope.Payload(records), None)
@@ -186,6 +195,13 @@ def test_the_largest_and_deepest_records_are_kept(record: dict[str, Any]) -> Non
 def test_an_attempt_of_another_shape_is_not_written(attempt: Any) -> None:
     with pytest.raises(ValidationError, match="refused login of 'a'"):
         envelope.encode_payload(envelope.Payload({}, {"a": attempt}))
+
+
+@pytest.mark.parametrize(
+    "data", ['{"records":[]}', '{"records":{},"attempts":{"\\u0000":{"until":1}}}']
+)
+def test_a_payload_of_another_shape_is_corrupt(data: str) -> None:
+    assert read(data)[1] is not None
 
 
 def test_no_more_records_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:

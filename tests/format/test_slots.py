@@ -173,7 +173,7 @@ def test_nothing_is_derived_where_anything_is_beyond_a_limit(
             if "to try them all" in vector["comment"] and "key" in secret:
                 continue
             with pytest.raises(VaultFormatError):
-                open_vault(vector["file"].encode(), **secret)  # type: ignore[arg-type]
+                open_vault(vector["file"].encode(), **secret)
     assert not derived
 
 

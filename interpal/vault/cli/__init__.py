@@ -1,0 +1,30 @@
+"""The command line, `interpal-vault`: the only floor that prints.
+
+`main` is what the installed script and `python -m interpal.vault` call. It ends the process
+with an exit code of DESIGN.md section 5; `run` returns it instead.
+"""
+
+from __future__ import annotations
+
+from interpal.vault.cli import (
+    accounts,
+    checking,
+    locksmith,
+    looking,
+    making,
+    moving,
+    running,
+)
+from interpal.vault.cli.app import main, run
+
+__all__ = [
+    "accounts",
+    "checking",
+    "locksmith",
+    "looking",
+    "main",
+    "making",
+    "moving",
+    "run",
+    "running",
+]

@@ -1,0 +1,175 @@
+"""The program itself: its group of verbs, the options that they share, and how it ends."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import click
+
+from interpal._version import __version__
+from interpal.exceptions import InterpalException
+from interpal.vault.cli import errors, output
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+DEFAULT_FILE = ".interpals_session.json"
+
+HELP = """Sessions in an encrypted vault: make one, look into it, look after its keys.
+
+The vault is the file .interpals_session.json of this folder, or the one that
+-f FILE names. Its key is looked for in INTERPALS_VAULT_PASSPHRASE,
+..._PASSPHRASE_FILE, ..._PASSPHRASE_COMMAND, INTERPALS_VAULT_KEY,
+..._KEY_FILE and systemd credentials (one of them at most); else it is the key
+file of the user; else a terminal is asked for the passphrase. No secret is
+ever typed into the command itself.
+
+\b
+First steps:
+  interpal-vault init                      make a vault; its key is your key file
+  interpal-vault init --passphrase         the same, for a passphrase
+  interpal-vault import old_session.json   take in a plain file of interpal 1.x
+  interpal-vault inspect                   what is in it, and how long it lasts
+  interpal-vault doctor                    what could be safer, and how
+
+\b
+Keys:
+  interpal-vault passwd                    change the passphrase
+  interpal-vault slot add --kid laptop     one more passphrase for the same vault
+  interpal-vault rotate                    a new vault key: what is revoked stays out
+
+\b
+Back up, and restore:
+  interpal-vault export -o backup.json     an encrypted copy, for a passphrase of its own
+  interpal-vault verify backup.json        the copy can be read, all of it
+  interpal-vault import backup.json        put its accounts back
+
+`interpal-vault VERB --help` tells more, with an example each.
+"""
+
+EPILOG = """\b
+Exit codes: 0 ok, 1 doctor found something, or a question was answered no,
+64 usage, 65 damaged or no vault, 66 not found, 69 no answer from the source
+of the key, 70 internal, 73 exists, 74 I/O, 75 locked, 76 other version,
+77 wrong key, 78 no key, or ambiguous or insecure configuration, 130 interrupted.
+
+\b
+Completion: eval "$(_INTERPAL_VAULT_COMPLETE=bash_source interpal-vault)"
+in ~/.bashrc (zsh: zsh_source; fish: fish_source).
+"""
+
+
+@click.group(
+    invoke_without_command=True,
+    help=HELP,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+)
+@click.version_option(__version__, message="interpal-vault %(version)s")
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Show the help where no verb is given."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+def file_option(function: F) -> F:
+    """`-f FILE`: the vault."""
+    return click.option(
+        "-f",
+        "--file",
+        "path",
+        metavar="FILE",
+        default=DEFAULT_FILE,
+        show_default=True,
+        type=click.Path(),
+        help="The vault.",
+    )(function)
+
+
+def json_option(function: F) -> F:
+    """`--json`: for programs."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON, errors too.")(function)
+
+
+def yes_option(function: F) -> F:
+    """`--yes`: answer the questions."""
+    return click.option("-y", "--yes", is_flag=True, help="Answer every question with yes.")(
+        function
+    )
+
+
+def profile_option(function: F) -> F:
+    """`--profile`: how dear Argon2id is to be."""
+    return click.option(
+        "--profile",
+        type=click.Choice(["default", "strong", "low-memory"]),
+        help="Argon2id: default 64 MiB, strong 256 MiB (3 passes), low-memory 19 MiB (2 passes).",
+    )(function)
+
+
+def main() -> NoReturn:
+    """Run the program on `sys.argv` and end the process."""
+    code = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except OSError:
+        code = code or errors.IO
+    sys.exit(code)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; its exit code."""
+    as_json = "--json" in _before_dashes(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    handler = _Warnings(as_json=as_json)
+    log = logging.getLogger("interpal")
+    log.addHandler(handler)
+    try:
+        return _invoke(arguments, as_json=as_json)
+    finally:
+        log.removeHandler(handler)
+
+
+def _invoke(arguments: Sequence[str], *, as_json: bool) -> int:
+    error: BaseException
+    try:
+        result = cli.main(list(arguments), prog_name=output.PROGRAM, standalone_mode=False)
+        sys.stdout.flush()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else errors.OK
+    except BrokenPipeError:
+        # Who reads us has had enough. What is left in the buffer must not raise again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return errors.IO
+    except (InterpalException, click.ClickException, click.Abort, KeyboardInterrupt) as reason:
+        error = reason
+    except Exception as reason:  # noqa: BLE001  (the outermost edge: a person gets a sentence)
+        error = reason
+    else:
+        return result if isinstance(result, int) else errors.OK
+    failure = errors.failure_of(error)
+    output.fail(failure, as_json=as_json)
+    return failure.exit_code
+
+
+def _before_dashes(arguments: Sequence[str]) -> Sequence[str]:
+    return arguments[: arguments.index("--")] if "--" in arguments else arguments
+
+
+class _Warnings(logging.Handler):
+    """Shows what the library warns of."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        super().__init__(logging.WARNING)
+        self._as_json = as_json
+
+    def emit(self, record: logging.LogRecord) -> None:
+        output.warn(record.getMessage(), as_json=self._as_json)

@@ -1,0 +1,124 @@
+"""Which error ends the program with which exit code, and under which name scripts know it.
+
+The numbers are those of sysexits.h where it has one that fits (DESIGN.md section 5).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import click
+
+from interpal import exceptions as e
+
+OK = 0
+FOUND = 1
+USAGE = 64
+DATA = 65
+NOT_FOUND = 66
+SOURCE = 69
+INTERNAL = 70
+EXISTS = 73
+IO = 74
+LOCKED = 75
+VERSION = 76
+WRONG_KEY = 77
+CONFIGURATION = 78
+NOT_EXECUTABLE = 126
+NO_COMMAND = 127
+INTERRUPTED = 130
+
+
+class Failure(NamedTuple):
+    """An error as the command line tells it."""
+
+    code: str
+    exit_code: int
+    message: str
+    path: str | None = None
+
+
+class NotFound(e.VaultError):  # noqa: N818
+    """An account, a slot or a file that was named is not there."""
+
+    def __init__(self, code: str, message: str, *, path: str | None = None) -> None:
+        super().__init__(message, path=path)
+        self.code = code
+
+
+class Declined(e.InterpalException):  # noqa: N818
+    """A question was answered with no."""
+
+
+class Refused(e.VaultError):  # noqa: N818
+    """What was asked for would put a secret where others can read it."""
+
+
+# The more special before the more general.
+_CODES: tuple[tuple[type[e.InterpalException], str, int], ...] = (
+    (Declined, "declined", FOUND),
+    (Refused, "insecure", CONFIGURATION),
+    (e.VaultNotFoundError, "not-found", NOT_FOUND),
+    (e.VaultExistsError, "exists", EXISTS),
+    (e.KeyRequiredError, "key-required", CONFIGURATION),
+    (e.WrongKeyError, "wrong-key", WRONG_KEY),
+    (e.AmbiguousKeyError, "ambiguous-key", CONFIGURATION),
+    (e.KeySourceError, "key-source", SOURCE),
+    (e.VaultKeyError, "key", CONFIGURATION),
+    (e.VaultVersionError, "version", VERSION),
+    (e.VaultLimitError, "limit", DATA),
+    (e.VaultFormatError, "format", DATA),
+    (e.VaultCorruptError, "corrupt", DATA),
+    (e.VaultRollbackError, "rollback", DATA),
+    (e.VaultPermissionError, "permission", CONFIGURATION),
+    (e.NotDurableError, "not-durable", IO),
+    (e.VaultIOError, "io", IO),
+    (e.LockTimeoutError, "locked", LOCKED),
+    (e.StoreUnavailableError, "store-unavailable", SOURCE),
+    (e.AmbiguousAccountError, "ambiguous-account", CONFIGURATION),
+    (e.ValidationError, "invalid", USAGE),
+)
+
+
+def failure_of(error: BaseException) -> Failure:
+    """How *error* is told. What nobody expected is `internal`, and only its kind is shown."""
+    if isinstance(error, NotFound):
+        return Failure(error.code, NOT_FOUND, str(error), error.path)
+    for kind, code, exit_code in _CODES:
+        if isinstance(error, kind):
+            return Failure(code, exit_code, str(error), getattr(error, "path", None))
+    if isinstance(error, (KeyboardInterrupt, click.Abort)):
+        return Failure("interrupted", INTERRUPTED, "interrupted")
+    if isinstance(error, click.ClickException):
+        return Failure("usage", USAGE, error.format_message())
+    if isinstance(error, EOFError):
+        return Failure("key-required", CONFIGURATION, "the terminal gave no answer")
+    if isinstance(error, OSError):
+        return Failure("io", IO, f"cannot go on: {error.strerror or type(error).__name__}")
+    if isinstance(error, MemoryError):
+        return Failure("io", IO, "out of memory: give the process more, and try again")
+    return Failure(
+        "internal",
+        INTERNAL,
+        # Not the text of the error: it might carry what nobody should see.
+        f"an internal error ({type(error).__name__}); this is a bug, and nothing half-done was "
+        "saved. Please report it with the command that you typed",
+    )
+
+
+def no_vault(path: str) -> e.VaultNotFoundError:
+    """There is nothing at the path."""
+    return e.VaultNotFoundError(
+        f"{path}: there is no vault; make one with `interpal-vault init`, or name another "
+        "with -f FILE",
+        path=path,
+    )
+
+
+def no_account(name: str, path: str) -> NotFound:
+    """No record of that name."""
+    return NotFound(
+        "no-such-account",
+        f"{path}: there is no account {name}; `interpal-vault list` shows those that are there",
+        path=path,
+    )

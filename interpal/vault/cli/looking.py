@@ -1,0 +1,320 @@
+"""Verbs that only look: `inspect`, `list`, `verify`."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from interpal.exceptions import VaultError, VaultPermissionError
+from interpal.vault import report
+from interpal.vault.cli import errors, opening, output
+from interpal.vault.cli.app import cli, file_option, json_option
+from interpal.vault.cli.output import Cell, clean
+from interpal.vault.stores.file import FileStore
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from interpal.vault.report import Account, Report, SlotReport
+    from interpal.vault.slots import KdfParameters
+    from interpal.vault.stores import Stored
+    from interpal.vault.vault import Vault
+
+_STATE_STYLES = {"valid": "green", "ends soon": "yellow", "expired": "red"}
+
+
+@cli.command("inspect")
+@click.argument("vault", metavar="[FILE]", required=False, type=click.Path())
+@file_option
+@json_option
+@click.option("--no-key", is_flag=True, help="Look at what needs no key, and ask for none.")
+@click.pass_context
+def inspect_verb(
+    context: click.Context, vault: str | None, path: str, as_json: bool, no_key: bool
+) -> int:
+    """Show what a vault is and, with its key, what is in it. Never a secret.
+
+    Without a key: format, generation, times, key slots, size, mode and owner, as the file
+    claims them. With a key all of it is authenticated, and the accounts are shown. With a
+    wrong key it shows what needs none, and exits 77.
+
+    \b
+    Example:
+      interpal-vault inspect team.json
+    """
+    path = _one_path(context, vault, path)
+    store = FileStore(path)
+    stored = report.load(store) if store.details() else None
+    if stored is None:
+        raise errors.no_vault(store.location)
+    found = report.look(store, stored)
+    problem: VaultError | None = None
+    opened: Vault | None = None
+    if not no_key and not found.foreign:
+        try:
+            opened = _open_as_read(store, stored, found)
+        except VaultError as error:
+            problem = error
+    now = output.utc_now()
+    accounts = None if opened is None else _accounts(opened)
+    source = None if opened is None else opened.key_source
+    if as_json:
+        output.put_json(
+            {
+                **_report_json(found),
+                "authenticated": opened is not None,
+                "key_source": source,
+                "accounts": None if accounts is None else _accounts_json(accounts, now),
+            }
+        )
+    else:
+        _put_report(found, source, problem, now)
+        if accounts is not None:
+            output.put()
+            put_accounts(accounts, now)
+    if opened is not None:
+        opened.close()
+    if problem is not None:
+        failure = errors.failure_of(problem)
+        output.fail(failure, as_json=as_json)
+        return failure.exit_code
+    return errors.OK
+
+
+def _open_as_read(store: FileStore, stored: Stored, found: Report) -> Vault | None:
+    """The vault over the very bytes that are shown; None where there is no key at hand."""
+    strict = store.load()  # now with every check of a vault that is to be trusted
+    if strict is None:
+        raise errors.no_vault(store.location)
+    passphrases = any(slot.kind == "passphrase" for slot in found.slots)
+    return opening.open_bytes(store.location, stored, passphrases=passphrases, lenient=True)
+
+
+@cli.command("list")
+@file_option
+@json_option
+def list_verb(path: str, as_json: bool) -> None:
+    """List the accounts: when their sessions were made, and how long they last.
+
+    \b
+    Example:
+      interpal-vault list -f team.json
+    """
+    with opening.open_vault(path) as vault:
+        accounts = _accounts(vault)
+        where = vault.path
+    now = output.utc_now()
+    if as_json:
+        output.put_json({"path": where, "accounts": _accounts_json(accounts, now)})
+    else:
+        put_accounts(accounts, now)
+
+
+@cli.command("verify")
+@click.argument("vaults", metavar="[FILES]...", nargs=-1, type=click.Path())
+@file_option
+@json_option
+def verify_verb(vaults: tuple[str, ...], path: str, as_json: bool) -> int:
+    """Authenticate everything in a vault, or in many; the exit code says how it went.
+
+    The files are read and nothing is changed. With several faults the exit code is that of
+    the first, but 65 where one of them is damage.
+
+    \b
+    Example:
+      interpal-vault verify team.json backups/*.json
+    """
+    paths = vaults or (path,)
+    results: list[dict[str, Any]] = []
+    codes: list[int] = []
+    typed: list[str] = []
+    with output.progress("Verifying", len(paths)) as step:
+        for one in paths:
+            result: dict[str, Any] = {"path": FileStore(one).location, "ok": True}
+            try:
+                with opening.open_vault(one, typed=typed) as vault:
+                    result.update(generation=vault.generation, accounts=len(vault))
+            except VaultError as error:
+                failure = errors.failure_of(error)
+                codes.append(failure.exit_code)
+                told = {"code": failure.code, "message": failure.message, "path": failure.path}
+                result.update(ok=False, error=told)
+            results.append(result)
+            step()
+    if as_json:
+        output.put_json({"vaults": results})
+    else:
+        for result in results:
+            _put_verdict(result)
+    return errors.DATA if errors.DATA in codes else (codes or [errors.OK])[0]
+
+
+def _put_verdict(result: dict[str, Any]) -> None:
+    if result["ok"]:
+        accounts = output.plural(result["accounts"], "account")
+        output.put(f"ok      {result['path']}: generation {result['generation']}, {accounts}")
+    else:
+        output.put(f"FAILED  {result['error']['message']}")
+
+
+def _accounts(vault: Vault) -> list[Account]:
+    records = vault.snapshot()
+    return [report.account(name, records[name]) for name in sorted(records)]
+
+
+def _accounts_json(accounts: list[Account], now: datetime) -> list[dict[str, Any]]:
+    told = []
+    for account in accounts:
+        left = account.time_left(now)
+        told.append(
+            {
+                "name": account.name,
+                "username": account.username,
+                "created_at": output.iso(account.created_at),
+                "expires_at": output.iso(account.expires_at),
+                "seconds_left": None if left is None else int(left.total_seconds()),
+                "state": account.state(now),
+            }
+        )
+    return told
+
+
+def put_accounts(accounts: list[Account], now: datetime) -> None:
+    """The table of the accounts, 80 columns for names of up to 20."""
+    if not accounts:
+        output.put("No account in it yet.")
+        return
+    rows: list[list[Cell | str]] = []
+    for account in accounts:
+        left = account.time_left(now)
+        state = account.state(now)
+        bar = output.bar(account.share_left(now))
+        words = "-" if left is None else output.duration(left)
+        rows.append(
+            [
+                _shown_name(account),
+                output.short_time(account.created_at, now),
+                output.short_time(account.expires_at, now),
+                Cell(f"{bar.text} {words}", bar.style),
+                Cell(state, _STATE_STYLES.get(state, "")),
+            ]
+        )
+    output.put_table(("Account", "Created UTC", "Expires UTC", "Time left", "State"), rows)
+
+
+def _shown_name(account: Account) -> str:
+    """The name of the record; in brackets the username where it is another one."""
+    username = account.username
+    if username is None or username.casefold() == account.name.casefold():
+        return clean(account.name)
+    return f"{clean(account.name)} ({clean(username)})"
+
+
+def _report_json(found: Report) -> dict[str, Any]:
+    return {
+        "path": found.path,
+        "format": report.FORMAT,
+        "version": report.VERSION,
+        "id": found.id,
+        "generation": found.generation,
+        "created_at": output.iso(found.created_at),
+        "updated_at": output.iso(found.updated_at),
+        "size": found.size,
+        "mode": f"{found.mode:04o}",
+        "owner": {"uid": found.uid, "name": _user(found.uid)},
+        "slots": slots_json(found.slots),
+    }
+
+
+def slots_json(slots: tuple[SlotReport, ...]) -> list[dict[str, Any]]:
+    """The key slots for programs."""
+    return [
+        {
+            "kid": slot.kid,
+            "kind": slot.kind,
+            "created_at": output.iso(slot.made_at),
+            "kdf": None if slot.kdf is None else {"name": "argon2id", **slot.kdf._asdict()},
+        }
+        for slot in slots
+    ]
+
+
+def put_slots(slots: tuple[SlotReport, ...], now: datetime) -> None:
+    """The table of the key slots."""
+    output.put_table(
+        ("Slot", "Opens with", "Made UTC", "Argon2id"),
+        [
+            [
+                Cell(slot.kid, "bold"),
+                slot.kind,
+                output.short_time(slot.made_at, now),
+                _cost(slot.kdf),
+            ]
+            for slot in slots
+        ],
+    )
+
+
+def _cost(kdf: KdfParameters | None) -> Cell:
+    if kdf is None:
+        return Cell("-")
+    memory, passes, lanes = kdf
+    amount = f"{memory // 1024} MiB" if memory % 1024 == 0 else f"{memory} KiB"
+    words = f"{amount}, {passes} {'pass' if passes == 1 else 'passes'}, {output.plural(lanes, 'lane')}"
+    return Cell(f"{words} (weak)", "red") if kdf.is_weak else Cell(words)
+
+
+def _put_report(
+    found: Report, source: str | None, problem: VaultError | None, now: datetime
+) -> None:
+    owner = _user(found.uid) or str(found.uid)
+    mode = Cell(f"{found.mode:04o}", "red" if found.mode & 0o077 else "")
+    authentic = source is not None
+    if authentic:
+        trust = Cell(f"authenticated with the {_kind(source)}", "green")
+    elif isinstance(problem, VaultPermissionError) or problem is None:
+        trust = Cell("unauthenticated: looked at without a key", "yellow")
+    else:
+        trust = Cell("unauthenticated: see the message", "red")
+    output.put_title(found.path)
+    output.put_facts(
+        [
+            ("Format", f"{report.FORMAT} {report.VERSION}"),
+            ("Content", trust),
+            ("Generation", str(found.generation)),
+            ("Created", output.long_time(found.created_at)),
+            ("Updated", output.long_time(found.updated_at)),
+            ("Size", output.size(found.size)),
+            ("Mode", mode),
+            ("Owner", f"{clean(owner)} (another user)" if found.foreign else clean(owner)),
+        ]
+    )
+    output.put()
+    put_slots(found.slots, now)
+
+
+def _kind(source: str | None) -> str:
+    if source == "prompt":
+        return "passphrase that was typed"
+    return source if source and source.startswith("key file") else f"key from {source}"
+
+
+def _user(uid: int) -> str | None:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return None
+
+
+def _one_path(context: click.Context, argument: str | None, option: str) -> str:
+    """FILE as the argument or as the option, not as both."""
+    if argument is None:
+        return option
+    given = context.get_parameter_source("path")
+    named = given is click.core.ParameterSource.COMMANDLINE
+    if named and os.path.abspath(argument) != os.path.abspath(option):
+        raise click.UsageError("FILE and -f name two vaults: give one")
+    return argument

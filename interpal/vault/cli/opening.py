@@ -1,0 +1,285 @@
+"""Opens the vault of a verb: first the sources of a key, then a question at the terminal."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from interpal.exceptions import (
+    KeyRequiredError,
+    ValidationError,
+    VaultError,
+    VaultFormatError,
+    WrongKeyError,
+)
+from interpal.vault import keys, report
+from interpal.vault.cli import errors
+from interpal.vault.cli.terminal import TRIES, Terminal
+from interpal.vault.keys import KeySource
+from interpal.vault.stores import Stored
+from interpal.vault.stores.file import FileStore
+from interpal.vault.vault import Vault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from interpal.vault.slots import KdfParameters, Slot
+    from interpal.vault.stores import LoginLock, Writer
+
+WOULD_DO = (
+    "set INTERPALS_VAULT_PASSPHRASE_FILE, INTERPALS_VAULT_PASSPHRASE_COMMAND or "
+    "INTERPALS_VAULT_PASSPHRASE (for a key: INTERPALS_VAULT_KEY_FILE or INTERPALS_VAULT_KEY)"
+)
+
+
+class Memory:
+    """A vault in memory, as a `Store`: for bytes that were read, or are to be written elsewhere."""
+
+    def __init__(self, location: str, stored: Stored | None = None) -> None:
+        self._location = location
+        self.stored = stored
+
+    @property
+    def location(self) -> str:
+        """The path that messages name."""
+        return self._location
+
+    def load(self) -> Stored | None:
+        """The bytes, None where there are none yet."""
+        return self.stored
+
+    @contextmanager
+    def write_lock(self, timeout: float) -> Iterator[Writer]:  # noqa: ARG002
+        """Nobody else is there."""
+        yield self
+
+    def login_lock(self, tag: bytes) -> LoginLock:
+        """Nobody logs in to a copy."""
+        raise NotImplementedError
+
+    def save(self, data: bytes, *, verify: Callable[[bytes], None] | None = None) -> Stored:
+        """Keep *data*, once *verify* has passed it."""
+        if verify is not None:
+            verify(data)
+        self.stored = Stored(data, None)
+        return self.stored
+
+    def remove(self) -> None:
+        """Forget the bytes."""
+        self.stored = None
+
+    def set_aside(self, seen: Stored) -> str | None:  # noqa: ARG002
+        """There is no place to put them."""
+        return None
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def open_vault(path: str, *, typed: list[str] | None = None) -> Vault:
+    """The vault at *path*, all of it authenticated.
+
+    *typed* are passphrases that the person has typed for other vaults of this run; they are
+    tried before a question is asked, and its answer is added. Raises the errors of `Vault.open`; those of keys say what would do.
+    """
+    store = FileStore(path)
+    if store.details() is None:
+        raise errors.no_vault(store.location)
+    source = keys.find_source()
+
+    def start(source: KeySource) -> Vault:
+        vault = Vault(store, source)
+        _start(vault)
+        return vault
+
+    try:
+        return start(source)
+    except (KeyRequiredError, WrongKeyError) as error:
+        if not is_default(source):
+            raise
+        if not _takes_passphrase(store):
+            raise _explained(error, store.location) from None
+        for passphrase in typed or ():
+            with suppress(WrongKeyError):
+                return start(keys.passphrase_argument(passphrase, "prompt"))
+        with _asking(error, store.location) as terminal:
+            return ask_and_start(terminal, store.location, start, typed=typed)
+
+
+def _start(vault: Vault) -> None:
+    try:
+        vault.start()
+    except VaultFormatError as error:
+        # The library names the member; a person is helped more by what the file is.
+        stored = report.load(FileStore(vault.path)) if type(error) is VaultFormatError else None
+        what = None if stored is None else report.what_instead(stored.data)
+        if what is None:
+            raise
+        raise VaultFormatError(f"{vault.path}: {what}", path=vault.path) from None
+
+
+def open_bytes(
+    location: str, stored: Stored, *, passphrases: bool, lenient: bool = False
+) -> Vault | None:
+    """A vault over bytes that were read already; writing to it changes them in memory only.
+
+    With *lenient*, None where there is no key at hand, and the person may press Enter.
+    """
+
+    def start(source: KeySource) -> Vault:
+        vault = Vault(Memory(location, stored), source)
+        vault.start()
+        return vault
+
+    source = keys.find_source()
+    try:
+        return start(source)
+    except (KeyRequiredError, WrongKeyError) as error:
+        if not is_default(source):
+            raise
+        terminal = Terminal.open() if passphrases else None
+        if terminal is None:
+            if lenient and isinstance(error, KeyRequiredError):
+                return None
+            raise _explained(error, location) from None
+    with terminal:
+        try:
+            return ask_and_start(terminal, location, start, skip=lenient)
+        except KeyRequiredError:
+            if lenient:
+                return None
+            raise
+
+
+def ask_and_start(
+    terminal: Terminal,
+    location: str,
+    start: Callable[[KeySource], Vault],
+    *,
+    skip: bool = False,
+    typed: list[str] | None = None,
+) -> Vault:
+    """Ask for the passphrase, three times at most. `KeyRequiredError` where Enter was pressed."""
+    hint = " (Enter to look without it)" if skip else ""
+    for left in reversed(range(TRIES)):
+        passphrase = terminal.ask_passphrase(f"Passphrase for {location}{hint}: ")
+        if passphrase is None:
+            raise KeyRequiredError(f"{location}: no passphrase was given", path=location)
+        try:
+            vault = start(keys.passphrase_argument(passphrase, "prompt"))
+        except WrongKeyError:
+            if not left:
+                raise WrongKeyError(
+                    f"{location}: none of the {TRIES} passphrases opens it; nothing was changed",
+                    path=location,
+                ) from None
+            terminal.tell("That passphrase does not open it.")
+        else:
+            if typed is not None:
+                typed.append(passphrase)
+            return vault
+    raise AssertionError
+
+
+def source_for_new_vault(path: str, *, ask: bool) -> KeySource:
+    """Where the key of a vault that is to be made comes from."""
+    if not ask:
+        return keys.find_source()
+    passphrase = new_passphrase(path)
+    return keys.passphrase_argument(passphrase, "prompt")
+
+
+def new_source(path: str) -> KeySource:
+    """The secret that is to be: from `INTERPALS_VAULT_NEW_PASSPHRASE[_FILE]`, or a prompt."""
+    source = keys.new_secret_source()
+    return source or keys.passphrase_argument(new_passphrase(path), "prompt")
+
+
+def new_passphrase(whose: str) -> str:
+    """A new passphrase from the terminal, typed twice."""
+    terminal = Terminal.open()
+    if terminal is None:
+        raise KeyRequiredError(
+            f"{whose}: there is no terminal to ask for the new passphrase; set "
+            "INTERPALS_VAULT_NEW_PASSPHRASE_FILE or INTERPALS_VAULT_NEW_PASSPHRASE",
+            path=whose,
+        )
+    with terminal:
+        return terminal.ask_new_passphrase(whose)
+
+
+def confirm(question: str, *, yes: bool, only_if_asked: bool = False) -> None:
+    """Ask before something is lost. Raises `Declined` for a no, and without a terminal.
+
+    With *only_if_asked* a program, which has no terminal, goes on without being asked.
+    """
+    if yes:
+        return
+    terminal = Terminal.open()
+    if terminal is None:
+        if only_if_asked:
+            return
+        raise ValidationError(f"{question} There is no terminal to ask: add --yes")
+    with terminal:
+        try:
+            answer = terminal.ask(f"{question} [y/N] ")
+        except EOFError:
+            answer = ""
+    if answer.lower() not in ("y", "yes"):
+        raise errors.Declined("nothing was changed")
+
+
+def is_default(source: KeySource) -> bool:
+    """Whether this is the user's key file, which is tried where nothing was said."""
+    return source.name == f"key file {keys.default_key_path()}"
+
+
+def opened_slot(vault: Vault) -> Slot:
+    """The slot that opened the vault."""
+    return vault.opened_slot
+
+
+def profile(name: str | None) -> KdfParameters | None:
+    """The Argon2id settings of a name on the command line."""
+    from interpal.vault.slots import KdfParameters
+
+    if name is None:
+        return None
+    return {
+        "default": KdfParameters.DEFAULT,
+        "strong": KdfParameters.STRONG,
+        "low-memory": KdfParameters.LOW_MEMORY,
+    }[name]
+
+
+def _takes_passphrase(store: FileStore) -> bool:
+    try:
+        stored = report.load(store)
+        slots = report.parsed(store.location, stored.data).header.slots
+    except VaultError:
+        return False
+    return any(slot.kind == "passphrase" for slot in slots)
+
+
+@contextmanager
+def _asking(error: VaultError, location: str) -> Iterator[Terminal]:
+    terminal = Terminal.open()
+    if terminal is None:
+        raise _explained(error, location) from None
+    with terminal:
+        yield terminal
+
+
+def _explained(error: VaultError, location: str) -> VaultError:
+    """The error of a key, with the ways that the command line has."""
+    path = keys.default_key_path()
+    if isinstance(error, WrongKeyError):
+        what = f"the key file {path} does not open it"
+    elif os.path.lexists(path):
+        what = f"it opens with a passphrase, and only the key file {path} is at hand"
+    else:
+        what = "no key is at hand"
+    return type(error)(
+        f"{location}: {what}, and there is no terminal to ask; {WOULD_DO}", path=location
+    )

@@ -1,0 +1,97 @@
+"""The verb `exec`: run a command with the session in its environment."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from interpal.exceptions import VaultCorruptError
+from interpal.vault import report
+from interpal.vault.cli import errors, opening, output
+from interpal.vault.cli.accounts import name_of
+from interpal.vault.cli.app import cli, file_option
+from interpal.vault.cli.output import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_MEMBERS = {
+    "INTERPALS_SESSION_COOKIE": "session_cookie",
+    "INTERPALS_AUTH_TOKEN": "auth_token",
+    "INTERPALS_USERNAME": "username",
+}
+_PRIVATE = "INTERPALS_VAULT_"
+
+
+@cli.command(
+    "exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
+)
+@file_option
+@click.option("--user", metavar="NAME", help="Whose session, where there are several.")
+@click.argument("command", metavar="-- CMD [ARGS]...", nargs=-1, required=True)
+def exec_verb(path: str, user: str | None, command: tuple[str, ...]) -> int:
+    """Run CMD with the session in its environment.
+
+    It finds INTERPALS_SESSION_COOKIE, INTERPALS_AUTH_TOKEN and INTERPALS_USERNAME there, and
+    no INTERPALS_VAULT_* variable. CMD takes the place of this program, so signals reach it and
+    its exit code is the exit code; 127 where there is no such command, 126 where it cannot be
+    run.
+
+    \b
+    Example:
+      interpal-vault exec --user maple_ink -- node bot.js
+    """
+    with opening.open_vault(path) as vault:
+        name = name_of(vault, user)
+        record = dict(vault[name])
+        where = vault.path
+    if report.account(name, record).state(output.utc_now()) == "expired":
+        output.warn(f"{where}: the session of {clean(name)} has expired", as_json=False)
+    environment = child_environment(os.environ, name, record, where)
+    try:
+        _become(command, environment)
+    except FileNotFoundError:
+        output.say(f"{output.PROGRAM}: {clean(command[0])}: there is no such command.")
+        return errors.NO_COMMAND
+    except OSError as error:
+        output.say(f"{output.PROGRAM}: {clean(command[0])}: cannot run it: {error.strerror}.")
+        return errors.NOT_EXECUTABLE
+
+
+def child_environment(
+    environ: Mapping[str, str], name: str, record: Mapping[str, Any], where: str
+) -> dict[str, str]:
+    """The environment of the command: the session in it, and nothing that opens the vault."""
+    # A token of another session, inherited, must not go with this cookie.
+    environment = {
+        variable: value
+        for variable, value in environ.items()
+        if not variable.startswith(_PRIVATE) and variable not in _MEMBERS
+    }
+    for variable, member in _MEMBERS.items():
+        value = record.get(member)
+        if value is None and member == "username":
+            value = name
+        if value is None:
+            continue
+        if not isinstance(value, str) or "\0" in value:
+            raise VaultCorruptError(
+                f"{where}: the {member} of {clean(name)} is no text that an environment can hold",
+                path=where,
+            )
+        environment[variable] = value
+    if "INTERPALS_SESSION_COOKIE" not in environment:
+        raise errors.NotFound(
+            "no-such-account", f"{where}: {clean(name)} has no session cookie", path=where
+        )
+    return environment
+
+
+def _become(command: tuple[str, ...], environment: dict[str, str]) -> NoReturn:
+    # Python ignores these for itself, and a program that is started would inherit that.
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
+    os.execvpe(command[0], command, environment)

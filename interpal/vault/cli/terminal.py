@@ -1,0 +1,147 @@
+"""Questions to the person at the terminal: on /dev/tty, never stdin, and secrets never echoed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import termios
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, NoReturn
+
+from interpal._secret import Secret
+from interpal.exceptions import ValidationError
+from interpal.vault.slots import normalise_passphrase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+TRIES = 3
+_LINE_LIMIT = 65536
+
+
+class _Stopped(BaseException):
+    """A signal that ends the process came while the echo was off."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+class Terminal:
+    """The terminal that controls this process. A context manager."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    @classmethod
+    def open(cls) -> Terminal | None:
+        """None where there is none: a service, cron, a container without one."""
+        try:
+            fd = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+        except OSError:
+            return None
+        return cls(fd)
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        os.close(self._fd)
+
+    def tell(self, message: str) -> None:
+        """A line to the person, and to nobody's log."""
+        self._write(f"{message}\n")
+
+    def ask(self, question: str) -> str:
+        """A line of text, without what stands around it. `EOFError` where input has ended."""
+        self._write(question)
+        return self._line().decode("utf-8", "replace").strip()
+
+    def ask_secret(self, question: str) -> Secret:
+        """The bytes of a line that is not shown, and may be empty. `EOFError` at the end."""
+        with self._without_echo():
+            self._write(question)
+            try:
+                return self._line()
+            finally:
+                self._write("\n")
+
+    def ask_passphrase(self, question: str) -> str | None:
+        """A passphrase that is there already; None where just Enter was pressed."""
+        for _ in range(TRIES):
+            line = self.ask_secret(question)
+            if not line:
+                return None
+            text = self._checked(line)
+            if text is not None:
+                return text
+        raise ValidationError("no passphrase was given")
+
+    def ask_new_passphrase(self, whose: str) -> str:
+        """A passphrase that is to be, typed twice. `ValidationError` after three tries."""
+        for _ in range(TRIES):
+            text = self._checked(self.ask_secret(f"New passphrase for {whose}: "))
+            if text is None:
+                continue
+            if self.ask_secret("The same again: ") == text.encode("utf-8"):
+                return text
+            self.tell("The two are not the same.")
+        raise ValidationError("no new passphrase was given; nothing was changed")
+
+    def _checked(self, line: Secret) -> str | None:
+        """The text of a line, if it is a passphrase; else the person is told why not."""
+        try:
+            text = line.text
+            normalise_passphrase(text)
+        except UnicodeDecodeError:
+            self.tell("That is not valid UTF-8.")
+        except ValidationError as error:
+            self.tell(f"That does not do: {error}.")
+        else:
+            return text
+        return None
+
+    def _write(self, text: str) -> None:
+        data = memoryview(text.encode("utf-8", "backslashreplace"))
+        while data:
+            data = data[os.write(self._fd, data) :]
+
+    def _line(self) -> Secret:
+        line = Secret()
+        while not line.endswith(b"\n"):
+            piece = os.read(self._fd, 4096)
+            if not piece:
+                raise EOFError
+            line = Secret(line + piece)
+            if len(line) > _LINE_LIMIT:
+                raise ValidationError("the line is too long")
+        return Secret(line[:-1])
+
+    @contextmanager
+    def _without_echo(self) -> Iterator[None]:
+        """No echo inside the block; whatever ends it, the terminal is as it was before."""
+        old = termios.tcgetattr(self._fd)
+        quiet = termios.tcgetattr(self._fd)
+        quiet[3] &= ~(termios.ECHO | termios.ECHONL)
+        stopped = 0
+        # Ctrl-C raises by itself; these would end the process before the echo is on again.
+        signals = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+        handlers = {number: signal.signal(number, _stop) for number in signals}
+        try:
+            termios.tcsetattr(self._fd, termios.TCSAFLUSH, quiet)
+            yield
+        except _Stopped as reason:
+            stopped = reason.number
+        finally:
+            with suppress(termios.error):  # a terminal that hung up
+                termios.tcsetattr(self._fd, termios.TCSAFLUSH, old)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+        if stopped:
+            os.kill(os.getpid(), stopped)
+            raise KeyboardInterrupt
+
+
+def _stop(number: int, _frame: FrameType | None) -> NoReturn:
+    raise _Stopped(number)

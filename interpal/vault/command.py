@@ -1,0 +1,136 @@
+"""Runs the command that prints the passphrase: no shell, no stdin, and it never outstays.
+
+The command gets a process group of its own, so that on a time-out, on too much output and at
+its end whatever it has started is ended with it. What it writes to stderr goes to ours.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from interpal._secret import Secret
+from interpal.exceptions import KeySourceError
+
+if TYPE_CHECKING:
+    import subprocess
+
+TIMEOUT_SECONDS = 30.0
+OUTPUT_LIMIT = 64 * 1024
+
+# How often to look whether the command has ended while one of its children holds the pipe.
+_LOOK_EVERY = 0.05
+
+
+def output_of(command: Secret, name: str) -> Secret:
+    """What *command* prints, at most 64 KiB within 30 seconds.
+
+    It is split into words like a shell would (`shlex.split`) and run without one. It sees none
+    of the `INTERPALS_…` variables. Raises `KeySourceError` naming *name*, and never the command
+    (somebody may have put the passphrase itself there) or its output.
+    """
+    process = _start(_words(command, name), name)
+    try:
+        output, fault = _collect(process, time.monotonic() + TIMEOUT_SECONDS)
+    finally:
+        _end(process)
+    if fault is not None:
+        raise KeySourceError(f"{name}: the command {fault}")
+    if not output:
+        raise KeySourceError(f"{name}: the command printed nothing")
+    return output
+
+
+def _words(command: Secret, name: str) -> list[Secret]:
+    import shlex
+
+    fault = "names no program"
+    words: list[Secret] = []
+    try:
+        words = [Secret(os.fsencode(word)) for word in shlex.split(os.fsdecode(command))]
+    except ValueError as error:  # "No closing quotation": it says nothing of the text
+        fault = f"cannot be split into words ({error})"
+    if not words:
+        raise KeySourceError(f"{name}: the command {fault}")
+    return words
+
+
+def _start(words: list[Secret], name: str) -> subprocess.Popen[bytes]:
+    import subprocess
+
+    reason: object = "it holds a NUL"
+    try:
+        return subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            bufsize=0,
+            start_new_session=True,
+            env={
+                variable: value
+                for variable, value in os.environ.items()
+                if not variable.startswith("INTERPALS_")
+            },
+        )
+    except OSError as error:
+        reason = error.strerror
+    except ValueError:
+        pass
+    # Outside the handlers: the frames of that error hold the command and the environment.
+    raise KeySourceError(f"{name}: the command cannot be run: {reason}")
+
+
+def _collect(process: subprocess.Popen[bytes], deadline: float) -> tuple[Secret, str | None]:
+    """What the command printed, and what it did wrong."""
+    import select
+    import subprocess
+
+    late = f"took longer than {TIMEOUT_SECONDS:g} seconds and was ended"
+    assert process.stdout is not None
+    pipe = process.stdout.fileno()
+    poller = select.poll()
+    poller.register(pipe, select.POLLIN)
+    pieces: list[Secret] = []
+    ended = False
+    while True:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return Secret(), late
+        if poller.poll(0 if ended else 1000 * min(left, _LOOK_EVERY)):
+            piece = Secret(os.read(pipe, OUTPUT_LIMIT + 1))
+            pieces.append(piece)
+            if sum(map(len, pieces)) > OUTPUT_LIMIT:
+                return Secret(), f"printed more than {OUTPUT_LIMIT // 1024} KiB and was ended"
+            if not piece:
+                break
+        elif ended:
+            break  # A child that outlived it may hold the pipe; what was printed is all here.
+        else:
+            ended = process.poll() is not None
+    try:
+        status = process.wait(max(0.0, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        return Secret(), late
+    return Secret(b"".join(pieces)), _fault_of(status)
+
+
+def _fault_of(status: int) -> str | None:
+    if status < 0:
+        return f"was ended by signal {-status}"
+    return f"failed with exit status {status}" if status else None
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill what is left of the command's process group, and collect the command."""
+    import subprocess
+
+    # Not ours to kill (a set-uid program), or nothing left of it.
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    if process.stdout is not None:
+        process.stdout.close()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(5)
