@@ -1,0 +1,108 @@
+"""The wheel and the sdist: what is in them, and that a clean environment runs what they install."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).parents[2]
+SMOKE = Path(__file__).with_name("smoke.py")
+
+
+@pytest.fixture(scope="module")
+def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the wheel and the sdist, built from a copy without this machine's files."""
+    source = tmp_path_factory.mktemp("source")
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, source / name)
+    out = tmp_path_factory.mktemp("dist")
+    subprocess.run([sys.executable, "-m", "build", "--outdir", str(out), str(source)], check=True)
+    return out
+
+
+def wheel_of(distributions: Path) -> Path:
+    (wheel,) = distributions.glob("*.whl")
+    return wheel
+
+
+def environment(folder: Path, *requirements: str) -> Path:
+    """The interpreter of a new virtual environment with these requirements installed."""
+    venv.create(folder, with_pip=True)
+    python = folder / "bin" / "python"
+    pip = [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "install", *requirements], check=True)
+    subprocess.run([*pip, "check"], check=True)
+    return python
+
+
+def smoke(python: Path, folder: Path) -> str:
+    shutil.copy(SMOKE, folder / "smoke.py")
+    done = subprocess.run(
+        [str(python), "-I", "smoke.py"], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(distributions: Path) -> None:
+    names = zipfile.ZipFile(wheel_of(distributions)).namelist()
+    tops = {name.split("/")[0] for name in names}
+    assert tops == {"interpal", "interpal_vault-0.1.0.dist-info"}
+    assert "interpal/py.typed" in names
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert not [name for name in names if "test_" in name or name.endswith(".pyc")]
+
+
+def test_the_sdist_holds_what_the_tests_need(distributions: Path) -> None:
+    (sdist,) = distributions.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"Makefile", "README.md", "SECURITY.md", "CHANGELOG.md", "LICENSE"} <= names
+    assert {"tests/test_floors.py", "docs/format.md", "examples/demo.py"} <= names
+
+
+def test_the_metadata_is_what_an_index_accepts(distributions: Path) -> None:
+    files = [str(path) for path in distributions.iterdir()]
+    subprocess.run([sys.executable, "-m", "twine", "check", "--strict", *files], check=True)
+
+
+def test_the_wheel_works_in_a_clean_environment(distributions: Path, tmp_path: Path) -> None:
+    python = environment(tmp_path / "env", str(wheel_of(distributions)))
+    assert smoke(python, tmp_path) == "works 0.1.0\n"
+    program = tmp_path / "env" / "bin" / "interpal-vault"
+    helped = subprocess.run([program, "--help"], capture_output=True, text=True, check=True)
+    assert "inspect" in helped.stdout
+
+
+def test_the_oldest_versions_that_are_declared_do_work(distributions: Path, tmp_path: Path) -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    requirements = [*declared["dependencies"], *declared["optional-dependencies"]["redis"]]
+    oldest = []
+    for requirement in requirements:
+        match = re.fullmatch(r"([A-Za-z0-9-]+)>=([0-9.]+)", requirement)
+        assert match, f"{requirement}: a lower bound and nothing else is expected"
+        oldest.append(f"{match[1]}=={match[2]}")
+    python = environment(tmp_path / "env", str(wheel_of(distributions)), *oldest)
+    assert smoke(python, tmp_path) == "works 0.1.0\n"
