@@ -85,23 +85,22 @@ def forms(secret: str) -> set[bytes]:
     return found
 
 
-def layers(text: str) -> Iterator[bytes]:
+def layers(data: bytes) -> Iterator[bytes]:
     """A vault's bytes, and what is behind each base64 text in it, as far down as that goes."""
-    yield text.encode()
-    for encoded in re.findall(r"[A-Za-z0-9_-]{16,}", text):
-        decoded = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
-        yield decoded
-        if decoded.startswith(b"{"):
-            yield from layers(decoded.decode())
+    yield data
+    for encoded in re.findall(rb"[A-Za-z0-9_-]{16,}", data):
+        if len(encoded) % 4 != 1:
+            decoded = base64.urlsafe_b64decode(encoded + b"=" * (-len(encoded) % 4))
+            yield from layers(decoded)
 
 
 def show_file(path: Path) -> None:
     """Nothing of the account can be read in the file, and no one else can read the file."""
     with Vault.open(path) as vault:
         record = vault[USERNAME]
-    text = path.read_text()
+    data = path.read_bytes()
     mode = stat.S_IMODE(path.stat().st_mode)
-    check("it is one JSON object", isinstance(json.loads(text), dict))
+    check("it is one JSON object", isinstance(json.loads(data), dict))
     check(f"its mode is 0600 and not {mode:04o}", mode == 0o600)
     secrets = {
         "cookie": record["session_cookie"],
@@ -109,10 +108,11 @@ def show_file(path: Path) -> None:
         "username": USERNAME,
         "password": PASSWORD,
     }
+    everything = list(layers(data))
     for name, secret in secrets.items():
         for form in forms(secret):
-            check(f"the {name} is not in it", all(form not in layer for layer in layers(text)))
-    print(f"{path.name}: {len(text)} bytes, mode {mode:04o}.")
+            check(f"the {name} is not in it", all(form not in layer for layer in everything))
+    print(f"{path.name}: {len(data)} bytes, mode {mode:04o}.")
     print(f"Searched in clear, base64, hex and UTF-16: no {', no '.join(secrets)} in it.\n")
 
 
@@ -129,7 +129,10 @@ def main() -> None:
             if name.startswith("INTERPALS_"):
                 del os.environ[name]
         os.environ.update(
-            INTERPALS_BASE_URL=base_url, HOME=folder, XDG_CONFIG_HOME=folder, COLUMNS="80"
+            INTERPALS_BASE_URL=base_url,
+            HOME=folder,
+            XDG_CONFIG_HOME=f"{folder}/.config",
+            COLUMNS="80",
         )
         os.chdir(folder)
         Path("bot.py").write_text(SCRIPT)

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import os
 import sys
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from interpal import address, protocol
+from interpal.endpoints import EverydayCalls
 from interpal.exceptions import NetworkError
 from interpal.flight import in_flight, running_for
 from interpal.flows import resume
-from interpal.endpoints import EverydayCalls
 from interpal.operations import Awaiting, Operation, Operations, PlainOperation
 from interpal.protocol import Pause, Request, Response
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+    from types import SimpleNamespace
 
     import aiohttp
     from typing_extensions import Self
@@ -81,7 +83,7 @@ async def _in_worker(context: contextvars.Context, step: Callable[[], T]) -> T:
     while not work.done():
         try:
             await asyncio.wait([work])
-        except asyncio.CancelledError as error:
+        except asyncio.CancelledError as error:  # noqa: PERF203  (each may be cancelled)
             cancelled = error
     if cancelled is not None:
         work.exception()  # Seen: the cancellation is what the caller is told.
@@ -95,6 +97,7 @@ class AiohttpRequester:
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
         self._http: aiohttp.ClientSession | None = None
+        self._holder: AsyncGenerator[aiohttp.ClientSession, None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def __call__(self, request: Request) -> Response:
@@ -124,9 +127,9 @@ class AiohttpRequester:
 
     async def close(self) -> None:
         """Close the connections. The next request opens new ones."""
-        http, self._http = self._http, None
-        if http is not None:
-            await http.close()
+        holder, self._holder, self._http = self._holder, None, None
+        if holder is not None and self._loop is asyncio.get_running_loop():
+            await holder.aclose()
 
     async def _session(self) -> aiohttp.ClientSession:
         if "aiohttp" not in sys.modules:
@@ -135,23 +138,56 @@ class AiohttpRequester:
         import aiohttp
 
         loop = asyncio.get_running_loop()
-        if self._http is not None and self._loop is not loop:
-            # The client outlived `asyncio.run`: connections of the old loop are gone with it.
-            await self.close()
-        if self._http is None:
-            self._loop = loop
-            self._http = aiohttp.ClientSession(
-                # Cookies are the session's and travel with it; a jar would mix accounts.
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"Accept-Encoding": "identity"},
-                timeout=aiohttp.ClientTimeout(
-                    total=2 * self._timeout,
-                    connect=None,
-                    sock_connect=self._timeout,
-                    sock_read=self._timeout,
-                ),
+        if self._http is None or self._http.closed or self._loop is not loop:
+            # Also where the client outlived `asyncio.run`: connections are gone with their loop.
+            timeout = aiohttp.ClientTimeout(
+                total=2 * self._timeout,
+                connect=None,
+                sock_connect=self._timeout,
+                sock_read=self._timeout,
             )
+            self._loop = loop
+            self._holder = _connections(timeout)
+            self._http = await anext(self._holder)
         return self._http
+
+
+async def _connections(
+    timeout: aiohttp.ClientTimeout,
+) -> AsyncGenerator[aiohttp.ClientSession, None]:
+    """The connections of one loop.
+
+    A loop closes the generators that are left when it ends, and those that nobody holds any
+    more: a client that was never closed leaves no open connection behind.
+    """
+    import aiohttp
+
+    async with aiohttp.ClientSession(
+        trace_configs=[_once()],
+        # Cookies are the session's and travel with it; a jar would mix accounts.
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"Accept-Encoding": "identity"},
+        timeout=timeout,
+    ) as http:
+        yield http
+
+
+def _once() -> aiohttp.TraceConfig:
+    """Keeps aiohttp from sending a request again by itself, as it does for idempotent methods.
+
+    What may be repeated, and when, is for the flow to say.
+    """
+    import aiohttp
+
+    async def connecting(_http: object, context: SimpleNamespace, _params: object) -> None:
+        if hasattr(context, "connected"):
+            raise aiohttp.ServerDisconnectedError
+        context.connected = True
+
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_create_start.append(connecting)
+    trace.on_connection_reuseconn.append(connecting)
+    return trace
 
 
 def _exact(url: str) -> Any:
@@ -190,6 +226,8 @@ async def _read(reply: aiohttp.ClientResponse, where: str) -> bytes:
         pieces.append(piece)
         size += len(piece)
         if size > protocol.LARGEST_REPLY:
+            # A traceback may show the values of variables.
+            del pieces, piece
             raise NetworkError(
                 f"{where}: the reply has more than {protocol.LARGEST_REPLY // 2**20} MiB"
             )
@@ -204,6 +242,8 @@ def _reason(error: BaseException) -> str:
         return "the server's certificate was not accepted, or TLS failed"
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return "the server closed the connection without an answer"
+    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
+        return f"no connection: {os.strerror(error.errno)}"
     if isinstance(error, OSError) and error.strerror:
         return f"no connection: {error.strerror}"
     return f"the connection failed ({type(error).__name__})"
@@ -221,37 +261,40 @@ class AsyncInterpalClient(EverydayCalls, Awaiting):
     def _begin(self) -> None:
         self._send = AiohttpRequester(self._account.settings.timeout)
 
-    login = PlainOperation(Operations._login)
-    import_session = PlainOperation(Operations._import_session)
-    get_session_info = PlainOperation(Operations._get_session_info)
-    clear_saved_session = PlainOperation(Operations._clear_saved_session)
+    login = PlainOperation(Operations._login)  # noqa: SLF001  (its own base)
+    import_session = PlainOperation(Operations._import_session)  # noqa: SLF001  (its own base)
+    get_session_info = PlainOperation(Operations._get_session_info)  # noqa: SLF001  (its own base)
+    clear_saved_session = PlainOperation(Operations._clear_saved_session)  # noqa: SLF001  (its own base)
 
-    alogin = Operation(Operations._login)
-    aget_session_info = Operation(Operations._get_session_info)
-    aclear_saved_session = Operation(Operations._clear_saved_session)
+    alogin = Operation(Operations._login)  # noqa: SLF001  (its own base)
+    aget_session_info = Operation(Operations._get_session_info)  # noqa: SLF001  (its own base)
+    aclear_saved_session = Operation(Operations._clear_saved_session)  # noqa: SLF001  (its own base)
 
     async def _run(self, flow: Flow[T]) -> T:
         return await drive(flow, self._send)
 
     def _run_plainly(self, flow: Flow[T]) -> T:
         """Run a flow on the spot, with the driver of `InterpalClient`."""
-        from interpal.client import Requester
+        from interpal.client import Requester, pause
         from interpal.client import drive as drive_here
 
         try:
             loop = id(asyncio.get_running_loop())
         except RuntimeError:
             loop = 0
-        if loop and any(in_flight(place, loop) for place in (self._account, self._account.place)):
-            flow.close()
-            raise RuntimeError(
-                "a task of this event loop is in the middle of a login, and a plain call would "
-                "stop it for ever: use await client.alogin() (or aget_session_info(), "
-                "aclear_saved_session())"
-            )
+        places = (self._account, self._account.place)
+
+        def wait(step: Pause) -> None:
+            if step.in_line and loop and any(in_flight(place, loop) for place in places):
+                raise RuntimeError(
+                    "a task of this event loop is in the middle of a login, and a plain login() "
+                    "that waits for it would stop it for ever: use await client.alogin()"
+                )
+            pause(step)
+
         send = Requester(self._account.settings.timeout)
         try:
-            return drive_here(flow, send)
+            return drive_here(flow, send, wait)
         finally:
             send.close()
 

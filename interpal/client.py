@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from interpal import address, protocol
+from interpal.endpoints import EverydayCalls
 from interpal.exceptions import NetworkError
 from interpal.flows import resume
-from interpal.endpoints import EverydayCalls
 from interpal.operations import Blocking, Operation, Operations
 from interpal.protocol import Pause, Request, Response
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import requests
     from typing_extensions import Self
 
@@ -25,15 +26,22 @@ T = TypeVar("T")
 _PIECE = 65536
 
 
-def drive(flow: Flow[T], send: Callable[[Request], Response]) -> T:
-    """Run a flow to its end: send its requests, sleep its pauses. Frees its locks, whatever comes."""
+def pause(step: Pause) -> None:
+    """Sleep."""
+    time.sleep(step.seconds)
+
+
+def drive(
+    flow: Flow[T], send: Callable[[Request], Response], wait: Callable[[Pause], None] = pause
+) -> T:
+    """Run a flow to its end: send its requests, wait its pauses. Frees its locks in any case."""
     try:
         step = next(flow)
         while True:
             answer: Response | None = None
             trouble: NetworkError | None = None
             if isinstance(step, Pause):
-                time.sleep(step.seconds)
+                wait(step)
             else:
                 try:
                     answer = send(step)
@@ -77,7 +85,12 @@ class Requester:
                 body = _read(reply, deadline, where)
                 headers = tuple((name.lower(), text) for name, text in reply.raw.headers.items())
                 return Response(reply.status_code, headers, body)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        except (
+            requests.RequestException,
+            urllib3.exceptions.HTTPError,
+            OSError,
+            ValueError,
+        ) as error:
             reason = _reason(error, self._timeout)
         # Outside the handler: the library's error carries the request, and with it the session.
         raise NetworkError(f"{where}: {reason}")
@@ -132,10 +145,12 @@ def _read(reply: requests.Response, deadline: float, where: str) -> bytes:
             return b"".join(pieces)
         pieces.append(piece)
         size += len(piece)
-        if size > protocol.LARGEST_REPLY:
-            raise NetworkError(f"{where}: the reply has more than {protocol.LARGEST_REPLY // 2**20} MiB")
-        if time.monotonic() > deadline:
-            raise NetworkError(f"{where}: the reply did not end in time")
+        too_long, too_late = size > protocol.LARGEST_REPLY, time.monotonic() > deadline
+        if too_long or too_late:
+            # A traceback may show the values of variables.
+            del pieces, piece
+            limit = f"has more than {protocol.LARGEST_REPLY // 2**20} MiB"
+            raise NetworkError(f"{where}: the reply {limit if too_long else 'did not end in time'}")
 
 
 def _reason(error: BaseException, timeout: float) -> str:
@@ -152,8 +167,10 @@ def _reason(error: BaseException, timeout: float) -> str:
         return "the proxy of the environment did not answer"
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, OSError) and cause.strerror and not isinstance(
-            cause, requests.RequestException
+        if (
+            isinstance(cause, OSError)
+            and cause.strerror
+            and not isinstance(cause, requests.RequestException)
         ):
             return f"no connection: {cause.strerror}"
         inner = next((item for item in cause.args if isinstance(item, BaseException)), None)
@@ -171,13 +188,17 @@ class InterpalClient(EverydayCalls, Blocking):
 
     def _begin(self) -> None:
         self._send = Requester(self._account.settings.timeout)
-        if self._account.may_login or self._account.manager is not None:
-            self._run(resume.start(self._account))
+        try:
+            if self._account.may_login or self._account.manager is not None:
+                self._run(resume.start(self._account))
+        except BaseException:
+            self.close()
+            raise
 
-    login = Operation(Operations._login)
-    import_session = Operation(Operations._import_session)
-    get_session_info = Operation(Operations._get_session_info)
-    clear_saved_session = Operation(Operations._clear_saved_session)
+    login = Operation(Operations._login)  # noqa: SLF001  (its own base)
+    import_session = Operation(Operations._import_session)  # noqa: SLF001  (its own base)
+    get_session_info = Operation(Operations._get_session_info)  # noqa: SLF001  (its own base)
+    clear_saved_session = Operation(Operations._clear_saved_session)  # noqa: SLF001  (its own base)
 
     def _run(self, flow: Flow[T]) -> T:
         return drive(flow, self._send)

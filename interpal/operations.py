@@ -8,23 +8,33 @@ in nothing else.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Coroutine, Mapping
 from functools import update_wrapper
 from types import MethodType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Generic,
+    NamedTuple,
+    NoReturn,
+    SupportsIndex,
+    TypeVar,
+    overload,
+)
 
 from interpal import address, protocol
-from interpal._secret import Secret
 from interpal._version import __version__
 from interpal.body import encode_body
 from interpal.exceptions import ValidationError
-from interpal.flows import calls, resume, saved
+from interpal.flows import arguments, calls, resume, saved
 from interpal.flows.account import Account, Settings
-from interpal.session import Session, SessionInfo, to_text
-from interpal.session_manager import DEFAULT_SESSION_FILE, SessionManager, check_expiration_hours
+from interpal.session import Session, SessionInfo, check_expiration_hours, to_text
+from interpal.session_manager import DEFAULT_SESSION_FILE, SessionManager
 
 if TYPE_CHECKING:
-    from typing_extensions import Concatenate, ParamSpec, Self
+    from collections.abc import Callable, Coroutine, Mapping
+    from typing import Concatenate, ParamSpec
+
+    from typing_extensions import Self
 
     from interpal.events import OnEvent
     from interpal.flows.wait import Flow
@@ -54,6 +64,8 @@ class Awaiting:
 if TYPE_CHECKING:
 
     class Operation(Generic[P, T]):
+        """A method that is declared as a flow."""
+
         def __init__(self, flow: Callable[Concatenate[Any, P], Flow[T]]) -> None: ...
         @overload
         def __get__(self, client: None, owner: type) -> Self: ...
@@ -64,16 +76,16 @@ if TYPE_CHECKING:
         @overload
         def __get__(self, client: Operations, owner: type) -> Callable[P, Any]: ...
         def __get__(self, client: Any, owner: type) -> Any: ...
-        def __call__(self, client: Any, *args: P.args, **kwargs: P.kwargs) -> Any: ...
 
     class PlainOperation(Generic[P, T]):
+        """An operation that is a plain call on either client."""
+
         def __init__(self, flow: Callable[Concatenate[Any, P], Flow[T]]) -> None: ...
         @overload
         def __get__(self, client: None, owner: type) -> Self: ...
         @overload
         def __get__(self, client: Operations, owner: type) -> Callable[P, T]: ...
         def __get__(self, client: Any, owner: type) -> Any: ...
-        def __call__(self, client: Any, *args: P.args, **kwargs: P.kwargs) -> T: ...
 
 else:
 
@@ -95,14 +107,18 @@ else:
                 return self
 
             def operation(*args: Any, **kwargs: Any) -> Any:
-                return self(client, *args, **kwargs)
+                flow = self._flow(client, *args, **kwargs)
+                # A traceback from below would show the arguments, and with them a password.
+                del args, kwargs
+                return getattr(client, self._driver)(flow)
 
             update_wrapper(operation, self)
             operation.__wrapped__ = MethodType(self._flow, client)
             return operation
 
         def __call__(self, client: Any, *args: Any, **kwargs: Any) -> Any:
-            return getattr(client, self._driver)(self._flow(client, *args, **kwargs))
+            """Unbound: `InterpalClient.get_self(client)`."""
+            return self.__get__(client, type(client))(*args, **kwargs)
 
     class PlainOperation(Operation):
         """An operation that is a plain call on either client."""
@@ -122,6 +138,19 @@ class Auth:
 
     def __repr__(self) -> str:
         return f"<Auth of user {self.bot_id}>"
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        raise TypeError("a session is secret and cannot be pickled; see export_session()")
+
+
+class _Keys(NamedTuple):
+    """The secret of the vault as it was given."""
+
+    passphrase: str | Callable[[], str] | None
+    key: bytes | str | None
+
+    def __repr__(self) -> str:
+        return "<the secret of the vault>"
 
 
 class Operations:
@@ -154,30 +183,36 @@ class Operations:
 
         Raises `ValidationError` naming the argument that is wrong.
         """
-        hidden = None if password is None else _secret_text("password", password)
-        password = None
+        hidden = arguments.secret("password", password)
+        handed = None if session_cookie is None else saved.Handed(session_cookie, auth_token)
+        token_alone = handed is None and auth_token is not None
+        keys = _Keys(vault_passphrase, vault_key)
+        # Errors from here on may show the variables of this frame.
+        password = session_cookie = auth_token = vault_passphrase = vault_key = None
+        if token_alone:
+            raise ValidationError("auth_token: a token alone is no session; give session_cookie=")
         if base_url is None:
             base_url = os.environ.get(BASE_URL_VARIABLE) or address.DEFAULT_BASE_URL
         settings = Settings(
             base_url=address.check_base_url(base_url),
-            user_agent=_header("user_agent", user_agent or f"interpal/{__version__}"),
+            user_agent=arguments.header("user_agent", user_agent or f"interpal/{__version__}"),
             lifetime=check_expiration_hours(session_expiration_hours),
-            revalidate_after=_number("revalidate_after", revalidate_after),
-            timeout=_number("timeout", timeout, above_zero=True),
-            max_retries=_count("max_retries", max_retries),
-            min_interval=_number("min_interval", min_interval),
-            lock_timeout=_number("lock_timeout", lock_timeout),
+            revalidate_after=arguments.seconds("revalidate_after", revalidate_after),
+            timeout=arguments.seconds("timeout", timeout, above_zero=True),
+            max_retries=arguments.count("max_retries", max_retries),
+            min_interval=arguments.seconds("min_interval", min_interval),
+            lock_timeout=arguments.seconds("lock_timeout", lock_timeout),
             on_event=on_event,
         )
-        _check_username(username)
+        username = arguments.username(username)
         account = Account(settings, None, username=username, password=hidden, may_login=auto_login)
-        if session_cookie is not None:
-            given = saved.imported(account, session_cookie, auth_token)
+        if handed is not None:
+            given = handed.read(account)
             # A session from outside has no known end of its own.
-            account.session = given.replace(expires_at=protocol.token_expiry(given.auth_token))
-            account.in_memory = account.started = True
-        elif auth_token is not None:
-            raise ValidationError("auth_token: a token alone is no session; give session_cookie=")
+            account.adopt(
+                given.replace(expires_at=protocol.token_expiry(given.auth_token)), persisted=False
+            )
+            account.may_resume = False
         if persist_session:
             file = session_file
             if file is None and store is None:
@@ -186,8 +221,8 @@ class Operations:
                 file,
                 session_expiration_hours,
                 store=store,
-                passphrase=vault_passphrase,
-                key=vault_key,
+                passphrase=keys.passphrase,
+                key=keys.key,
                 username=username,
                 origin=account.origin,
                 # Flows wait for locks by themselves, without holding a thread.
@@ -253,8 +288,9 @@ class Operations:
         Raises `ValidationError` (credentials missing), `InvalidCredentialsError`,
         `RateLimitError`, `NetworkError`, `LockTimeoutError` and the `VaultError`s.
         """
-        hidden = None if password is None else _secret_text("password", password)
+        hidden = arguments.secret("password", password)
         password = None
+        username = arguments.username(username)
         return (yield from saved.login(self._account, username, hidden, force=force))
 
     def _import_session(
@@ -266,10 +302,12 @@ class Operations:
         """Use a session from elsewhere; with `persist_session` it is saved too.
 
         *session* is a cookie, a whole `Cookie` header, or the dict of `export_session()`.
-        Raises `ValidationError`.
+        Raises `ValidationError`, and `AccountMismatchError` where an export names another
+        account than this client's.
         """
-        given = saved.imported(self._account, session, auth_token, bot_id)
-        yield from saved.import_session(self._account, given)
+        handed = saved.Handed(session, auth_token, bot_id)
+        session, auth_token = "", None
+        yield from saved.import_session(self._account, handed.read(self._account))
 
     def _get_session_info(self) -> Flow[SessionInfo | None]:
         """What is known of the saved session, None where nothing is saved. Changes nothing.
@@ -316,7 +354,11 @@ class Operations:
         body, content_type = encode_body(data, json, files)
         typed = {} if content_type is None else {"Content-Type": content_type}
         request = self._account.request(
-            method, path, params=params, headers={**typed, **(headers or {})}, body=body
+            arguments.method(method),
+            path,
+            params=params,
+            headers={**typed, **arguments.headers(headers)},
+            body=body,
         )
         return (yield from calls.call(self._account, request))
 
@@ -353,38 +395,3 @@ class Operations:
     ) -> Flow[Any]:
         """`request("DELETE", …)`."""
         return (yield from self._request("DELETE", path, params=params, headers=headers))
-
-
-def _check_username(username: object) -> None:
-    if username is not None and (not isinstance(username, str) or not username.strip()):
-        raise ValidationError("username: expected text, not an empty one")
-
-
-def _secret_text(argument: str, text: object) -> Secret:
-    if not isinstance(text, str) or not text:
-        raise ValidationError(f"{argument}: expected text, not an empty one")
-    try:
-        return Secret.from_text(text)
-    except UnicodeEncodeError:
-        pass  # The error would carry the text.
-    raise ValidationError(f"{argument}: this text cannot be written as UTF-8")
-
-
-def _number(argument: str, value: object, *, above_zero: bool = False) -> float:
-    good = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not good or not 0 <= value < float("inf") or (above_zero and value == 0):  # type: ignore[operator]
-        least = "above 0" if above_zero else "of 0 or more"
-        raise ValidationError(f"{argument}: expected a number of seconds {least}, not {value!r}")
-    return float(value)  # type: ignore[arg-type]
-
-
-def _count(argument: str, value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 100:
-        raise ValidationError(f"{argument}: expected a whole number from 0 to 100, not {value!r}")
-    return value
-
-
-def _header(argument: str, value: object) -> str:
-    if not isinstance(value, str) or not value.isprintable() or not value.isascii():
-        raise ValidationError(f"{argument}: expected printable ASCII text")
-    return value

@@ -6,9 +6,8 @@ What is known of the protocol, and how surely, is told in docs/endpoints.md.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
-from typing import Any, NamedTuple, NoReturn, SupportsIndex
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, SupportsIndex, TypeGuard
 
 from interpal.body import encode_form
 from interpal.exceptions import (
@@ -16,8 +15,10 @@ from interpal.exceptions import (
     AuthenticationError,
     InvalidCredentialsError,
     RateLimitError,
-    ValidationError,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 SESSION_COOKIE = "interpals_sessid"
 TOKEN_HEADER = "X-Auth-Token"  # noqa: S105  (the name of a header)
@@ -86,9 +87,10 @@ class Response(NamedTuple):
 
 
 class Pause(NamedTuple):
-    """A flow has to wait this many seconds."""
+    """A flow has to wait this many seconds; *in_line* tells that it waits for another's login."""
 
     seconds: float
+    in_line: bool = False
 
 
 class Login(NamedTuple):
@@ -126,7 +128,7 @@ def login_request(base_url: str, username: str, password: str, user_agent: str) 
 def session_headers(
     session_cookie: str, auth_token: str | None, cookies: Mapping[str, str]
 ) -> dict[str, str]:
-    """The headers that carry a session: its cookie and its token, as the official app sends both."""
+    """The headers that carry a session: cookie and token; the official app sends both."""
     pairs = [f"{name}={value}" for name, value in cookies.items() if name != SESSION_COOKIE]
     headers = {"Cookie": "; ".join([f"{SESSION_COOKIE}={session_cookie}", *pairs])}
     if auth_token:
@@ -187,7 +189,12 @@ def new_token(response: Response) -> str | None:
 
 
 def _usable(token: object) -> str | None:
-    return token if isinstance(token, str) and token and is_header_value(token) else None
+    return token if is_token(token) else None
+
+
+def is_token(token: object) -> TypeGuard[str]:
+    """Whether a header can carry *token*: printable ASCII."""
+    return isinstance(token, str) and bool(token) and token.isascii() and token.isprintable()
 
 
 def user_id_of(body: Mapping[str, Any]) -> str | None:
@@ -229,16 +236,13 @@ def is_cookie_value(text: str) -> bool:
     return text.isascii() and text.isprintable() and not any(mark in text for mark in ' ";\\')
 
 
-def is_header_value(text: str) -> bool:
-    """Whether a header can carry *text*: printable ASCII."""
-    return text.isascii() and text.isprintable()
-
-
-def cookie_in(text: str) -> tuple[str, dict[str, str]]:
+def cookie_in(text: object) -> tuple[str, dict[str, str]] | None:
     """The session cookie and the others, from a bare value or a whole `Cookie` header.
 
-    Raises `ValidationError` where there is no session cookie in it.
+    None where there is no session cookie in it that could be sent.
     """
+    if not isinstance(text, str):
+        return None
     text = text.strip()
     if text[:7].lower() == "cookie:":
         text = text[7:].strip()
@@ -249,12 +253,7 @@ def cookie_in(text: str) -> tuple[str, dict[str, str]]:
             if name.strip() and is_cookie_value(name.strip()) and is_cookie_value(value.strip()):
                 others[name.strip()] = value.strip()
         text = others.pop(SESSION_COOKIE, "")
-    if not text or not is_cookie_value(text):
-        del text, others
-        raise ValidationError(
-            f"session_cookie: expected the value of {SESSION_COOKIE}, or a Cookie header with it"
-        )
-    return text, others
+    return (text, others) if text and is_cookie_value(text) else None
 
 
 def retry_after(response: Response, now: datetime) -> float | None:

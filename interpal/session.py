@@ -7,11 +7,40 @@ from datetime import datetime, timedelta, timezone
 from types import MappingProxyType
 from typing import Any, NoReturn, SupportsIndex
 
+from interpal.exceptions import ValidationError
+
 SECONDS_OF_LEEWAY = 60.0
+LONGEST_LIFETIME_HOURS = 1000 * 366 * 24
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 _TIMES = ("created_at", "expires_at", "last_validated_at")
 _TEXTS = ("session_cookie", "auth_token", "username", "user_id", "origin")
+
+
+def check_expiration_hours(hours: object) -> timedelta:
+    """The lifetime that `session_expiration_hours` stands for; fractions are allowed.
+
+    Raises `ValidationError` for anything but a number above zero.
+    """
+    if not isinstance(hours, (int, float)) or isinstance(hours, bool) or not hours > 0:
+        raise ValidationError(
+            f"session_expiration_hours: expected a number of hours above 0, not {hours!r}"
+        )
+    if hours > LONGEST_LIFETIME_HOURS:
+        raise ValidationError("session_expiration_hours: this is too long")
+    lifetime = timedelta(hours=hours)
+    if not lifetime:
+        raise ValidationError(f"session_expiration_hours: {hours!r} is too short")
+    return lifetime
+
+
+def record_name(username: str) -> str:
+    """The name of an account's record: the username without case, NFC (Unicode 3.13, D145)."""
+    if username.isascii():
+        return username.lower()
+    import unicodedata
+
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", username).casefold())
 
 
 class _Value(Mapping[str, Any]):
@@ -149,6 +178,21 @@ class Session(_Value):
             early = min(timedelta(seconds=SECONDS_OF_LEEWAY), lifetime / 10)
         return now >= self.expires_at - early
 
+    def no_longer_than(self, end: datetime | None) -> Session:
+        """The session, expiring at *end* where that is earlier: no session outlives its token."""
+        if end is None or (self.expires_at is not None and self.expires_at <= end):
+            return self
+        return self.replace(expires_at=end)
+
+    def changes_since(self, seen: Session) -> dict[str, Any]:
+        """The members of the record that differ from those of *seen*, and the origin."""
+        before = seen.to_record()
+        return {
+            name: value
+            for name, value in self.to_record().items()
+            if value != before[name] or name == "origin"
+        }
+
     def to_record(self) -> dict[str, Any]:
         """The record of a vault (FORMAT.md section 4); times as RFC 3339 UTC text."""
         record: dict[str, Any] = {name: self[name] for name in _TEXTS}
@@ -235,6 +279,11 @@ class SessionInfo(_Value):
         return f"SessionInfo({fields})"
 
 
+def _parsed(text: str) -> datetime:
+    # Python 3.10 does not read the Z.
+    return datetime.fromisoformat(text.removesuffix("Z") + "+00:00" * text.endswith("Z"))
+
+
 def to_text(time: datetime) -> str:
     """RFC 3339 UTC text, `2026-11-22T07:40:00Z`."""
     return time.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
@@ -245,10 +294,20 @@ def from_text(text: object) -> datetime | None:
     if not isinstance(text, str):
         return None
     try:
-        # Python 3.10 does not read the Z.
-        time = datetime.fromisoformat(text.removesuffix("Z") + "+00:00" * text.endswith("Z"))
+        time = _parsed(text)
         return time.astimezone(timezone.utc) if time.tzinfo is not None else None
     except (ValueError, OverflowError):
+        return None
+
+
+def local_time(value: object) -> datetime | None:
+    """The aware UTC time of a time or its text; one without an offset is local, as in 1.x."""
+    try:
+        time = value if isinstance(value, datetime) else None
+        if isinstance(value, str):
+            time = _parsed(value)
+        return None if time is None else time.astimezone(timezone.utc)
+    except (ValueError, OverflowError, OSError):
         return None
 
 

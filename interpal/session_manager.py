@@ -7,41 +7,46 @@ flows of the clients are made of. Nothing here uses the network.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from interpal._log import Logger
-from interpal._secret import Secret
+from interpal import attempts
+from interpal.binding import Binding
 from interpal.exceptions import (
-    AmbiguousAccountError,
-    InvalidCredentialsError,
+    AmbiguousKeyError,
     LockTimeoutError,
-    RateLimitError,
     ValidationError,
     VaultCorruptError,
-    VaultError,
     VaultFormatError,
     VaultLimitError,
     VaultNotFoundError,
     VaultVersionError,
 )
-from interpal.session import Session, SessionInfo
+from interpal.protocol import cookie_in, is_token, token_expiry
+from interpal.session import (
+    EPOCH,
+    Session,
+    SessionInfo,
+    check_expiration_hours,
+    local_time,
+    record_name,
+)
 from interpal.vault.keys import KeySource, find_source
 from interpal.vault.vault import AccountLock, Vault, open_store
 
 if TYPE_CHECKING:
-    from interpal.vault.stores import Store, Stored
+    import os
+
+    from interpal._secret import Secret
+    from interpal.recovery import Recovery
+    from interpal.vault.stores import Store
 
 T = TypeVar("T")
 
-_log = Logger("interpal.session_manager")
-
 DEFAULT_SESSION_FILE = ".interpals_session.json"
 DEFAULT_EXPIRATION_HOURS = 24
-REMEMBER_REFUSAL = 60.0
-LONGEST_REFUSAL = 86400.0
+DEFAULT_NAME = "default"
 VALIDATION_IS_SAVED_EVERY = timedelta(seconds=60)
 
 Notify = Callable[[str, "dict[str, Any]"], None]
@@ -60,33 +65,6 @@ def utc_now() -> datetime:
     return clock()
 
 
-def check_expiration_hours(hours: object) -> timedelta:
-    """The lifetime that `session_expiration_hours` stands for; fractions are allowed.
-
-    Raises `ValidationError` for anything but a number above zero.
-    """
-    good = isinstance(hours, (int, float)) and not isinstance(hours, bool) and hours > 0
-    if not good:
-        raise ValidationError(
-            f"session_expiration_hours: expected a number of hours above 0, not {hours!r}"
-        )
-    try:
-        lifetime = timedelta(hours=hours)  # type: ignore[arg-type]
-        utc_now() + lifetime
-    except (OverflowError, ValueError):
-        raise ValidationError(f"session_expiration_hours: {hours!r} is too long") from None
-    if not lifetime:
-        raise ValidationError(f"session_expiration_hours: {hours!r} is too short")
-    return lifetime
-
-
-def record_name(username: str) -> str:
-    """The name of an account's record: the NFC, casefolded username."""
-    import unicodedata
-
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", username).casefold())
-
-
 class SessionManager:
     """The saved sessions in one vault.
 
@@ -97,6 +75,9 @@ class SessionManager:
     none. A session of another *origin* than this one is neither used nor shown. *patience* is
     the seconds to wait for the write lock. Nothing is read or made until it is needed.
     """
+
+    DEFAULT_SESSION_FILE = DEFAULT_SESSION_FILE
+    DEFAULT_EXPIRATION_HOURS = DEFAULT_EXPIRATION_HOURS
 
     def __init__(
         self,
@@ -111,15 +92,22 @@ class SessionManager:
         patience: float = 10.0,
         notify: Notify | None = None,
     ) -> None:
+        if passphrase is not None and key is not None:
+            passphrase = key = None
+            raise AmbiguousKeyError(
+                "both a vault passphrase and a vault key were given: give one of them"
+            )
+        self._source: KeySource = find_source(passphrase, key)
+        passphrase = key = None
         if store is not None and session_file is not None:
             raise ValidationError("store, session_file: give one of them")
         self.lifetime = check_expiration_hours(expiration_hours)
         self.expiration_hours = expiration_hours
         place = store if store is not None else session_file
         self._store: Store = open_store(DEFAULT_SESSION_FILE if place is None else place)
-        self._source: KeySource = find_source(passphrase, key)
         self._username = username
         self._origin = origin
+        self._binding = Binding(origin)
         self._patience = patience
         self._notify: Notify = notify or (lambda _name, _facts: None)
         self._vault: Vault | None = None
@@ -150,18 +138,31 @@ class SessionManager:
         username: str | None = None,
         bot_id: str | None = None,
     ) -> None:
-        """Save a session as made now; it ends after the manager's lifetime."""
+        """Save a session as made now; it ends after the manager's lifetime, or with its token.
+
+        *session_cookie* is a bare value or a whole `Cookie` header. Raises `ValidationError`.
+        """
+        found = cookie_in(session_cookie)
+        good = found is not None and (auth_token is None or is_token(auth_token))
         now = utc_now()
         session = Session(
-            session_cookie=session_cookie,
+            session_cookie=found[0] if found else "",
             auth_token=auth_token,
+            cookies=found[1] if found else {},
             username=username if username is not None else self._username,
             user_id=None if bot_id is None else str(bot_id),
             origin=self._origin,
             created_at=now,
             expires_at=now + self.lifetime,
         )
-        self.put(session)
+        # A traceback may show the values of variables.
+        del session_cookie, auth_token, found
+        if not good:
+            raise ValidationError(
+                "session_cookie, auth_token: expected a cookie (or a Cookie header) and a token "
+                "that can be sent"
+            )
+        self.put(session.no_longer_than(token_expiry(session.auth_token)))
 
     def load_session(self) -> Session | None:
         """The saved session; None where there is none or it has expired. Changes nothing."""
@@ -169,22 +170,27 @@ class SessionManager:
         return None if session is None or self.is_session_expired(session) else session
 
     def is_session_expired(self, session_data: Session | Mapping[str, Any]) -> bool:
-        """Whether now is past the session's expiry, without leeway."""
-        if not isinstance(session_data, Session):
-            session = Session.from_record(session_data)
-            if session is None:
-                return True
-            session_data = session
-        return session_data.has_expired(utc_now(), leeway=False)
+        """Whether now is past the session's expiry, without leeway.
+
+        A dict of interpal 1.x is taken as well: there a time without an offset is local, and
+        one that cannot be read counts as expired.
+        """
+        if isinstance(session_data, Session):
+            return session_data.has_expired(utc_now(), leeway=False)
+        return utc_now() >= (local_time(session_data.get("expires_at")) or EPOCH)
 
     def clear_session(self) -> None:
-        """Remove the account's record; where nothing else would be lost, the file too."""
+        """Remove the account's record; where nothing else would be lost, the file too.
+
+        A record of another origin is not this account's and stays.
+        """
 
         def clear(vault: Vault) -> None:
-            name = self._find_name(vault, self._username)
+            name = self._binding.find_name(vault, self._username)
             if name is not None:
                 with vault.transaction() as records:
-                    records.pop(name, None)
+                    if name in records and self._binding.session_of(records[name]) is not None:
+                        del records[name]
                     records.attempts.pop(name, None)
             vault.remove_file()
 
@@ -213,32 +219,37 @@ class SessionManager:
                 vault = self._new_handle()
                 vault.start()
                 self._vault = vault
-            return self._find_in(vault, self._username)
+            return self._binding.find(vault, self._username)
         except VaultNotFoundError:
             return None
         except VaultFormatError as error:
             if isinstance(error, (VaultVersionError, VaultLimitError)):
                 raise
-            record = self._plain_record(stored)
-            if record is None:
+            plain = self._recovery().plain_record(stored, utc_now())
+            if plain is None:
                 raise
-            session = self._session_of(record[1])
-            wanted = None if self._username is None else record_name(self._username)
-            return session if wanted in (None, record[0]) else None
+            wanted = plain.name if self._username is None else record_name(self._username)
+            return self._binding.session_of(plain.record) if wanted == plain.name else None
 
-    def find(self) -> Session | None:
+    def find(
+        self, username: str | None = None, *, damage_is_an_error: bool = False
+    ) -> Session | None:
         """The saved session of the account, expired or not (steps 1 to 3 of the resume table).
 
-        A plain file of interpal 1.x is encrypted in place first; a damaged vault is set aside.
+        A plain file of interpal 1.x is encrypted in place first; a damaged vault is set aside,
+        and then there is no session, or where *damage_is_an_error* a `VaultCorruptError`.
         """
-        return self._with_vault(lambda vault: self._find_in(vault, self._username))
+        wanted = self._username if username is None else username
+        return self._with_vault(
+            lambda vault: self._binding.find(vault, wanted), damage_is_an_error=damage_is_an_error
+        )
 
     def ensure_vault(self) -> None:
         """Make the vault, empty, where there is none: its key names the login locks."""
         self._with_vault(lambda _vault: None, create=True)
 
     def login_lock(self, username: str) -> AccountLock:
-        """The login lock of an account in a vault that is there (`ensure_vault`)."""
+        """The login lock of an account in a vault that was read before."""
         vault = self._vault
         if vault is None:
             raise VaultNotFoundError(f"{self.path}: there is no vault", path=self.path)
@@ -247,15 +258,18 @@ class SessionManager:
     def put(self, session: Session) -> None:
         """Save a session of a login or an import; makes record and vault where they are missing.
 
-        Members of the record that are not known here stay as they are.
+        Members of the record that are not known here stay as they are; a record of another
+        origin is replaced.
         """
         username = session.username or self._username
-        name = record_name(username) if username else "default"
+        name = record_name(username) if username else DEFAULT_NAME
 
         def save(vault: Vault) -> None:
             with vault.transaction() as records:
-                old = records.get(name, {})
-                records[name] = {**old, **session.to_record()}
+                if name in records and self._binding.is_ours(records[name]):
+                    records[name].update(session.to_record())
+                else:
+                    records[name] = session.to_record()
                 records.attempts.pop(name, None)
 
         self._with_vault(save, create=True)
@@ -263,88 +277,63 @@ class SessionManager:
     def update(self, seen: Session, session: Session) -> bool:
         """Save what became of a session, if the record is still the one that was *seen*.
 
-        A logout or a newer login elsewhere is not undone. True where it was saved.
+        Only what changed is written, so that others' changes stay. A logout or a newer login
+        elsewhere is not undone. True where it was saved.
         """
 
         def save(vault: Vault) -> bool:
-            name = self._name_of(vault, seen)
+            name = self._binding.name_of(vault, self._username, seen)
+            if name is None:
+                return False
             with vault.transaction() as records:
-                record = records.get(name)
-                if record is None or not seen.same_credentials(self._session_of(record)):
+                if name not in records or not self._binding.holds(records[name], seen):
                     return False
-                record.update(session.to_record())
+                records[name].update(session.changes_since(seen))
                 return True
 
         return bool(self._with_vault(save))
 
     def mark_validated(self, seen: Session, session: Session) -> bool:
-        """Save that a session was found valid; at most once a minute."""
-        last = seen.last_validated_at
-        now = session.last_validated_at
-        if last is not None and now is not None and timedelta(0) <= now - last:
-            same = seen.replace(last_validated_at=now) == session
-            if same and now - last < VALIDATION_IS_SAVED_EVERY:
-                return False
+        """Save what a validation taught; that it took place at most once a minute.
+
+        False where the record is no longer the one that was *seen*.
+        """
+        last, now = seen.last_validated_at, session.last_validated_at
+        if last is not None and now is not None:
+            # A time in the future comes from a clock that was wrong, and is corrected.
+            recent = timedelta(0) <= now - last < VALIDATION_IS_SAVED_EVERY
+            if recent and seen.replace(last_validated_at=now) == session:
+                return True
         return self.update(seen, session)
 
     def discard(self, seen: Session) -> bool:
         """Delete the record of a session that the server has ended, if it is still that one."""
 
         def drop(vault: Vault) -> bool:
-            name = self._name_of(vault, seen)
+            name = self._binding.name_of(vault, self._username, seen)
+            if name is None:
+                return False
             with vault.transaction() as records:
-                record = records.get(name)
-                if record is None or not seen.same_credentials(self._session_of(record)):
+                if name not in records or not self._binding.holds(records[name], seen):
                     return False
                 del records[name]
                 return True
 
         return bool(self._with_vault(drop))
 
-    # Refused logins (FORMAT.md section 4, `attempts`).
-
     def check_attempts(self, username: str, password: Secret, *, force: bool = False) -> None:
-        """Raise what another process was told a moment ago, in place of asking the server again.
-
-        Raises `RateLimitError`, or `InvalidCredentialsError` where the password is the same
-        one; *force* asks about that one again.
-        """
-        vault = self._vault
-        if vault is None:
-            return
-        name = record_name(username)
-        attempt = vault.attempts.get(name)
-        if attempt is None:
-            return
-        left = attempt["until"] - utc_now().timestamp()
-        tag = attempt.get("tag")
-        if not 0 < left <= (LONGEST_REFUSAL if tag is None else REMEMBER_REFUSAL + 1):
-            return  # Over, or written by a clock that was far ahead.
-        if tag is None:
-            raise RateLimitError(
-                f"the server allows no login for {username} for another {left:.0f} seconds",
-                retry_after=left,
-            )
-        if not force and tag == vault.attempt_tag(name, password):
-            raise InvalidCredentialsError(
-                f"the server refused this password for {username} less than a minute ago and it "
-                "was not tried again; check it, or use login(force=True)",
-                status_code=401,
-            )
+        """Raise what another process was told a moment ago (`attempts.check`)."""
+        vault, now = self._vault, utc_now().timestamp()
+        if vault is not None:
+            name = record_name(username)
+            attempts.check(vault, name, password, who=username, now=now, force=force)
 
     def note_attempt(self, username: str, password: Secret | None, seconds: float) -> None:
-        """Remember a refused login for others: with its *password*, or for a rate limit None."""
-        name = record_name(username)
-
-        def note(vault: Vault) -> None:
-            until = int(utc_now().timestamp() + min(max(seconds, 1.0), LONGEST_REFUSAL)) + 1
-            attempt: dict[str, Any] = {"until": until}
-            if password is not None:
-                attempt["tag"] = vault.attempt_tag(name, password)
-            with vault.transaction() as records:
-                records.attempts[name] = attempt
-
-        self._with_vault(note)
+        """Remember a refused login for others (`attempts.note`)."""
+        name, now = record_name(username), utc_now().timestamp()
+        self._with_vault(
+            lambda vault: attempts.note(vault, name, password, now=now, seconds=seconds)
+        )
 
     # How.
 
@@ -358,16 +347,33 @@ class SessionManager:
     def _new_handle(self) -> Vault:
         return Vault(self._store, self._source, lock_timeout=self._patience)
 
-    def _with_vault(self, action: Callable[[Vault], T], *, create: bool = False) -> T | None:
+    def _recovery(self) -> Recovery:
+        from interpal.recovery import Recovery
+
+        return Recovery(
+            self._store,
+            username=self._username,
+            lifetime=self.lifetime,
+            patience=self._patience,
+            notify=self._notify,
+        )
+
+    def _with_vault(
+        self,
+        action: Callable[[Vault], T],
+        *,
+        create: bool = False,
+        damage_is_an_error: bool = False,
+    ) -> T | None:
         """Do *action* with the open vault; None where there is none and none is to be made.
 
         Another process may remove the file, or put something else there, at any moment.
         """
+        damage: VaultCorruptError | None = None
         for _ in range(8):
-            vault = self._vault
+            vault = self._vault or self._new_handle()
             try:
-                if vault is None:
-                    vault = self._new_handle()
+                if self._vault is None:
                     vault.start(create=create)
                     self._vault = vault
                 return action(vault)
@@ -377,102 +383,15 @@ class SessionManager:
                     return None
             except VaultCorruptError as error:
                 self._vault = None
-                self._set_aside(vault or self._new_handle(), error)
+                damage = self._recovery().set_aside(vault, error)
             except VaultFormatError as error:
                 self._vault = None
                 if isinstance(error, (VaultVersionError, VaultLimitError)):
                     raise
-                self._take_in(error)
+                damage = self._recovery().take_in(self._new_handle(), error, utc_now())
+            if damage is not None and damage_is_an_error:
+                raise damage
         raise LockTimeoutError(
             f"{self.path}: other processes keep replacing the vault; stop them, then try again",
             path=self.path,
         )
-
-    def _set_aside(self, vault: Vault, error: VaultCorruptError) -> None:
-        moved = vault.set_aside_if_corrupt()
-        if moved is not None:
-            self._quarantined(moved, error)
-
-    def _quarantined(self, moved: str, error: VaultError) -> None:
-        _log.warning("%s; it was set aside as %s and nothing of it was deleted", error, moved)
-        self._notify("quarantined", {"path": self.path, "moved_to": moved, "reason": str(error)})
-
-    def _take_in(self, error: VaultFormatError) -> None:
-        """Make what lies at the path usable, or raise: migrate, or set aside what is cut off."""
-        from interpal.vault.plain import classify
-
-        stored = self._store.load()
-        if stored is None:
-            return
-        kind = classify(stored.data)
-        if kind == "plain":
-            self._migrate(stored)
-        elif kind in ("empty", "truncated"):
-            with self._store.write_lock(self._patience) as writer:
-                moved = writer.set_aside(stored)
-            if moved is not None:
-                what = "the file is empty" if kind == "empty" else "the file is cut off"
-                self._quarantined(moved, VaultCorruptError(f"{self.path}: {what}", path=self.path))
-        else:
-            raise error
-
-    def _migrate(self, stored: Stored) -> None:
-        """Encrypt a plain file of interpal 1.x in place: one atomic save, nothing plain left."""
-        name, record = self._plain_record(stored) or ("", {})
-        vault = self._new_handle()
-        if vault.start(create=True, records={name: record}, replacing=stored):
-            _log.info(
-                "%s: the plain session file of interpal 1.x is encrypted now; old copies of it "
-                "may remain in backups and git, so a new login is advised",
-                self.path,
-            )
-            self._notify("migrated", {"path": self.path, "username": record.get("username")})
-        self._vault = vault
-
-    def _plain_record(self, stored: Stored) -> tuple[str, dict[str, Any]] | None:
-        from interpal.vault.plain import classify, parse
-
-        if classify(stored.data) != "plain":
-            return None
-        plain = parse(
-            stored.data,
-            default_name=self._username,
-            local=None,
-            now=utc_now(),
-            lifetime=self.lifetime,
-        )
-        return plain.name, plain.record
-
-    def _session_of(self, record: Mapping[str, Any]) -> Session | None:
-        """The session of a record, if it is one of this origin. One without takes the client's."""
-        session = Session.from_record(record)
-        if session is None or self._origin is None:
-            return session
-        if session.origin is None:
-            return session.replace(origin=self._origin)
-        return session if session.origin == self._origin else None
-
-    def _find_in(self, vault: Vault, username: str | None) -> Session | None:
-        name = self._find_name(vault, username)
-        record = None if name is None else vault.get(name)
-        return None if record is None else self._session_of(record)
-
-    def _find_name(self, vault: Vault, username: str | None) -> str | None:
-        """The name of the account's record; without a username the only one there is."""
-        if username is not None:
-            return record_name(username)
-        names = [
-            name for name, record in vault.snapshot().items() if self._session_of(record) is not None
-        ]
-        if len(names) > 1:
-            accounts = sorted(names)
-            raise AmbiguousAccountError(
-                f"{self.path} holds several accounts and no username says which: "
-                f"{', '.join(accounts)}; give username=",
-                accounts=accounts,
-            )
-        return names[0] if names else None
-
-    def _name_of(self, vault: Vault, session: Session) -> str:
-        username = self._username or session.username
-        return record_name(username) if username else (self._find_name(vault, None) or "default")

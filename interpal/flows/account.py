@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
-from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from interpal import address, protocol
-from interpal._secret import Secret
+from interpal import address, attempts, protocol
 from interpal.events import Event, OnEvent, tell
-from interpal.exceptions import AuthenticationError, SessionExpiredError
+from interpal.exceptions import AuthenticationError, NetworkError, SessionExpiredError
 from interpal.protocol import Request
-from interpal.session import Session
-from interpal.session_manager import SessionManager, record_name, utc_now
+from interpal.session import Session, record_name
+from interpal.session_manager import SessionManager, utc_now
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import timedelta
+
+    from interpal._secret import Secret
 
 
 class Settings(NamedTuple):
@@ -29,6 +32,46 @@ class Settings(NamedTuple):
     min_interval: float
     lock_timeout: float
     on_event: OnEvent | None
+
+
+class Refusals:
+    """What this client was told about logging in; the vault tells the others.
+
+    Times are of the monotonic clock.
+    """
+
+    def __init__(self) -> None:
+        # No login before this moment.
+        self.held_until = 0.0
+        self._password: Secret | None = None
+        self._password_until = 0.0
+        self._unreachable = ""
+        self._unreachable_at = float("-inf")
+
+    def __repr__(self) -> str:
+        return "<Refusals>"
+
+    def hold(self, seconds: float) -> None:
+        """The server wants no login for so long."""
+        self.held_until = time.monotonic() + seconds
+
+    def refuse(self, password: Secret, seconds: float) -> None:
+        """The server refused this password."""
+        self._password, self._password_until = password, time.monotonic() + seconds
+
+    def unreachable(self, reason: str) -> None:
+        """The server could not be asked."""
+        self._unreachable, self._unreachable_at = reason, time.monotonic()
+
+    def check(self, who: str, password: Secret, *, since: float, force: bool) -> None:
+        """Raise what would be told again; what the network did only where it was after *since*."""
+        now = time.monotonic()
+        if now < self.held_until:
+            raise attempts.rate_limit(who, self.held_until - now)
+        if self._unreachable_at > since:
+            raise NetworkError(self._unreachable)
+        if not force and now < self._password_until and password == self._password:
+            raise attempts.refused_before(who)
 
 
 class Account:
@@ -54,18 +97,18 @@ class Account:
         self.session = session
         # Whether the session is in the vault.
         self.persisted = False
-        # Whether the saved session was looked for.
-        self.started = session is not None
+        # Whether a client without a session looks for a saved one. Not in the place of one that
+        # the caller handed over, and not after a logout.
+        self.may_resume = session is None
         # Whether an ended session may be followed by a login of our own accord.
         self.may_login = may_login
-        # A session that the caller handed over lives in memory alone.
-        self.in_memory = session is not None
-        # Why there is no session, where one has ended.
-        self.ended: SessionExpiredError | None = None
-        # The last session that the server was seen to take.
+        # The last session that was found to be over, and the server's status where it said so.
+        self.dead: Session | None = None
+        self.dead_status: int | None = None
+        # The last session that the server was seen to take, and the last that it gave us.
         self.seen_working: Session | None = None
-        # No login before this moment of the monotonic clock.
-        self.held_until = 0.0
+        self.made: Session | None = None
+        self.refusals = Refusals()
         self._next_slot = 0.0
         self._slots = threading.Lock()
 
@@ -74,10 +117,17 @@ class Account:
 
     @property
     def has_credentials(self) -> bool:
+        """Whether there are a username and a password."""
         return bool(self.username) and self.password is not None
 
     @property
+    def can_log_in(self) -> bool:
+        """Whether an ended session may be followed by a login, and there is what it takes."""
+        return self.may_login and self.has_credentials
+
+    @property
     def origin(self) -> str:
+        """Scheme, host and port that its sessions belong to."""
         return address.origin_of(self.settings.base_url)
 
     @property
@@ -93,10 +143,11 @@ class Account:
     def use(self, username: str, password: Secret | None) -> None:
         """Take on other credentials. Another account's session and password are dropped."""
         if self.username is not None and record_name(username) != record_name(self.username):
-            self.session = None
-            self.persisted = False
+            self.forget()
             self.password = None
-            self.in_memory = False
+            self.dead = None
+            self.refusals = Refusals()
+        self.may_resume = True
         self.username = username
         if password is not None:
             self.password = password
@@ -104,10 +155,11 @@ class Account:
             self.manager.use_account(username)
 
     def adopt(self, session: Session, *, persisted: bool) -> None:
+        """Use *session* from now on."""
         self.session = session
         self.persisted = persisted
-        self.in_memory = False
-        self.ended = None
+        self.may_resume = True
+        self.dead = None
 
     def replace(self, seen: Session, session: Session) -> None:
         """Put *session* in the place of *seen*, unless a newer one has taken it."""
@@ -119,12 +171,16 @@ class Account:
         if seen is None or seen.same_credentials(self.session):
             self.session = None
             self.persisted = False
-            self.in_memory = False
 
-    def expired(self, session: Session, *, status_code: int | None = None) -> SessionExpiredError:
-        """The error for a session that is over and that nothing can be done about."""
+    def bury(self, session: Session, status_code: int | None = None) -> SessionExpiredError:
+        """Note that a session is over; the error for it where nothing can be done about it."""
+        self.dead, self.dead_status = session, status_code
+        return self.expired(session, status_code)
+
+    def expired(self, session: Session, status_code: int | None = None) -> SessionExpiredError:
+        """The error for a session that is over."""
         who = session.username or "this account"
-        over = session.has_expired(utc_now())
+        over = status_code is None
         why = f"expired at {session.expires_at}" if over else "was ended by the server"
         how = (
             "call login()"
@@ -139,7 +195,9 @@ class Account:
 
     def no_session(self) -> AuthenticationError:
         """The error for a call without any session."""
-        return self.ended or AuthenticationError(
+        if self.dead is not None:
+            return self.expired(self.dead, self.dead_status)
+        return AuthenticationError(
             "there is no session: call login(), give session_cookie=, or import_session()"
         )
 
@@ -160,7 +218,7 @@ class Account:
     ) -> Request:
         """A request below the base URL, without the session, which is put in when it is sent."""
         return Request(
-            method.upper(),
+            method,
             address.url_of(self.settings.base_url, path, params),
             {
                 "User-Agent": self.settings.user_agent,
@@ -190,13 +248,11 @@ class Account:
             self._next_slot = slot + interval
         return slot - now
 
-    def secrets(self) -> list[str]:
+    def secrets(self, session: Session) -> protocol.Secrets:
         """What no text of a server may carry into a message."""
-        session = self.session
-        secrets = [] if self.password is None else [self.password.text]
-        if session is not None:
-            secrets += [session.session_cookie, session.auth_token or "", *session.cookies.values()]
-        return secrets
+        password = [] if self.password is None else [self.password.text]
+        own = [session.session_cookie, session.auth_token or "", *session.cookies.values()]
+        return protocol.Secrets(password + own)
 
     # Events.
 
@@ -209,4 +265,3 @@ class Account:
     def notify(self, name: str, facts: dict[str, Any]) -> None:
         """Events of the session manager."""
         self.tell(name, **facts)
-

@@ -1,29 +1,33 @@
-"""Steps 6 and 7 of the resume table: one login for all who need it, and its save."""
+"""Step 6 of the resume table: one login for all who need it."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from interpal import protocol
 from interpal._secret import Secret
+from interpal.attempts import REMEMBER_REFUSAL
 from interpal.exceptions import (
     InvalidCredentialsError,
+    NetworkError,
     NotDurableError,
     RateLimitError,
-    StoreUnavailableError,
     ValidationError,
-    VaultError,
     VaultIOError,
     VaultNotFoundError,
     VaultPermissionError,
 )
 from interpal.flight import Flight
-from interpal.flows.account import Account
+from interpal.flows.save import save_quietly
 from interpal.flows.wait import Flow, patiently, wait_for
-from interpal.session import Session
-from interpal.session_manager import REMEMBER_REFUSAL, SessionManager, utc_now
-from interpal.vault.vault import AccountLock
+from interpal.session import Session, record_name
+from interpal.session_manager import utc_now
+
+if TYPE_CHECKING:
+    from interpal.flows.account import Account
+    from interpal.session_manager import SessionManager
+    from interpal.vault.vault import AccountLock
 
 HOLD_WITHOUT_RETRY_AFTER = 60.0
 
@@ -36,21 +40,27 @@ def renew(
     *ended* tells that the server refused *dead*, so that it is deleted; one that merely passed
     its expiry is kept until it is replaced. *force* logs in whatever is stored. Threads and
     tasks of this process share one flight, processes the account's login lock.
+
+    Raises `SessionExpiredError` where there is no newer one and no login is possible.
     """
-    if not account.has_credentials and not ended:
-        raise account.ended or ValidationError(
-            "username, password: both are needed to log in, and there is no saved session"
-        )
-    deadline = time.monotonic() + account.settings.lock_timeout
+    if not account.can_log_in and (dead is None or force):
+        raise _nothing_to_go_on(account, force=force)
+    start = time.monotonic()
+    deadline = start + account.settings.lock_timeout
     flight = Flight(account.flight_key)
     try:
         yield from _wait_visibly(account, flight, deadline)
         current = account.session
         if current is not None and not force and not current.same_credentials(dead):
             return current
+        if ended and dead is not None and not dead.same_credentials(account.dead):
+            account.tell("invalidated", dead.username)
         lock = yield from _login_lock(account, dead, deadline)
         try:
-            return (yield from _renew_alone(account, dead, ended=ended, force=force))
+            newer = None if force else (yield from _adopt_newer(account, dead, ended=ended))
+            if newer is not None:
+                return newer
+            return (yield from _replace(account, dead, ended=ended, since=start, force=force))
         finally:
             if lock is not None:
                 lock.release()
@@ -58,24 +68,12 @@ def renew(
         flight.release()
 
 
-def drop(account: Account, dead: Session) -> Flow[None]:
-    """Delete a session that the server has ended, here and, if it is still that one, saved."""
-    account.forget(dead)
-    manager = account.manager
-    if manager is not None:
-        yield from save_quietly(account, lambda: manager.discard(dead))
-
-
-def save_quietly(account: Account, save: Callable[[], object]) -> Flow[bool]:
-    """Step 7: save; a fault of the disk is told and costs the save, not the session."""
-    try:
-        yield from patiently(save, account.settings.lock_timeout)
-    except NotDurableError as error:
-        account.tell("save_failed", reason=str(error))
-    except VaultError as error:
-        account.tell("save_failed", reason=str(error))
-        return False
-    return True
+def _nothing_to_go_on(account: Account, *, force: bool) -> Exception:
+    if account.dead is not None and not force:
+        return account.no_session()
+    return ValidationError(
+        "username, password: both are needed to log in, and there is no saved session"
+    )
 
 
 def _wait_visibly(account: Account, lock: Flight | AccountLock, deadline: float) -> Flow[None]:
@@ -89,91 +87,128 @@ def _wait_visibly(account: Account, lock: Flight | AccountLock, deadline: float)
         account.tell("login_waited", seconds=round(time.monotonic() - start, 3))
 
 
-def _login_lock(account: Account, dead: Session | None, deadline: float) -> Flow[AccountLock | None]:
+def _login_lock(
+    account: Account, dead: Session | None, deadline: float
+) -> Flow[AccountLock | None]:
     """The account's login lock; None where nothing is saved, or none can be had (full disk)."""
     manager = account.manager
-    username = account.username or (dead.username if dead is not None else None)
-    if manager is None or account.in_memory or username is None:
+    username = account.username or (None if dead is None else dead.username)
+    if manager is None or username is None:
         return None
-    while True:
-        try:
-            yield from patiently(manager.ensure_vault, account.settings.lock_timeout)
-            lock = manager.login_lock(username)
-            yield from _wait_visibly(account, lock, deadline)
-            return lock
-        except VaultNotFoundError:
-            continue  # Removed by somebody in between: made again.
-        except StoreUnavailableError:
-            raise
-        except (VaultIOError, VaultPermissionError) as error:
-            account.tell("save_failed", reason=str(error))
-            return None
+    lock: AccountLock | None = None
+    try:
+        while lock is None:
+            lock = yield from _try_login_lock(account, manager, username, deadline)
+            if lock is None and not account.can_log_in:
+                return None
+    except (VaultIOError, VaultPermissionError) as error:
+        account.tell("save_failed", reason=str(error))
+    return lock
 
 
-def _renew_alone(
-    account: Account, dead: Session | None, *, ended: bool, force: bool
+def _try_login_lock(
+    account: Account, manager: SessionManager, username: str, deadline: float
+) -> Flow[AccountLock | None]:
+    """The login lock; None where the vault was removed by somebody in between."""
+    try:
+        if account.can_log_in:
+            # The name of the lock is an HMAC under the key of the vault.
+            left = max(0.0, deadline - time.monotonic())
+            yield from patiently(manager.ensure_vault, left)
+        lock = manager.login_lock(username)
+        yield from _wait_visibly(account, lock, deadline)
+        return lock
+    except VaultNotFoundError:
+        return None
+    except NotDurableError:
+        return None  # Made; whether it would outlive a power cut does not matter yet.
+
+
+def _adopt_newer(account: Account, dead: Session | None, *, ended: bool) -> Flow[Session | None]:
+    """Under the lock, steps 1 to 4 again: take on another's session, or delete the dead one."""
+    manager = account.manager
+    if manager is None:
+        return None
+    username = account.username or (None if dead is None else dead.username)
+    timeout = account.settings.lock_timeout
+    found = yield from patiently(lambda: manager.find(username), timeout)
+    if found is None:
+        return None
+    if found.same_credentials(dead):
+        if ended:
+            yield from save_quietly(account, lambda: manager.discard(found))
+        return None
+    known_dead = found.same_credentials(account.dead) and account.dead_status is not None
+    if known_dead or found.has_expired(utc_now()) or not _same_account(account, found, dead):
+        return None
+    account.tell("session_loaded", found.username, adopted=True)
+    account.adopt(found, persisted=True)
+    return found
+
+
+def _same_account(account: Account, found: Session, dead: Session | None) -> bool:
+    """Without a username the only record of a vault was found: it may be anybody's by now."""
+    if account.username is not None:
+        return True
+    if dead is None:
+        return False
+    if dead.user_id and found.user_id:
+        return dead.user_id == found.user_id
+    if dead.username and found.username:
+        return record_name(dead.username) == record_name(found.username)
+    return False
+
+
+def _replace(
+    account: Account, dead: Session | None, *, ended: bool, since: float, force: bool
 ) -> Flow[Session]:
-    """Under the locks: steps 1 to 4 again, then adopt, or delete and log in."""
-    manager = None if account.in_memory else account.manager
-    if manager is not None and not force:
-        found = yield from patiently(manager.find, account.settings.lock_timeout)
-        if found is not None and found.same_credentials(dead):
-            if ended:
-                yield from drop(account, found)
-        elif found is not None and not found.has_expired(utc_now()):
-            account.tell("session_loaded", found.username, adopted=True)
-            account.adopt(found, persisted=True)
-            return found
-    if dead is not None and ended:
-        account.forget(dead)
-    if not account.has_credentials:
-        assert dead is not None
-        account.ended = account.expired(dead, status_code=401 if ended else None)
-        raise account.ended
+    """Log in, and save the session in the place of the dead one."""
+    manager = account.manager
+    if dead is not None:
+        if ended:
+            account.forget(dead)
+        error = account.bury(dead, 401 if ended else None)
+        if not account.can_log_in:
+            raise error
+    username, password = account.username or "", account.password or Secret()
+    account.refusals.check(username, password, since=since, force=force)
     if manager is not None:
-        username, password = account.username or "", account.password or Secret()
         manager.check_attempts(username, password, force=force)
-    session = yield from _log_in(account, manager)
-    account.tell("logged_in", session.username)
+    session = yield from _log_in(account, username, password)
+    account.tell("logged_in", username)
     account.adopt(session, persisted=False)
-    keep = account.manager
-    if keep is not None:
-        account.persisted = yield from save_quietly(account, lambda: keep.put(session))
-        if account.persisted:
-            account.tell("saved", session.username)
+    account.made = session
+    if manager is not None:
+        saved = yield from save_quietly(account, lambda: manager.put(session))
+        if saved and session.same_credentials(account.session):
+            account.persisted = True
+            account.tell("saved", username)
     return session
 
 
-def _log_in(account: Account, manager: SessionManager | None) -> Flow[Session]:
+def _log_in(account: Account, username: str, password: Secret) -> Flow[Session]:
     """Ask the server for a session. A refusal is remembered, for this process and others."""
-    assert account.username is not None
-    assert account.password is not None
-    username, password = account.username, account.password
-    left = account.held_until - time.monotonic()
-    if left > 0:
-        raise RateLimitError(
-            f"the server allows no login for {username} for another {left:.0f} seconds",
-            retry_after=left,
-        )
-    account.tell("login_started", username)
     settings = account.settings
-    response = yield protocol.login_request(
-        settings.base_url, username, password.text, settings.user_agent
-    )
+    account.tell("login_started", username)
     try:
+        response = yield protocol.login_request(
+            settings.base_url, username, password.text, settings.user_agent
+        )
         login = protocol.read_login(response, utc_now())
+    except NetworkError as error:
+        account.refusals.unreachable(str(error))
+        raise
     except RateLimitError as error:
         hold = HOLD_WITHOUT_RETRY_AFTER if error.retry_after is None else error.retry_after
-        account.held_until = time.monotonic() + hold
-        yield from _note_refusal(account, manager, None, hold)
+        account.refusals.hold(hold)
+        yield from _note_refusal(account, username, None, hold)
         raise
     except InvalidCredentialsError:
-        yield from _note_refusal(account, manager, password, REMEMBER_REFUSAL)
+        account.refusals.refuse(password, REMEMBER_REFUSAL)
+        yield from _note_refusal(account, username, password, REMEMBER_REFUSAL)
         raise
     now = utc_now()
-    token_end = protocol.token_expiry(login.auth_token)
-    expires_at = now + settings.lifetime
-    return Session(
+    session = Session(
         session_cookie=login.session_cookie,
         auth_token=login.auth_token,
         cookies=login.cookies,
@@ -181,15 +216,15 @@ def _log_in(account: Account, manager: SessionManager | None) -> Flow[Session]:
         user_id=login.user_id,
         origin=account.origin,
         created_at=now,
-        expires_at=expires_at if token_end is None else min(expires_at, token_end),
+        expires_at=now + settings.lifetime,
         last_validated_at=now,
     )
+    return session.no_longer_than(protocol.token_expiry(login.auth_token))
 
 
 def _note_refusal(
-    account: Account, manager: SessionManager | None, password: Secret | None, seconds: float
+    account: Account, username: str, password: Secret | None, seconds: float
 ) -> Flow[None]:
-    if manager is not None and account.username is not None:
-        username = account.username
+    manager = account.manager
+    if manager is not None:
         yield from save_quietly(account, lambda: manager.note_attempt(username, password, seconds))
-

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from interpal import protocol
-from interpal._secret import Secret
 from interpal.exceptions import ValidationError
-from interpal.flows.account import Account
 from interpal.flows.calls import ready
-from interpal.flows.login import renew, save_quietly
-from interpal.flows.resume import resume
+from interpal.flows.learn import check_account
+from interpal.flows.login import renew
+from interpal.flows.resume import start
+from interpal.flows.save import save_quietly
 from interpal.flows.wait import Flow, patiently
-from interpal.session import Session, SessionInfo, from_text
+from interpal.session import Session, SessionInfo, local_time
 from interpal.session_manager import utc_now
+
+if TYPE_CHECKING:
+    from interpal._secret import Secret
+    from interpal.flows.account import Account
 
 
 def login(
@@ -28,71 +32,85 @@ def login(
         account.use(username, password)
     elif password is not None:
         account.password = password
-    account.may_login = True
+    account.may_login = account.may_resume = True
     if force:
-        account.in_memory = False
         return (yield from renew(account, account.session, force=True))
-    if account.session is None and account.manager is not None:
-        yield from resume(account)
     if account.session is None:
-        yield from renew(account, None)
+        yield from start(account)
     return (yield from ready(account))
 
 
-def imported(
-    account: Account,
-    session: str | Mapping[str, Any],
-    auth_token: str | None = None,
-    user_id: str | None = None,
-) -> Session:
-    """The session in what a caller handed over: a cookie, a `Cookie` header, or an export.
+class Handed:
+    """A session that a caller handed over, not yet looked at. Its repr shows nothing of it."""
 
-    Raises `ValidationError`.
-    """
-    given = session if isinstance(session, Mapping) else {"session_cookie": session}
-    if not isinstance(given.get("session_cookie"), str):
-        raise ValidationError(
-            "session: expected a cookie, a Cookie header, or what export_session() gives"
+    __slots__ = ("auth_token", "session", "user_id")
+
+    def __init__(self, session: object, auth_token: object = None, user_id: object = None) -> None:
+        self.session = session
+        self.auth_token = auth_token
+        self.user_id = user_id
+
+    def __repr__(self) -> str:
+        return "<a session that was handed over>"
+
+    def read(self, account: Account) -> Session:
+        """The session in it: a cookie, a `Cookie` header, or an export.
+
+        Raises `ValidationError`, and `AccountMismatchError` where an export names another
+        account than the client's.
+        """
+        given: Mapping[str, Any] = self.session if isinstance(self.session, Mapping) else {}
+        text = given.get("session_cookie") if given else self.session
+        token = self.auth_token or given.get("auth_token") or None
+        known_id = self.user_id or given.get("user_id") or given.get("bot_id")
+        username = given.get("username")
+        username = username if isinstance(username, str) and username else None
+        created_at, expires_at = given.get("created_at"), given.get("expires_at")
+        del given
+        found = protocol.cookie_in(text)
+        del text
+        if found is None:
+            del token
+            raise ValidationError(
+                f"session_cookie: expected the value of {protocol.SESSION_COOKIE}, a Cookie header "
+                "with it, or what export_session() gives"
+            )
+        if token is not None and not protocol.is_token(token):
+            del token, found
+            raise ValidationError("auth_token: expected printable ASCII text")
+        now = utc_now()
+        session = Session(
+            session_cookie=found[0],
+            auth_token=token,
+            cookies=found[1],
+            username=account.username or username,
+            user_id=None if known_id is None else str(known_id),
+            origin=account.origin,
+            created_at=min(local_time(created_at) or now, now),
+            expires_at=local_time(expires_at) or now + account.settings.lifetime,
         )
-    cookie, cookies = protocol.cookie_in(given["session_cookie"])
-    token = auth_token or given.get("auth_token")
-    if token is not None and not isinstance(token, str):
-        raise ValidationError("auth_token: expected text")
-    known_id = user_id or given.get("user_id") or given.get("bot_id")
-    now = utc_now()
-    created_at = from_text(given.get("created_at")) or now
-    token_end = protocol.token_expiry(token)
-    expires_at = from_text(given.get("expires_at")) or now + account.settings.lifetime
-    return Session(
-        session_cookie=cookie,
-        auth_token=token or None,
-        cookies=cookies,
-        username=account.username or given.get("username"),
-        user_id=None if known_id is None else str(known_id),
-        origin=account.origin,
-        created_at=min(created_at, now),
-        expires_at=expires_at if token_end is None else min(expires_at, token_end),
-    )
+        del token, found
+        check_account(None, account.username, None, username)
+        return session.no_longer_than(protocol.token_expiry(session.auth_token))
 
 
 def import_session(account: Account, session: Session) -> Flow[None]:
     """Use a session, and save it where the client saves sessions."""
     account.adopt(session, persisted=False)
-    account.started = True
     manager = account.manager
-    account.in_memory = manager is None
-    if manager is not None:
-        account.persisted = yield from save_quietly(account, lambda: manager.put(session))
-        if account.persisted:
-            account.tell("saved", session.username)
+    if manager is None:
+        account.may_resume = False
+        return
+    account.persisted = bool((yield from save_quietly(account, lambda: manager.put(session))))
+    if account.persisted:
+        account.tell("saved", session.username)
 
 
 def logout(account: Account) -> Flow[None]:
     """Forget the session here and in the vault. The site has no known call for it."""
     account.forget()
-    account.ended = None
-    account.may_login = False
-    account.started = True
+    account.dead = None
+    account.may_login = account.may_resume = False
     yield from clear(account)
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Generator
-from typing import Any, Protocol, TypeVar, Union
+from typing import Any, Protocol, TypeVar
 
 from interpal._log import Logger
 from interpal.exceptions import LockTimeoutError
 from interpal.protocol import Pause, Request
 
 T = TypeVar("T")
-Step = Union[Request, Pause]
+Step = Request | Pause
 Flow = Generator[Step, Any, T]
 
 _log = Logger("interpal.flows")
@@ -25,9 +25,13 @@ WAITING_IS_SHOWN_AFTER = 1.0
 class Lock(Protocol):
     """What can be waited for."""
 
-    def try_acquire(self) -> bool: ...
+    def try_acquire(self) -> bool:
+        """Take it if it is free."""
+        ...
 
-    def holder(self) -> str | None: ...
+    def holder(self) -> str | None:
+        """Who holds it, where that can be told."""
+        ...
 
 
 def pauses(longest: float = LONGEST_PAUSE) -> Generator[Pause, None, None]:
@@ -51,8 +55,8 @@ def patiently(action: Callable[[], T], seconds: float) -> Flow[T]:
     raise AssertionError  # pauses() has no end
 
 
-def wait_for(lock: Lock, deadline: float, what: str, path: str | None = None) -> Flow[float]:
-    """Take *lock*; the seconds that it took. *deadline* is by the monotonic clock.
+def wait_for(lock: Lock, deadline: float, what: str, path: str | None = None) -> Flow[None]:
+    """Take *lock*. *deadline* is by the monotonic clock.
 
     Raises `LockTimeoutError` with the holder. A holder that is stopped is waited for like any
     other: a lock is never taken away from a process that lives.
@@ -61,7 +65,7 @@ def wait_for(lock: Lock, deadline: float, what: str, path: str | None = None) ->
     shown = False
     for pause in pauses():
         if lock.try_acquire():
-            return time.monotonic() - start if shown or time.monotonic() > start else 0.0
+            return
         now = time.monotonic()
         holder = lock.holder()
         if now >= deadline:
@@ -75,5 +79,5 @@ def wait_for(lock: Lock, deadline: float, what: str, path: str | None = None) ->
         if not shown and now - start >= WAITING_IS_SHOWN_AFTER:
             shown = True
             _log.info("waiting for %s: process %s is at it", what, holder or "unknown")
-        yield Pause(min(pause.seconds, max(deadline - now, 0.0)))
+        yield Pause(min(pause.seconds, max(deadline - now, 0.0)), in_line=True)
     raise AssertionError  # pauses() has no end

@@ -89,8 +89,7 @@ def _collect(process: subprocess.Popen[bytes], deadline: float) -> tuple[Secret,
     import subprocess
 
     late = f"took longer than {TIMEOUT_SECONDS:g} seconds and was ended"
-    assert process.stdout is not None
-    pipe = process.stdout.fileno()
+    pipe = process.stdout.fileno() if process.stdout is not None else -1
     poller = select.poll()
     poller.register(pipe, select.POLLIN)
     pieces: list[Secret] = []

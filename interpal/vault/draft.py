@@ -11,6 +11,13 @@ from interpal.vault.envelope import check_name, check_record
 Record = dict[str, Any]
 
 
+def _refuse(*_args: object, **_kwargs: object) -> NoReturn:
+    raise TypeError(
+        "this record was read outside a transaction, so a change to it would not be saved: "
+        "use `with vault.transaction() as records`, or assign a new record to vault[name]"
+    )
+
+
 class ReadOnlyRecord(dict[str, Any]):
     """A record as it was read. It compares and iterates like a dict; changing it is an error.
 
@@ -20,17 +27,11 @@ class ReadOnlyRecord(dict[str, Any]):
 
     __slots__ = ()
 
-    def _refuse(self, *_args: object, **_kwargs: object) -> NoReturn:
-        raise TypeError(
-            "this record was read outside a transaction, so a change to it would not be saved: "
-            "use `with vault.transaction() as records`, or assign a new record to vault[name]"
-        )
-
     __setitem__ = __delitem__ = __ior__ = _refuse
     clear = pop = popitem = setdefault = update = _refuse
 
     def __repr__(self) -> str:
-        return f"<record: {', '.join(sorted(self))}>"
+        return f"<record: {', '.join(map(ascii, sorted(self)))}>"
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
         raise TypeError("a record of a vault cannot be pickled; dict(record) is a plain copy")
@@ -47,13 +48,20 @@ class _ReadOnlyList(list[Any]):
 
     __slots__ = ()
 
-    _refuse = ReadOnlyRecord._refuse
-
     __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse
     append = clear = extend = insert = pop = remove = reverse = sort = _refuse
 
     def __repr__(self) -> str:
         return f"<list of {len(self)}>"
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        raise TypeError("a list of a vault's record cannot be pickled; list(it) is a plain copy")
+
+    def __copy__(self) -> list[Any]:
+        return list(self)
+
+    def __deepcopy__(self, memo: object) -> list[Any]:
+        return [_thaw_value(item) for item in self]
 
 
 def freeze(record: Mapping[str, Any]) -> ReadOnlyRecord:
@@ -82,11 +90,30 @@ def _thaw_value(value: Any) -> Any:
     return value
 
 
+def as_saved(name: str, record: object) -> Record:
+    """A copy of *record* as it will be read again. Raises `ValidationError` for what is none.
+
+    By way of JSON: nothing that the caller still holds and may change is part of it.
+    """
+    check_name(name)
+    check_record(name, record)
+    copy: Record = json.loads(json.dumps(record))
+    return copy
+
+
+def _canonical(record: Mapping[str, Any]) -> str:
+    # As text: to a dict, True and 1 and 1.0 are the same.
+    return json.dumps(record, sort_keys=True)
+
+
 class Draft(MutableMapping[str, Record]):
     """The records inside a transaction: copies, written back together or not at all.
 
     `attempts` are the refused logins (FORMAT.md section 4), likewise to be changed in place.
+    After the transaction a change is a RuntimeError, since it would not be saved.
     """
+
+    __slots__ = ("_attempts", "_ended", "_lookup", "_names", "_touched", "attempts")
 
     def __init__(
         self,
@@ -97,9 +124,10 @@ class Draft(MutableMapping[str, Record]):
         self._names = names
         self._lookup = lookup
         self._attempts = attempts
-        self.attempts: dict[str, Record] = {name: dict(value) for name, value in attempts.items()}
+        self.attempts: dict[str, Record] = thaw(attempts)
         # What was touched: the record as it is to be, None where it is to go.
         self._touched: dict[str, Record | None] = {}
+        self._ended = False
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {len(self)} records>"
@@ -115,13 +143,21 @@ class Draft(MutableMapping[str, Record]):
             raise KeyError(name)
         return record
 
+    def __contains__(self, name: object) -> bool:
+        if name in self._touched:
+            return self._touched[name] is not None
+        return isinstance(name, str) and self._lookup(name) is not None
+
     def __setitem__(self, name: str, record: Record) -> None:
+        self._check_open()
         check_name(name)
         check_record(name, record)
         self._touched[name] = record
 
     def __delitem__(self, name: str) -> None:
-        self[name]
+        self._check_open()
+        if name not in self:
+            raise KeyError(name)
         self._touched[name] = None
 
     def __iter__(self) -> Iterator[str]:
@@ -135,6 +171,15 @@ class Draft(MutableMapping[str, Record]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
+    def clear(self) -> None:
+        """Remove every record."""
+        for name in list(self):
+            del self[name]
+
+    def end(self) -> None:
+        """The transaction is over."""
+        self._ended = True
+
     def changes(self) -> dict[str, Record | None]:
         """What differs from what was read: new content, None for a record that is to go.
 
@@ -147,12 +192,17 @@ class Draft(MutableMapping[str, Record]):
                 if stored is not None:
                     changed[name] = None
             else:
-                check_record(name, record)
-                # As text: to a dict, True and 1 and 1.0 are the same.
-                if stored is None or json.dumps(record) != json.dumps(stored):
-                    changed[name] = record
+                copy = as_saved(name, record)
+                if stored is None or _canonical(copy) != _canonical(stored):
+                    changed[name] = copy
         return changed
 
-    @property
-    def attempts_changed(self) -> bool:
-        return self.attempts != self._attempts
+    def changed_attempts(self) -> dict[str, Record] | None:
+        """A copy of the refused logins as they are to be; None where they are as they were."""
+        return None if self.attempts == self._attempts else thaw(self.attempts)
+
+    def _check_open(self) -> None:
+        if self._ended:
+            raise RuntimeError(
+                "the transaction of these records is over, so a change to them would not be saved"
+            )

@@ -6,7 +6,6 @@ A new source is one function that turns its setting into a secret, and one line 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from interpal._secret import Secret
@@ -18,9 +17,10 @@ from interpal.vault.secret_text import (
     parse_passphrase,
     without_newline,
 )
+from interpal.vault.trust import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
 Kind = Literal["passphrase", "key"]
 
@@ -36,7 +36,8 @@ def passphrase_in_value(setting: Secret, name: str) -> Secret:
 
 def passphrase_in_file(setting: Secret, name: str) -> Secret:
     """The content of the file at this path, less one newline at its end."""
-    return parse_passphrase(without_newline(_read(setting, name, _PASSPHRASE_FILE_LIMIT)), name)
+    content = _read(setting, name, _PASSPHRASE_FILE_LIMIT)
+    return parse_passphrase(without_newline(content), _with_path(name, setting))
 
 
 def passphrase_of_command(setting: Secret, name: str) -> Secret:
@@ -84,7 +85,11 @@ def key_in_value(setting: Secret, name: str) -> Secret:
 
 def key_in_file(setting: Secret, name: str) -> Secret:
     """The content of the file at this path: 32 bytes, or their text."""
-    return parse_key_file(_read(setting, name, _KEY_FILE_LIMIT), name)
+    return parse_key_file(_read(setting, name, _KEY_FILE_LIMIT), _with_path(name, setting))
+
+
+def _with_path(name: str, path: Secret) -> str:
+    return f"{name}: {shown(os.fsdecode(path))}"
 
 
 def _read(path: Secret, name: str, limit: int) -> Secret:

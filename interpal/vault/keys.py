@@ -80,6 +80,11 @@ class KeySource:
         """As `read`, but where the source may be made for a first vault, it is made."""
         return self._make() if self._make is not None else self._read()
 
+    def asked_once(self) -> KeySource:
+        """The same secret, read now: whoever is asked for it is asked once."""
+        secret = self.read()
+        return KeySource(self.kind, self.name, lambda: secret)
+
 
 def find_source(
     passphrase: str | Callable[[], str] | None = None,
@@ -92,7 +97,11 @@ def find_source(
     Nothing is read yet but the environment. Raises `AmbiguousKeyError` where two are set.
     """
     if passphrase is not None or key is not None:
-        return explicit_source(passphrase, key)
+        try:
+            return explicit_source(passphrase, key)
+        finally:
+            # Whoever reports an error with local variables is to report no secret.
+            del passphrase, key
     return _the_one_set(SOURCES, environ) or default_key_file()
 
 
@@ -104,16 +113,18 @@ def explicit_source(
     Raises `AmbiguousKeyError` for both, `ValidationError` for neither or for what is no
     passphrase, `KeySourceError` for what is no key.
     """
-    if passphrase is not None and key is not None:
+    try:
+        if passphrase is not None and key is not None:
+            raise AmbiguousKeyError(
+                "both a vault passphrase and a vault key were given: give one of them"
+            )
+        if passphrase is not None:
+            return passphrase_argument(passphrase)
+        if key is None:
+            raise ValidationError("passphrase, key: give one of them")
+        secret = parse_key(key, "the key argument")
+    finally:
         del passphrase, key
-        raise AmbiguousKeyError(
-            "both a vault passphrase and a vault key were given: give one of them"
-        )
-    if passphrase is not None:
-        return passphrase_argument(passphrase)
-    if key is None:
-        raise ValidationError("passphrase, key: give one of them")
-    secret = parse_key(key, "the key argument")
     return KeySource("key", "argument", lambda: secret)
 
 
@@ -122,7 +133,10 @@ def passphrase_argument(passphrase: str | Callable[[], str], name: str = "argume
     if callable(passphrase):
         ask = passphrase
         return KeySource("passphrase", name, lambda: _check_passphrase(ask()))
-    secret = _check_passphrase(passphrase)
+    try:
+        secret = _check_passphrase(passphrase)
+    finally:
+        del passphrase
     return KeySource("passphrase", name, lambda: secret)
 
 
@@ -145,10 +159,15 @@ def _the_one_set(
 
 
 def _check_passphrase(passphrase: object) -> Secret:
-    if not isinstance(passphrase, str):
-        kind = type(passphrase).__name__
-        raise ValidationError(f"vault_passphrase: expected text, or a callable for it, not {kind}")
-    return normalise_passphrase(passphrase)
+    fault = f"expected text, or a callable for it, not {type(passphrase).__name__}"
+    if isinstance(passphrase, str):
+        try:
+            return normalise_passphrase(passphrase)
+        except ValidationError as error:
+            fault = str(error)
+    # Outside the handler, as the frames of that error hold the passphrase.
+    del passphrase
+    raise ValidationError(f"vault_passphrase: {fault}")
 
 
 def default_key_path() -> str:

@@ -72,6 +72,11 @@ class FileLock:
         """Whether this object, in this process, holds the lock."""
         return self._fd in _open_files and self._pid == os.getpid()
 
+    @property
+    def fence(self) -> int:
+        """0: the kernel gives the lock to nobody else while its holder lives."""
+        return 0
+
     def try_acquire(self) -> bool:
         """Take the lock if it is free. True if this object now holds it, or did already.
 
@@ -107,6 +112,12 @@ class FileLock:
 
     def release(self) -> None:
         """Free the lock. Does nothing where this object and process do not hold it."""
+        try:
+            self._let_go()
+        finally:
+            self._let_go()  # nothing is left to do, unless an interrupt came into the first
+
+    def _let_go(self) -> None:
         if self.held:
             fd, self._fd = self._fd, -1
             try:
@@ -157,15 +168,21 @@ class FileLock:
 
     def _open(self) -> int:
         folder, vault = os.path.split(self._path)
-        with (
-            Folder.open(folder, create=True) as beside,
-            beside.subfolder(f"{vault}.locks", create=True) as locks,
-            reported(self._file, "open the lock"),
-            _guard,
-        ):
-            fd = locks.open_lock(self._name)
-            _open_files.add(fd)
+        fd = -1
+        try:
+            with (
+                Folder.open(folder, create=True) as beside,
+                beside.subfolder(f"{vault}.locks", create=True) as locks,
+                reported(self._file, "open the lock"),
+                _guard,
+            ):
+                fd = locks.open_lock(self._name)
+                _open_files.add(fd)
             return fd
+        except BaseException:
+            if fd >= 0:  # an interrupt while the folders were closed
+                _close(fd)
+            raise
 
     def _lock(self, fd: int) -> bool:
         with reported(self._file, "take the lock"):
@@ -196,11 +213,11 @@ class FileLock:
 
 def _close(fd: int) -> None:
     with _guard:
-        _open_files.discard(fd)
         try:
-            os.close(fd)
-        except OSError:
-            pass
+            _open_files.discard(fd)
+        finally:
+            with suppress(OSError):
+                os.close(fd)
 
 
 def network_filesystem(path: str) -> str | None:

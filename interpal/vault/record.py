@@ -1,15 +1,14 @@
 """Records outside a file: one compact JWE each, for a store that keeps them apart.
 
 FORMAT.md section 7. The header says for which vault and, as an HMAC, for which name the record
-was made, so one that is moved to another place is refused.
+was made, so one that is moved to another place is refused. The content is a payload of section 4
+with this one record: so its name can be told again by those who have the key.
 """
 
 from __future__ import annotations
 
-import json
 from typing import Any, NamedTuple
 
-from interpal._secret import Secret
 from interpal.exceptions import (
     ValidationError,
     VaultCorruptError,
@@ -18,7 +17,7 @@ from interpal.exceptions import (
     VaultVersionError,
 )
 from interpal.vault import fields, jwe
-from interpal.vault.payload import MAX_RECORD_DEPTH, record_fault
+from interpal.vault.payload import Payload, decode_payload, encode_payload
 from interpal.vault.slots import ID_BYTES
 
 _TYPE = "interpal-record"
@@ -27,9 +26,10 @@ MAX_RECORD_FILE_BYTES = 2**20
 
 
 class RecordEnvelope(NamedTuple):
-    """A record that is kept apart from its vault, and its generation."""
+    """A record that is kept apart from its vault: its generation, name and content."""
 
     generation: int
+    name: str
     record: dict[str, Any]
 
     def __repr__(self) -> str:
@@ -37,6 +37,7 @@ class RecordEnvelope(NamedTuple):
 
 
 def seal_record(
+    name: str,
     record: dict[str, Any],
     vault_key: bytes,
     *,
@@ -48,15 +49,11 @@ def seal_record(
 ) -> bytes:
     """One record as a compact JWE (section 7); *tag* is the `name_tag` of its name.
 
-    Raises `ValidationError` for a record or a generation that no reader would take.
+    Raises `ValidationError` for a name, a record or a generation that no reader would take.
     """
-    fault = record_fault(record)
-    if fault is not None:
-        del record
-        raise ValidationError(f"the record {fault}")
+    plaintext = encode_payload(Payload({name: record}))
     if not 1 <= generation <= fields.MAX_GENERATION:
         raise ValidationError("generation: the record has been saved too often")
-    plaintext = Secret.from_text(json.dumps(record, ensure_ascii=False, separators=(",", ":")))
     protected = fields.encode_header(
         {
             "typ": _TYPE,
@@ -91,10 +88,13 @@ def open_record(data: bytes, vault_key: bytes, *, vault_id: bytes, tag: bytes) -
     except (VaultFormatError, ValueError) as fault:
         reason = "is not ASCII" if isinstance(fault, UnicodeDecodeError) else str(fault)
         raise VaultCorruptError(f"a record of the vault is damaged: {reason}") from None
-    record, wrong = _read_record(plaintext)
+    payload, wrong = decode_payload(plaintext)
+    if wrong is None and len(payload.records) != 1:
+        wrong = "it is not one record"
     if wrong is not None:
-        raise VaultCorruptError(f"a record of the vault is damaged: it {wrong}")
-    return RecordEnvelope(generation, record)
+        raise VaultCorruptError(f"a record of the vault is damaged: {wrong}")
+    ((name, record),) = payload.records.items()
+    return RecordEnvelope(generation, name, record)
 
 
 def _check_record_header(header: dict[str, Any], vault_id: bytes, tag: bytes) -> int:
@@ -108,12 +108,3 @@ def _check_record_header(header: dict[str, Any], vault_id: bytes, tag: bytes) ->
     if fields.decoded(vault["name"], "vault.name", len(tag)) != tag:
         raise VaultFormatError("vault.name is that of another record")
     return fields.integer_within(vault["generation"], "vault.generation", 1, fields.MAX_GENERATION)
-
-
-def _read_record(plaintext: Secret) -> tuple[dict[str, Any], str | None]:
-    try:
-        record = jwe.parse_json(plaintext, max_depth=MAX_RECORD_DEPTH, allow_float=True)
-    except jwe.JsonFault as fault:
-        return {}, str(fault)
-    wrong = record_fault(record)
-    return (record, None) if wrong is None else ({}, wrong)

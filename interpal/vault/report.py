@@ -101,9 +101,7 @@ def load(store: FileStore) -> Stored:
     """
     stored = store.load(foreign=True)
     if stored is None:
-        raise VaultNotFoundError(
-            f"{store.location}: there is no vault", path=store.location
-        )
+        raise VaultNotFoundError(f"{store.location}: there is no vault", path=store.location)
     return stored
 
 

@@ -89,7 +89,7 @@ def _decode(text: Secret) -> Secret | None:
     try:
         if len(text) == 2 * KEY_BYTES:
             return Secret(binascii.unhexlify(text))
-        if (b"+" in text or b"/" in text) and (b"-" in text or b"_" in text):
+        if any(map(text.count, (b"+", b"/"))) and any(map(text.count, (b"-", b"_"))):
             return None
         bare = Secret(text.removesuffix(b"=").replace(b"-", b"+").replace(b"_", b"/"))
         if len(bare) != (4 * KEY_BYTES + 2) // 3:

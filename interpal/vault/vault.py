@@ -3,56 +3,42 @@
 from __future__ import annotations
 
 import os
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from interpal._secret import Secret
 from interpal.exceptions import (
     VaultCorruptError,
-    VaultError,
-    VaultLimitError,
     VaultNotFoundError,
     VaultRollbackError,
+    WrongKeyError,
 )
-from interpal.vault import envelope
-from interpal.vault.envelope import Envelope, Header, Payload
+from interpal.vault import envelope, slot_changes
+from interpal.vault.draft import Draft, Record, as_saved, freeze
+from interpal.vault.envelope import Payload
 from interpal.vault.keys import KeySource, find_source
+from interpal.vault.login_locks import AccountLock
 from interpal.vault.opener import SlotOpener
-from interpal.vault.draft import Draft, ReadOnlyRecord, Record, freeze
+from interpal.vault.records import Records
+from interpal.vault.slot_changes import Change, Given, Wanted, wanted_slot
+from interpal.vault.stores.opening import open_store
+from interpal.vault.versions import State, Versions, check_timeout, epoch_now, located, new_header
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
     from interpal.vault.slots import KdfParameters, Slot
-    from interpal.vault.stores import LoginLock, Store, Stored, Writer
+    from interpal.vault.stores import Store, Stored
 
-MAX_TIME = 253402300799
-MAX_GENERATION = 2**53 - 1
-
-
-class _State(NamedTuple):
-    """One version of the vault, as it was read and opened."""
-
-    stored: Stored
-    envelope: Envelope
-    vault_key: Secret
-    payload: Payload
-
-    @property
-    def header(self) -> Header:
-        return self.envelope.header
-
-    def __repr__(self) -> str:
-        return f"<vault state: generation {self.header.generation}>"
+__all__ = ["AccountLock", "Vault", "open_store"]
 
 
-class Vault(MutableMapping[str, Record]):
+class Vault(Records):
     """Named JSON records, encrypted at rest.
 
     `vault[name]` reads the newest file; the record is read-only. `vault[name] = record` and
-    `del vault[name]` are transactions of their own and durable when they return. Several
-    changes that belong together, and changes that depend on what is there, go into
+    `del vault[name]` are transactions of their own and durable when they return, and so are
+    `update`, `pop` and the other methods of a dict that change it. Several changes that belong
+    together, and changes that depend on what is there, go into
     `with vault.transaction() as records`.
 
     A `Vault` may be used from several threads. It keeps the key-encryption key of the slot
@@ -62,12 +48,9 @@ class Vault(MutableMapping[str, Record]):
     def __init__(self, store: Store, source: KeySource, *, lock_timeout: float = 10.0) -> None:
         """A vault that is not yet read; `start` reads it. `Vault.open` does both."""
         self._store = store
+        self._lock_timeout = check_timeout(lock_timeout)
         self._opener = SlotOpener(source)
-        self._lock_timeout = lock_timeout
-        self._state: _State | None = None
-        self._opening = threading.Lock()
-        self._writers: set[int] = set()
-        self._closed = False
+        self._versions = Versions(store, self._opener)
 
     @classmethod
     def open(
@@ -95,16 +78,20 @@ class Vault(MutableMapping[str, Record]):
         `VaultPermissionError`, `VaultIOError`, `LockTimeoutError`, `VaultRollbackError`.
         """
         store = open_store(path_or_store)
-        vault = cls(store, find_source(passphrase, key), lock_timeout=lock_timeout)
-        vault.start(create=create, kdf=kdf)
-        if min_generation is not None and vault.generation < min_generation:
-            raise VaultRollbackError(
-                f"{store.location}: this is generation {vault.generation}, older than the "
-                f"{min_generation} seen before: an old copy was put back; restore the newer one",
-                path=store.location,
-                generation=vault.generation,
-                minimum=min_generation,
-            )
+        try:
+            with located(store.location):
+                source = find_source(passphrase, key)
+        finally:
+            # Whoever reports an error with local variables is to report no secret.
+            del passphrase, key
+        vault = cls(store, source, lock_timeout=lock_timeout)
+        try:
+            # What was seen before is not made anew, empty, where it has gone.
+            vault.start(create=create and not (min_generation or 0) > 1, kdf=kdf)
+            vault._check_generation(min_generation)
+        except BaseException:
+            vault.close()
+            raise
         return vault
 
     def start(
@@ -122,27 +109,31 @@ class Vault(MutableMapping[str, Record]):
         *records* go into a new vault. *replacing* names bytes that are no vault and that a new
         one takes the place of in the same atomic save, if they are still there unchanged.
         """
-        stored = self._store.load()
+        versions = self._versions
+        stored = versions.load()
         if stored is not None and stored != replacing:
-            self._advance(stored)
+            versions.open(stored)
             return False
         if not create:
-            raise self._not_found()
-        made = self._new_vault(records or {}, kdf)
+            raise versions.not_found()
+        now = epoch_now()
+        payload = Payload({name: as_saved(name, one) for name, one in (records or {}).items()})
+        with located(self.path):
+            change = slot_changes.creating(Wanted(self._opener.source, None, kdf, now))
         with self._store.write_lock(self._lock_timeout) as writer:
             stored = writer.load()
             if stored is None or stored == replacing:
-                self._save(writer, *made, verify=True)
+                versions.save(
+                    writer, new_header(change, now), payload, change.vault_key, change=change
+                )
+                versions.adopt(self._opener.source, change.slots[0], change)
                 return True
-        self._advance(stored)
+        versions.open(stored)
         return False
 
     def close(self) -> None:
         """Forget the key and what was decrypted, and let go of the store."""
-        self._closed = True
-        self._state = None
-        self._opener.forget()
-        self._store.close()
+        self._versions.close()
 
     def __enter__(self) -> Vault:
         return self
@@ -183,23 +174,19 @@ class Vault(MutableMapping[str, Record]):
         """The key slots, in the order in which they are tried."""
         return self._read().header.slots
 
-    # Reading.
+    @property
+    def opened_slot(self) -> Slot:
+        """The slot that this vault was opened by.
 
-    def __getitem__(self, name: str) -> ReadOnlyRecord:
-        return freeze(self._read().payload.records[name])
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(tuple(self._read().payload.records))
-
-    def __len__(self) -> int:
-        return len(self._read().payload.records)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._read().payload.records
-
-    def snapshot(self) -> dict[str, ReadOnlyRecord]:
-        """All records of one version of the vault, in one read."""
-        return {name: freeze(record) for name, record in self._read().payload.records.items()}
+        Raises `WrongKeyError` where it was removed or changed since; what is open stays so.
+        """
+        slot = self._own_slot()
+        if slot is None:
+            raise WrongKeyError(
+                f"{self.path}: the key slot that opened this vault was removed or changed since",
+                path=self.path,
+            )
+        return slot
 
     @property
     def attempts(self) -> Mapping[str, Mapping[str, Any]]:
@@ -208,17 +195,14 @@ class Vault(MutableMapping[str, Record]):
 
     def attempt_tag(self, name: str, password: bytes) -> str:
         """What tells one password from another for *name*: 20 bits under the vault key."""
+        envelope.check_name(name)
         return envelope.attempt_tag(self._read().vault_key, name, password)
 
-    # Writing.
+    # Records.
 
-    def __setitem__(self, name: str, record: Record) -> None:
-        with self.transaction() as records:
-            records[name] = record
-
-    def __delitem__(self, name: str) -> None:
-        with self.transaction() as records:
-            del records[name]
+    def stored_records(self) -> Mapping[str, Record]:
+        """The newest records as they were decrypted: to be read, never to be changed."""
+        return self._read().payload.records
 
     @contextmanager
     def transaction(self, *, lock_timeout: float | None = None) -> Iterator[Draft]:
@@ -231,55 +215,55 @@ class Vault(MutableMapping[str, Record]):
         Raises `LockTimeoutError`, `VaultIOError` and its kind with the old content in place,
         `NotDurableError` with the new, `ValidationError` for what is no name or no record.
         """
-        thread = threading.get_ident()
-        if thread in self._writers:
-            raise RuntimeError(
-                "this thread is inside a transaction of this vault already: change the records "
-                "that transaction() gave you"
-            )
-        timeout = self._lock_timeout if lock_timeout is None else lock_timeout
-        self._writers.add(thread)
-        try:
-            with self._writing(timeout) as (writer, state):
-                records = state.payload.records
-                draft = Draft(lambda: iter(records), records.get, state.payload.attempts)
+        timeout = self._lock_timeout if lock_timeout is None else check_timeout(lock_timeout)
+        with self._versions.writing(timeout) as (writer, state):
+            old = state.payload
+            draft = Draft(lambda: iter(old.records), old.records.get, old.attempts)
+            try:
                 yield draft
-                changes = draft.changes()
-                if changes or draft.attempts_changed:
-                    self._save(writer, *self._next(state, changes, draft.attempts))
-        finally:
-            self._writers.discard(thread)
+            finally:
+                draft.end()
+            changes, attempts = draft.changes(), draft.changed_attempts()
+            if changes or attempts is not None:
+                records = {**old.records, **changes}
+                payload = Payload(
+                    {name: record for name, record in records.items() if record is not None},
+                    old.attempts if attempts is None else attempts,
+                )
+                header = self._versions.next_header(state.header)
+                self._versions.save(writer, header, payload, state.vault_key)
 
     def remove_file(self) -> None:
         """Take the file away, if this vault holds nothing else: no record, and one slot.
 
         Does nothing where there is more in it, and nothing where there is no file.
         """
-        with self._store.write_lock(self._lock_timeout) as writer:
-            stored = writer.load()
-            if stored is None:
-                return
-            state = self._advance(stored)
-            if not state.payload.records and len(state.header.slots) == 1:
-                writer.remove()
+        try:
+            with self._versions.writing(self._lock_timeout) as (writer, state):
+                if not state.payload.records and len(state.header.slots) == 1:
+                    writer.remove()
+        except VaultNotFoundError:
+            pass
 
     def set_aside_if_corrupt(self) -> str | None:
-        """Rename a file that is found corrupt, after reading it again under the write lock.
+        """Rename a file that is found corrupt, if it is still there, unchanged, under the lock.
 
         Returns the new path; None where what is there now can be read.
         """
-        with self._store.write_lock(self._lock_timeout) as writer:
-            stored = writer.load()
-            if stored is None:
-                return None
-            try:
-                self._advance(stored)
-            except VaultCorruptError:
+        stored = self._versions.load()
+        if stored is None:
+            return None
+        try:
+            self._versions.open(stored)
+        except VaultCorruptError:
+            # Opened outside the lock (Argon2id); `set_aside` compares identity and bytes.
+            with self._store.write_lock(self._lock_timeout) as writer:
                 return writer.set_aside(stored)
         return None
 
     def login_lock(self, name: str) -> AccountLock:
         """The login lock of an account, not yet taken."""
+        envelope.check_name(name)
 
         def identify() -> tuple[bytes, bytes]:
             state = self._read()
@@ -287,186 +271,122 @@ class Vault(MutableMapping[str, Record]):
 
         return AccountLock(identify, self._store.login_lock)
 
+    # Keys.
+
+    def add_slot(
+        self,
+        *,
+        passphrase: str | Callable[[], str] | None = None,
+        key: bytes | str | None = None,
+        kid: str | None = None,
+        kdf: KdfParameters | None = None,
+    ) -> Slot:
+        """Let one more passphrase or key open the vault; returns its slot.
+
+        *kid* (1 to 64 of `A-Za-z0-9._-`) names it, else `slot-N`. *kdf* is what Argon2id costs
+        (`KdfParameters.DEFAULT`). No record is touched. Raises `ValidationError`, also for a
+        ninth slot, `KeySourceError` for what is no key, and what a save raises.
+        """
+        try:
+            with located(self.path):
+                wanted = wanted_slot(passphrase, key, kid, kdf, epoch_now())
+        finally:
+            del passphrase, key
+        change = self._rekey(
+            lambda state: slot_changes.adding(state.header, state.vault_key, wanted)
+        )
+        return change.slots[-1]
+
+    def change_slot(
+        self,
+        kid: str,
+        *,
+        passphrase: str | Callable[[], str] | None = None,
+        key: bytes | str | None = None,
+        kdf: KdfParameters | None = None,
+    ) -> Slot:
+        """Give the slot *kid* another passphrase or key; returns the new slot.
+
+        No record is touched and the vault key stays: an old copy of the file still opens with
+        the old secret, and `rotate` is the remedy for the future. Without *kdf* a passphrase
+        keeps the slot's cost, unless that is below the floor. Raises as `add_slot` does.
+        """
+        try:
+            with located(self.path):
+                wanted = wanted_slot(passphrase, key, kid, kdf, epoch_now())
+        finally:
+            del passphrase, key
+        mine = self._own_slot()
+        change = self._rekey(
+            lambda state: slot_changes.changing(state.header, state.vault_key, wanted)
+        )
+        slot = next(slot for slot in change.slots if slot.kid == kid)
+        if mine is not None and mine.kid == kid:
+            self._versions.adopt(wanted.source, slot, change)
+        return slot
+
+    def remove_slot(self, kid: str) -> None:
+        """Take the slot *kid* away. No record is touched and the vault key stays.
+
+        This open vault remains usable, also where it was its own slot. Raises `ValidationError`
+        for the last slot and for one that is not there, and what a save raises.
+        """
+        self._rekey(
+            lambda state: slot_changes.removing(
+                state.header, state.vault_key, self._opener, kid=kid
+            )
+        )
+
+    def rotate(
+        self, secrets: Mapping[str, str | bytes] | None = None, *, drop_slots: bool = False
+    ) -> tuple[str, ...]:
+        """Draw a new vault key and id, and seal everything anew, in one atomic save.
+
+        The slot that opened this vault stays, and every slot whose secret *secrets* gives, by
+        `kid`: a passphrase as text, a key as 32 bytes or text. Others cannot: with
+        *drop_slots* they go, and their names are returned; without it nothing is done.
+
+        Raises `KeyRequiredError` naming the slots whose secrets are missing, `WrongKeyError`
+        for a secret that does not open its slot, `ValidationError` for a slot that is not
+        there or is too weak to be made again, and what a save raises.
+        """
+        given = {kid: Given(secret) for kid, secret in (secrets or {}).items()}
+        del secrets
+        before: tuple[str, ...] = ()
+
+        def rotated(state: State) -> Change:
+            nonlocal before
+            before = tuple(slot.kid for slot in state.header.slots)
+            return slot_changes.rotating(
+                state.header,
+                state.vault_key,
+                self._opener,
+                secrets=given,
+                drop_slots=drop_slots,
+                now=epoch_now(),
+            )
+
+        kept = {slot.kid for slot in self._rekey(rotated).slots}
+        return tuple(kid for kid in before if kid not in kept)
+
     # How.
 
-    def _not_found(self) -> VaultNotFoundError:
-        where = self._store.location
-        return VaultNotFoundError(
-            f"{where}: there is no vault; open it with create=True to make one", path=where
-        )
+    def _read(self) -> State:
+        return self._versions.read()
 
-    def _read(self) -> _State:
-        """The newest state, without a lock."""
-        if self._closed:
-            raise VaultError(f"{self.path}: this Vault was closed; open it again", path=self.path)
-        stored = self._store.load()
-        if stored is None:
-            raise self._not_found()
-        return self._advance(stored)
+    def _own_slot(self) -> Slot | None:
+        return next((slot for slot in self.slots if self._opener.opens(slot)), None)
 
-    def _advance(self, stored: Stored) -> _State:
-        """The state for these bytes: the one at hand, or the bytes opened.
+    def _rekey(self, prepare: Callable[[State], Change]) -> Change:
+        return self._versions.rekey(prepare, self._lock_timeout)
 
-        Another process may have saved, rotated or replaced the vault since. The vault key at
-        hand serves as long as id and commitment are the same; else the slots are opened anew.
-        """
-        with self._opening:
-            state = self._state
-            if state is not None and stored.data == state.stored.data:
-                return state
-            with self._located():
-                parsed = envelope.parse(stored.data)
-                if state is not None and _same_key(parsed.header, state.header):
-                    vault_key = state.vault_key
-                else:
-                    vault_key = self._opener.open(parsed.header)
-                payload = envelope.open_payload(parsed, vault_key)
-            state = _State(stored, parsed, vault_key, payload)
-            self._state = state
-            return state
-
-    @contextmanager
-    def _writing(self, timeout: float) -> Iterator[tuple[Writer, _State]]:
-        """The write lock and the state as read under it.
-
-        Slots are opened outside the lock: where the file was re-keyed between the read and the
-        lock, the lock is let go and the file read again.
-        """
-        while True:
-            seen = self._read()
-            with self._store.write_lock(timeout) as writer:
-                stored = writer.load()
-                if stored is None:
-                    raise self._not_found()
-                if stored.data != seen.stored.data:
-                    with self._located():
-                        header = envelope.parse(stored.data).header
-                    if not _same_key(header, seen.header):
-                        continue
-                yield writer, self._advance(stored)
-                return
-
-    def _new_vault(
-        self, records: Mapping[str, Record], kdf: KdfParameters | None
-    ) -> tuple[Header, Payload, Secret]:
-        now = _epoch_now()
-        vault_id = os.urandom(16)
-        vault_key = Secret(os.urandom(32))
-        slot = self._opener.new_slot(vault_key, vault_id, now, kdf)
-        header = Header(
-            id=vault_id,
-            generation=1,
-            created_at=now,
-            updated_at=now,
-            commitment=envelope.commitment(vault_key, vault_id),
-            slots=(slot,),
-        )
-        return header, Payload(dict(records), {}), vault_key
-
-    def _next(
-        self, state: _State, changes: Mapping[str, Record | None], attempts: Mapping[str, Record]
-    ) -> tuple[Header, Payload, Secret]:
-        """Header and payload of the next save. The header is the file's own, as read."""
-        if state.header.generation >= MAX_GENERATION:
-            raise VaultLimitError(
-                f"{self.path}: the generation has reached its bound; export to a new vault",
+    def _check_generation(self, minimum: int | None) -> None:
+        generation = self.generation
+        if minimum is not None and generation < minimum:
+            raise VaultRollbackError(
+                f"{self.path}: this is generation {generation}, older than the {minimum} seen "
+                "before: an old copy was put back; restore the newer one",
                 path=self.path,
+                generation=generation,
+                minimum=minimum,
             )
-        now = _epoch_now()
-        records = dict(state.payload.records)
-        for name, record in changes.items():
-            if record is None:
-                del records[name]
-            else:
-                records[name] = record
-        header = state.header._replace(generation=state.header.generation + 1, updated_at=now)
-        current = {name: value for name, value in attempts.items() if value["until"] > now}
-        return header, Payload(records, current), state.vault_key
-
-    def _save(
-        self,
-        writer: Writer,
-        header: Header,
-        payload: Payload,
-        vault_key: Secret,
-        *,
-        verify: bool = False,
-    ) -> None:
-        """Seal and save; with *verify*, what was written is opened before it replaces the old."""
-        data = envelope.seal(
-            header, payload, vault_key, content_key=os.urandom(32), iv=os.urandom(12)
-        )
-
-        def check(read_back: bytes) -> None:
-            with self._located():
-                envelope.open_payload(envelope.parse(read_back), self._opener.reopen(read_back))
-
-        stored = writer.save(data, verify=check if verify else None)
-        self._state = _State(stored, envelope.parse(data), vault_key, payload)
-
-    @contextmanager
-    def _located(self) -> Iterator[None]:
-        """Give errors of the format, which knows no paths, the path of this vault."""
-        try:
-            yield
-        except VaultError as error:
-            if error.path is None:
-                error.path = self.path
-                error.args = (f"{self.path}: {error}",)
-            raise
-
-
-class AccountLock:
-    """The login lock of one account of a vault. Taking it never blocks."""
-
-    __slots__ = ("_identify", "_lock", "_lock_of")
-
-    def __init__(
-        self, identify: Callable[[], tuple[bytes, bytes]], lock_of: Callable[[bytes], LoginLock]
-    ) -> None:
-        self._identify = identify
-        self._lock_of = lock_of
-        self._lock: LoginLock | None = None
-
-    def try_acquire(self) -> bool:
-        """Take the lock if it is free.
-
-        Its name is an HMAC under the vault key: a vault that was re-keyed in between would
-        give two processes two locks, so the vault's id is looked at again.
-        """
-        vault_id, tag = self._identify()
-        self._lock = lock = self._lock_of(tag)
-        if not lock.try_acquire():
-            return False
-        same = False
-        try:
-            same = self._identify()[0] == vault_id
-        finally:
-            if not same:
-                lock.release()
-        return same
-
-    def holder(self) -> str | None:
-        """Who holds the lock, where that can be told."""
-        return self._lock.holder() if self._lock is not None else None
-
-    def release(self) -> None:
-        if self._lock is not None:
-            self._lock.release()
-
-
-def open_store(path_or_store: str | os.PathLike[str] | Store) -> Store:
-    """The store for a path or a URL; a store is handed through."""
-    if isinstance(path_or_store, (str, os.PathLike)):
-        from interpal.vault.stores.file import FileStore
-
-        return FileStore(path_or_store)
-    return path_or_store
-
-
-def _same_key(one: Header, other: Header) -> bool:
-    return one.id == other.id and one.commitment == other.commitment
-
-
-def _epoch_now() -> int:
-    return max(0, min(int(time.time()), MAX_TIME))

@@ -17,9 +17,9 @@ _LINK = re.compile(r"(?<!!)\[(?:[^\[\]]|\[[^\]]*\])*\]\(([^)\s]+)\)")
 
 
 class Block(NamedTuple):
-    """A fenced block: its language, its text, its first line in the page, and what is hidden beside it.
+    """A fenced block, and the line of the page that its text begins on.
 
-    `directives` are the comments that belong to it, `<!-- name: value -->`, by name.
+    `directives` are the hidden comments that belong to it, `<!-- name: value -->`, by name.
     """
 
     language: str

@@ -4,7 +4,8 @@ A `python` block runs in the page's one namespace, where `await` may stand at to
 `console` block every line that starts with `$ ` is run by bash (`> ` goes on with it), and the
 lines below it are what it prints. In both, `…` stands for anything and a date or
 time for any other one. There is a sandbox, an
-empty home and an empty working directory. Hidden comments before a block say more:
+empty home, shown as /home/you, and an empty
+working directory, shown as /home/you/bot. Hidden comments before a block say more:
 
     <!-- setup: code -->        Python that runs first (`sandbox`, the running Sandbox, is there)
     <!-- raises: Name -->       the error that ends the block
@@ -43,12 +44,33 @@ class PageError(Exception):
     """A block does not do what the page says."""
 
 
+_ANY = {
+    "…": ".*?",
+    "date": r"\d{4}-\d\d-\d\d",
+    "time": r"\d\d:\d\d:\d\d(?:\.\d{6})?",
+    "minute": r"\d\d [A-Z][a-z]{2} \d\d:\d\d",
+}
+_VARYING = re.compile("(…)|({date})|({time})|({minute})".format(**_ANY))
+
+
 def matches(expected: str, printed: str) -> bool:
     """Whether *printed* is as *expected* says: `…` is anything, a date or time any other one."""
-    pattern = re.escape(expected.strip()).replace("…", ".*?")
-    pattern = re.sub(r"\d{4}\\-\d\d\\-\d\d", r"\\d{4}-\\d\\d-\\d\\d", pattern)
-    pattern = re.sub(r"\d\d:\d\d:\d\d(?:\\\.\d{6})?", r"\\d\\d:\\d\\d:\\d\\d(?:\.\\d{6})?", pattern)
+    parts = []
+    at = 0
+    expected = expected.strip()
+    for found in _VARYING.finditer(expected):
+        kind = [*_ANY.values()][(found.lastindex or 1) - 1]
+        parts += [re.escape(expected[at : found.start()]), kind]
+        at = found.end()
+    pattern = "".join([*parts, re.escape(expected[at:])])
     return re.fullmatch(pattern, printed.strip(), re.DOTALL) is not None
+
+
+def as_shown(printed: str) -> str:
+    """What was printed, as if you had run it in /home/you/bot."""
+    printed = printed.replace(os.getcwd(), "/home/you/bot")
+    printed = printed.replace(os.environ["HOME"], "/home/you")
+    return re.sub(r"(?m)^(Owner +)\S+$", r"\1you", printed)
 
 
 def run_python(code: str, name: str, line: int, names: dict[str, Any]) -> None:
@@ -76,7 +98,7 @@ def run_python_block(block: Block, name: str, names: dict[str, Any]) -> str:
         else:
             if expected_error:
                 raise PageError(f"line {block.line}: did not raise {expected_error}")
-    return printed.getvalue()
+    return as_shown(printed.getvalue())
 
 
 def run_console_block(block: Block) -> None:
@@ -94,7 +116,7 @@ def run_console_block(block: Block) -> None:
         )
         is_last = number == len(commands)
         code = int(block.directives.get("exit", "0")) if is_last else 0
-        printed = done.stdout + done.stderr
+        printed = as_shown(done.stdout + done.stderr)
         if done.returncode != code:
             raise PageError(f"line {block.line}: `{first}` exits {done.returncode}:\n{printed}")
         if expected.strip() and not matches(expected, printed):

@@ -42,7 +42,7 @@ def test_every_page_of_the_docs_is_reached_from_the_readme() -> None:
             if target.suffix == ".md" and target.exists() and target not in reached:
                 reached.add(target)
                 waiting.append(target)
-    assert set(PAGES) <= reached
+    assert {page for page in PAGES if ROOT / "docs" in page.parents} <= reached
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -56,7 +56,15 @@ def test_a_secret_inside_a_header_inside_a_slot_is_found() -> None:
     slot = f"{wrap({'kid': 'slot-1', 'note': 'maple_ink'})}.AAAA.BBBB.CCCC.DDDD"
     text = json.dumps({"protected": wrap({"vault": {"slots": [slot]}}), "iv": "AAAAAAAAAAAAAAAA"})
     assert "maple_ink" not in text
-    assert any(form in layer for layer in demo.layers(text) for form in demo.forms("maple_ink"))
+    assert any(
+        form in layer for layer in demo.layers(text.encode()) for form in demo.forms("maple_ink")
+    )
+
+
+@given(noise=st.binary(min_size=12, max_size=200))
+def test_whatever_a_ciphertext_decodes_to_is_searched(noise: bytes) -> None:
+    encoded = base64.urlsafe_b64encode(b"{" + noise).rstrip(b"=")
+    assert b"{" + noise in list(demo.layers(encoded))
 
 
 def test_a_promise_that_is_not_kept_ends_the_demo(capsys: pytest.CaptureFixture[str]) -> None:

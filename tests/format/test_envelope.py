@@ -198,7 +198,7 @@ def seal_record(record: dict[str, Any], **change: Any) -> bytes:
         "content_key": os.urandom(32),
         "iv": os.urandom(12),
     }
-    return envelope.seal_record(record, SMALL.vault_key, **{**arguments, **change})
+    return envelope.seal_record("maple_ink", record, SMALL.vault_key, **{**arguments, **change})
 
 
 def open_record(data: bytes, **change: Any) -> envelope.RecordEnvelope:
@@ -211,7 +211,7 @@ def open_record(data: bytes, **change: Any) -> envelope.RecordEnvelope:
 
 def test_a_record_kept_apart_comes_back_with_its_generation() -> None:
     opened = open_record(seal_record({"a": [1, None, 0.5, "\u00e9"]}))
-    assert opened == (3, {"a": [1, None, 0.5, "\u00e9"]})
+    assert opened == (3, "maple_ink", {"a": [1, None, 0.5, "\u00e9"]})
     assert "\u00e9" not in repr(opened)
 
 
@@ -234,7 +234,16 @@ def test_a_record_with_any_character_changed_is_refused() -> None:
 
 def test_a_record_that_is_no_record_is_corrupt() -> None:
     protected = seal_record({}).split(b".")[0].decode()
-    for content in (b"", b"[]", b'{"a":1,"a":1}', b'{"a":9007199254740993}'):
+    one = b'{"records":{"maple_ink":%s}}'
+    for content in (
+        b"",
+        b"[]",
+        b'{"records":{}}',
+        b'{"records":{"a":{},"b":{}}}',
+        one % b"[]",
+        one % b'{"a":1,"a":1}',
+        one % b'{"a":9007199254740993}',
+    ):
         sealed = jwe.seal(
             protected, content, SMALL.vault_key, content_key=os.urandom(32), iv=bytes(12)
         )

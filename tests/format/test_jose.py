@@ -64,6 +64,7 @@ def test_jwcrypto_opens_our_vault_with_a_passphrase(small: SmallVault) -> None:
 
 def test_jwcrypto_opens_a_record_kept_apart(small: SmallVault) -> None:
     data = envelope.seal_record(
+        "maple_ink",
         {"a": "\u00e9"},
         small.vault_key,
         vault_id=small.header.id,
@@ -72,7 +73,9 @@ def test_jwcrypto_opens_a_record_kept_apart(small: SmallVault) -> None:
         content_key=os.urandom(32),
         iv=os.urandom(12),
     )
-    assert json.loads(open_with_jose(data.decode(), oct_key(small.vault_key))) == {"a": "\u00e9"}
+    assert json.loads(open_with_jose(data.decode(), oct_key(small.vault_key))) == {
+        "records": {"maple_ink": {"a": "\u00e9"}}
+    }
 
 
 def sealed_by_jose(

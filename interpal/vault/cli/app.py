@@ -8,10 +8,11 @@ import sys
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
+from click.shell_completion import shell_complete
 
 from interpal._version import __version__
 from interpal.exceptions import InterpalException
-from interpal.vault.cli import errors, output
+from interpal.vault.cli import core, errors, output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound="Callable[..., Any]")
 
 DEFAULT_FILE = ".interpals_session.json"
+_COMPLETE = "_INTERPAL_VAULT_COMPLETE"
 
 HELP = """Sessions in an encrypted vault: make one, look into it, look after its keys.
 
@@ -31,32 +33,33 @@ ever typed into the command itself.
 
 \b
 First steps:
-  interpal-vault init                      make a vault; its key is your key file
-  interpal-vault init --passphrase         the same, for a passphrase
-  interpal-vault import old_session.json   take in a plain file of interpal 1.x
-  interpal-vault inspect                   what is in it, and how long it lasts
-  interpal-vault doctor                    what could be safer, and how
+  interpal-vault init                     make a vault; your key file opens it
+  interpal-vault init --passphrase        the same, for a passphrase
+  interpal-vault import old_session.json  take in a plain file of interpal 1.x
+  interpal-vault inspect                  what is in it, and how long it lasts
+  interpal-vault doctor                   what could be safer, and how
 
 \b
 Keys:
-  interpal-vault passwd                    change the passphrase
-  interpal-vault slot add --kid laptop     one more passphrase for the same vault
-  interpal-vault rotate                    a new vault key: what is revoked stays out
+  interpal-vault passwd                   change the passphrase
+  interpal-vault slot add --kid laptop    one more passphrase for the vault
+  interpal-vault rotate                   a new vault key, after a revocation
 
 \b
 Back up, and restore:
-  interpal-vault export -o backup.json     an encrypted copy, for a passphrase of its own
-  interpal-vault verify backup.json        the copy can be read, all of it
-  interpal-vault import backup.json        put its accounts back
+  interpal-vault export -o backup.json    an encrypted copy, new passphrase
+  interpal-vault verify backup.json       the copy can be read, all of it
+  interpal-vault import backup.json       put its accounts back
 
 `interpal-vault VERB --help` tells more, with an example each.
 """
 
 EPILOG = """\b
-Exit codes: 0 ok, 1 doctor found something, or a question was answered no,
-64 usage, 65 damaged or no vault, 66 not found, 69 no answer from the source
-of the key, 70 internal, 73 exists, 74 I/O, 75 locked, 76 other version,
-77 wrong key, 78 no key, or ambiguous or insecure configuration, 130 interrupted.
+Exit codes: 0 ok, 1 doctor found something or a question was answered no,
+64 usage, 65 damaged or no vault, 66 not found, 69 the source of the key
+gives none, 70 internal, 73 exists, 74 I/O, 75 locked, 76 other version,
+77 wrong key, 78 no key, or ambiguous or insecure configuration,
+130 interrupted.
 
 \b
 Completion: eval "$(_INTERPAL_VAULT_COMPLETE=bash_source interpal-vault)"
@@ -115,11 +118,12 @@ def profile_option(function: F) -> F:
 
 def main() -> NoReturn:
     """Run the program on `sys.argv` and end the process."""
+    core.forbid()
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()
     except OSError:
-        code = code or errors.IO
+        code = code or _unread()
     sys.exit(code)
 
 
@@ -139,17 +143,24 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _invoke(arguments: Sequence[str], *, as_json: bool) -> int:
+    # Not `cli.main`: it has its own exit codes for a closed pipe and for Ctrl-C.
+    completion = os.environ.get(_COMPLETE)
+    if completion:
+        return shell_complete(cli, {}, output.PROGRAM, _COMPLETE, completion)
     error: BaseException
     try:
-        result = cli.main(list(arguments), prog_name=output.PROGRAM, standalone_mode=False)
+        with cli.make_context(output.PROGRAM, list(arguments)) as context:
+            result = cli.invoke(context)
         sys.stdout.flush()
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else errors.OK
+    except click.exceptions.Exit as end:
+        return end.exit_code
     except BrokenPipeError:
-        # Who reads us has had enough. What is left in the buffer must not raise again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return errors.IO
-    except (InterpalException, click.ClickException, click.Abort, KeyboardInterrupt) as reason:
+        return _unread()
+    except KeyboardInterrupt as reason:
+        if sys.stderr.isatty():
+            output.say("")  # what comes next begins after ^C, on a line of its own
+        error = reason
+    except (InterpalException, click.ClickException, click.Abort) as reason:
         error = reason
     except Exception as reason:  # noqa: BLE001  (the outermost edge: a person gets a sentence)
         error = reason
@@ -157,7 +168,15 @@ def _invoke(arguments: Sequence[str], *, as_json: bool) -> int:
         return result if isinstance(result, int) else errors.OK
     failure = errors.failure_of(error)
     output.fail(failure, as_json=as_json)
+    if isinstance(error, OSError):
+        _unread()
     return failure.exit_code
+
+
+def _unread() -> int:
+    """Nobody takes the output any more; what is in the buffer must not raise again at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return errors.IO
 
 
 def _before_dashes(arguments: Sequence[str]) -> Sequence[str]:

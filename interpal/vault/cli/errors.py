@@ -38,7 +38,7 @@ class Failure(NamedTuple):
     path: str | None = None
 
 
-class NotFound(e.VaultError):  # noqa: N818
+class NotFound(e.VaultError):
     """An account, a slot or a file that was named is not there."""
 
     def __init__(self, code: str, message: str, *, path: str | None = None) -> None:
@@ -46,11 +46,11 @@ class NotFound(e.VaultError):  # noqa: N818
         self.code = code
 
 
-class Declined(e.InterpalException):  # noqa: N818
+class Declined(e.InterpalException):
     """A question was answered with no."""
 
 
-class Refused(e.VaultError):  # noqa: N818
+class Refused(e.VaultError):
     """What was asked for would put a secret where others can read it."""
 
 
@@ -91,8 +91,6 @@ def failure_of(error: BaseException) -> Failure:
         return Failure("interrupted", INTERRUPTED, "interrupted")
     if isinstance(error, click.ClickException):
         return Failure("usage", USAGE, error.format_message())
-    if isinstance(error, EOFError):
-        return Failure("key-required", CONFIGURATION, "the terminal gave no answer")
     if isinstance(error, OSError):
         return Failure("io", IO, f"cannot go on: {error.strerror or type(error).__name__}")
     if isinstance(error, MemoryError):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _STATE_STYLES = {"valid": "green", "ends soon": "yellow", "expired": "red"}
 
 
-@cli.command("inspect")
+@cli.command("inspect", short_help="Show what a vault is and, with its key, what is in it.")
 @click.argument("vault", metavar="[FILE]", required=False, type=click.Path())
 @file_option
 @json_option
@@ -86,14 +86,14 @@ def inspect_verb(
 
 def _open_as_read(store: FileStore, stored: Stored, found: Report) -> Vault | None:
     """The vault over the very bytes that are shown; None where there is no key at hand."""
-    strict = store.load()  # now with every check of a vault that is to be trusted
-    if strict is None:
-        raise errors.no_vault(store.location)
     passphrases = any(slot.kind == "passphrase" for slot in found.slots)
-    return opening.open_bytes(store.location, stored, passphrases=passphrases, lenient=True)
+    vault = opening.peek_bytes(store.location, stored, passphrases=passphrases)
+    if vault is not None:
+        store.load()  # with every check of a vault that is to be trusted
+    return vault
 
 
-@cli.command("list")
+@cli.command("list", short_help="List the accounts and how long they last.")
 @file_option
 @json_option
 def list_verb(path: str, as_json: bool) -> None:
@@ -113,7 +113,7 @@ def list_verb(path: str, as_json: bool) -> None:
         put_accounts(accounts, now)
 
 
-@cli.command("verify")
+@cli.command("verify", short_help="Authenticate everything in one vault, or in many.")
 @click.argument("vaults", metavar="[FILES]...", nargs=-1, type=click.Path())
 @file_option
 @json_option
@@ -185,7 +185,7 @@ def _accounts_json(accounts: list[Account], now: datetime) -> list[dict[str, Any
 def put_accounts(accounts: list[Account], now: datetime) -> None:
     """The table of the accounts, 80 columns for names of up to 20."""
     if not accounts:
-        output.put("No account in it yet.")
+        output.say("There is no account in it yet.")
         return
     rows: list[list[Cell | str]] = []
     for account in accounts:
@@ -263,7 +263,9 @@ def _cost(kdf: KdfParameters | None) -> Cell:
         return Cell("-")
     memory, passes, lanes = kdf
     amount = f"{memory // 1024} MiB" if memory % 1024 == 0 else f"{memory} KiB"
-    words = f"{amount}, {passes} {'pass' if passes == 1 else 'passes'}, {output.plural(lanes, 'lane')}"
+    words = (
+        f"{amount}, {passes} {'pass' if passes == 1 else 'passes'}, {output.plural(lanes, 'lane')}"
+    )
     return Cell(f"{words} (weak)", "red") if kdf.is_weak else Cell(words)
 
 

@@ -6,6 +6,7 @@ import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from interpal._secret import Secret
 from interpal.exceptions import (
     KeyRequiredError,
     ValidationError,
@@ -13,10 +14,9 @@ from interpal.exceptions import (
     VaultFormatError,
     WrongKeyError,
 )
-from interpal.vault import keys, report
+from interpal.vault import environment, keys, report
 from interpal.vault.cli import errors
-from interpal.vault.cli.terminal import TRIES, Terminal
-from interpal.vault.keys import KeySource
+from interpal.vault.cli.terminal import TRIES, NoAnswerError, Terminal
 from interpal.vault.stores import Stored
 from interpal.vault.stores.file import FileStore
 from interpal.vault.vault import Vault
@@ -24,7 +24,8 @@ from interpal.vault.vault import Vault
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from interpal.vault.slots import KdfParameters, Slot
+    from interpal.vault.keys import KeySource
+    from interpal.vault.slots import KdfParameters
     from interpal.vault.stores import LoginLock, Writer
 
 WOULD_DO = (
@@ -81,7 +82,8 @@ def open_vault(path: str, *, typed: list[str] | None = None) -> Vault:
     """The vault at *path*, all of it authenticated.
 
     *typed* are passphrases that the person has typed for other vaults of this run; they are
-    tried before a question is asked, and its answer is added. Raises the errors of `Vault.open`; those of keys say what would do.
+    tried before a question is asked, and its answer is added. Raises the errors of
+    `Vault.open`; those of keys say what would do.
     """
     store = FileStore(path)
     if store.details() is None:
@@ -100,9 +102,9 @@ def open_vault(path: str, *, typed: list[str] | None = None) -> Vault:
             raise
         if not _takes_passphrase(store):
             raise _explained(error, store.location) from None
-        for passphrase in typed or ():
-            with suppress(WrongKeyError):
-                return start(keys.passphrase_argument(passphrase, "prompt"))
+        opened = _with_typed(start, typed)
+        if opened is not None:
+            return opened
         with _asking(error, store.location) as terminal:
             return ask_and_start(terminal, store.location, start, typed=typed)
 
@@ -119,12 +121,30 @@ def _start(vault: Vault) -> None:
         raise VaultFormatError(f"{vault.path}: {what}", path=vault.path) from None
 
 
+def peek_bytes(location: str, stored: Stored, *, passphrases: bool) -> Vault | None:
+    """As `open_bytes`, to look only: None where no key is at hand, or Enter was pressed."""
+    try:
+        return open_bytes(location, stored, passphrases=passphrases, skip=True)
+    except _NoKeyError:
+        return None
+
+
+class _NoKeyError(KeyRequiredError):
+    """There is none, and nobody to ask, or the person did not want to say it."""
+
+
 def open_bytes(
-    location: str, stored: Stored, *, passphrases: bool, lenient: bool = False
-) -> Vault | None:
+    location: str,
+    stored: Stored,
+    *,
+    passphrases: bool = True,
+    skip: bool = False,
+    typed: list[str] | None = None,
+) -> Vault:
     """A vault over bytes that were read already; writing to it changes them in memory only.
 
-    With *lenient*, None where there is no key at hand, and the person may press Enter.
+    *passphrases* tells whether one could open it, so that asking makes sense; *skip*, whether
+    the person is told that Enter does too. Raises `KeyRequiredError` where there is no key.
     """
 
     def start(source: KeySource) -> Vault:
@@ -138,18 +158,21 @@ def open_bytes(
     except (KeyRequiredError, WrongKeyError) as error:
         if not is_default(source):
             raise
+        opened = _with_typed(start, typed)
+        if opened is not None:
+            return opened
         terminal = Terminal.open() if passphrases else None
         if terminal is None:
-            if lenient and isinstance(error, KeyRequiredError):
-                return None
             raise _explained(error, location) from None
     with terminal:
-        try:
-            return ask_and_start(terminal, location, start, skip=lenient)
-        except KeyRequiredError:
-            if lenient:
-                return None
-            raise
+        return ask_and_start(terminal, location, start, skip=skip, typed=typed)
+
+
+def _with_typed(start: Callable[[KeySource], Vault], typed: list[str] | None) -> Vault | None:
+    for passphrase in typed or ():
+        with suppress(WrongKeyError, KeyRequiredError):
+            return start(keys.passphrase_argument(passphrase, "prompt"))
+    return None
 
 
 def ask_and_start(
@@ -165,7 +188,7 @@ def ask_and_start(
     for left in reversed(range(TRIES)):
         passphrase = terminal.ask_passphrase(f"Passphrase for {location}{hint}: ")
         if passphrase is None:
-            raise KeyRequiredError(f"{location}: no passphrase was given", path=location)
+            raise _NoKeyError(f"{location}: no passphrase was given", path=location)
         try:
             vault = start(keys.passphrase_argument(passphrase, "prompt"))
         except WrongKeyError:
@@ -224,7 +247,7 @@ def confirm(question: str, *, yes: bool, only_if_asked: bool = False) -> None:
     with terminal:
         try:
             answer = terminal.ask(f"{question} [y/N] ")
-        except EOFError:
+        except NoAnswerError:
             answer = ""
     if answer.lower() not in ("y", "yes"):
         raise errors.Declined("nothing was changed")
@@ -233,11 +256,6 @@ def confirm(question: str, *, yes: bool, only_if_asked: bool = False) -> None:
 def is_default(source: KeySource) -> bool:
     """Whether this is the user's key file, which is tried where nothing was said."""
     return source.name == f"key file {keys.default_key_path()}"
-
-
-def opened_slot(vault: Vault) -> Slot:
-    """The slot that opened the vault."""
-    return vault.opened_slot
 
 
 def profile(name: str | None) -> KdfParameters | None:
@@ -280,6 +298,17 @@ def _explained(error: VaultError, location: str) -> VaultError:
         what = f"it opens with a passphrase, and only the key file {path} is at hand"
     else:
         what = "no key is at hand"
-    return type(error)(
-        f"{location}: {what}, and there is no terminal to ask; {WOULD_DO}", path=location
-    )
+    kind = WrongKeyError if isinstance(error, WrongKeyError) else _NoKeyError
+    return kind(f"{location}: {what}, and there is no terminal to ask; {WOULD_DO}", path=location)
+
+
+def key_from_file(path: str) -> Secret:
+    """The raw key in a file (DESIGN.md section 4, the rules for key files)."""
+    return environment.key_in_file(Secret(os.fsencode(path)), "key file")
+
+
+def secret_from_file(path: str, kind: str) -> str | Secret:
+    """The passphrase (text) or the raw key (bytes) in a file."""
+    if kind == "key":
+        return key_from_file(path)
+    return environment.passphrase_in_file(Secret(os.fsencode(path)), "passphrase file").text

@@ -1,4 +1,4 @@
-"""Everything that is printed: data to stdout, messages to stderr, and nothing that steers a terminal.
+"""Everything that is printed: data to stdout, messages to stderr, and no control characters.
 
 A terminal gets tables with lines and colours (rich), a pipe the same columns in plain text.
 """
@@ -14,14 +14,12 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
-from rich import box
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
-from rich.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from types import ModuleType
+
+    from rich.progress import Progress
 
     from interpal.vault.cli.errors import Failure
 
@@ -52,7 +50,9 @@ def clean(text: str) -> str:
 def _one_line(message: str) -> str:
     """A message of ours, in which names were cleaned: what is left that steers is escaped."""
     return "".join(
-        c if c.isprintable() or c == "\n" else c.encode("unicode_escape", "backslashreplace").decode()
+        c
+        if c.isprintable() or c == "\n"
+        else c.encode("unicode_escape", "backslashreplace").decode()
         for c in message
     )
 
@@ -95,58 +95,58 @@ def on_terminal() -> bool:
     return sys.stdout.isatty()
 
 
-def _console() -> Console:
-    return Console(
-        force_terminal=on_terminal(), highlight=False, markup=False, emoji=False, soft_wrap=False
-    )
-
-
 def put_table(titles: Sequence[str], rows: Sequence[Sequence[Cell | str]]) -> None:
     """Columns with titles. A terminal cuts nothing off: what is too wide is folded."""
-    cells = [[cell if isinstance(cell, Cell) else Cell(cell) for cell in row] for row in rows]
-    if not on_terminal():
-        for line in _plain_lines([[Cell(title) for title in titles], *cells]):
-            put(line)
-        return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
-    for title in titles:
-        table.add_column(title, overflow="fold")
-    for row in cells:
-        table.add_row(*(Text(cell.text, style=cell.style) for cell in row))
-    _console().print(table)
+    cells = [[as_cell(cell) for cell in row] for row in rows]
+    if on_terminal():
+        _screen().table(titles, cells)
+    else:
+        _put_lines([[Cell(title) for title in titles], *cells])
 
 
 def put_facts(facts: Sequence[tuple[str, Cell | str]]) -> None:
     """Names and values, one a line."""
-    cells = [
-        [Cell(name, "dim"), value if isinstance(value, Cell) else Cell(value)]
-        for name, value in facts
-    ]
-    if not on_terminal():
-        for line in _plain_lines(cells):
-            put(line)
-        return
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for row in cells:
-        table.add_row(*(Text(cell.text, style=cell.style) for cell in row))
-    _console().print(table)
+    cells = [[Cell(name, "dim"), as_cell(value)] for name, value in facts]
+    if on_terminal():
+        _screen().grid(cells)
+    else:
+        _put_lines(cells)
+
+
+def put_finding(label: Cell, path: str, message: str, remedy: str) -> None:
+    """Something that was found: where, what, and what to do."""
+    if on_terminal():
+        _screen().finding(label, path, message, remedy, arrow="\u2192" if _draws() else "->")
+    else:
+        put(f"{label.text}: {path}: {message}")
+        put(f"    {remedy}")
 
 
 def put_title(text: str) -> None:
     """What comes next."""
     if on_terminal():
-        _console().print(Text(text, style="bold"))
+        _screen().title(text)
     else:
         put(text)
 
 
-def _plain_lines(rows: Sequence[Sequence[Cell]]) -> Iterator[str]:
+def as_cell(value: Cell | str) -> Cell:
+    """A text without a style as a cell."""
+    return value if isinstance(value, Cell) else Cell(value)
+
+
+def _screen() -> ModuleType:
+    # A pipe, `exec` above all, does not wait for what only a terminal needs.
+    from interpal.vault.cli import screen
+
+    return screen
+
+
+def _put_lines(rows: Sequence[Sequence[Cell]]) -> None:
     widths = [max(len(cell.text) for cell in column) for column in zip(*rows, strict=True)]
     for row in rows:
         line = "  ".join(cell.text.ljust(width) for cell, width in zip(row, widths, strict=True))
-        yield line.rstrip()
+        put(line.rstrip())
 
 
 # Times, sizes and bars in words.
@@ -246,20 +246,12 @@ class Step:
         self._bar: Progress | None = None
 
     def __call__(self) -> None:
+        """One more is done."""
         self._done += 1
         if self._bar is None:
             if not sys.stderr.isatty() or monotonic() - self._begin < 1:
                 return
-            self._bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(bar_width=30),
-                MofNCompleteColumn(),
-                TimeRemainingColumn(),
-                console=Console(stderr=True, highlight=False),
-                transient=True,
-            )
-            self._bar.add_task(self._what, total=self._total)
-            self._bar.start()
+            self._bar = _screen().bar(self._what, self._total)
         self._bar.update(self._bar.task_ids[0], completed=self._done)
 
     def stop(self) -> None:

@@ -10,7 +10,7 @@ import click
 
 from interpal.exceptions import VaultCorruptError
 from interpal.vault import report
-from interpal.vault.cli import errors, opening, output
+from interpal.vault.cli import core, errors, opening, output
 from interpal.vault.cli.accounts import name_of
 from interpal.vault.cli.app import cli, file_option
 from interpal.vault.cli.output import clean
@@ -26,9 +26,7 @@ _MEMBERS = {
 _PRIVATE = "INTERPALS_VAULT_"
 
 
-@cli.command(
-    "exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
-)
+@cli.command("exec", context_settings={"allow_interspersed_args": False})
 @file_option
 @click.option("--user", metavar="NAME", help="Whose session, where there are several.")
 @click.argument("command", metavar="-- CMD [ARGS]...", nargs=-1, required=True)
@@ -94,4 +92,5 @@ def _become(command: tuple[str, ...], environment: dict[str, str]) -> NoReturn:
     # Python ignores these for itself, and a program that is started would inherit that.
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
-    os.execvpe(command[0], command, environment)
+    core.allow_again()
+    os.execvpe(command[0], command, environment)  # noqa: S606  (what the verb is for)

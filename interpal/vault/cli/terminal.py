@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NoReturn
 
 from interpal._secret import Secret
-from interpal.exceptions import ValidationError
+from interpal.exceptions import KeyRequiredError, ValidationError
 from interpal.vault.slots import normalise_passphrase
 
 if TYPE_CHECKING:
@@ -26,6 +26,10 @@ class _Stopped(BaseException):
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.number = number
+
+
+class NoAnswerError(KeyRequiredError):
+    """The terminal has no more input: it was closed, or Ctrl-D was pressed."""
 
 
 class Terminal:
@@ -54,12 +58,12 @@ class Terminal:
         self._write(f"{message}\n")
 
     def ask(self, question: str) -> str:
-        """A line of text, without what stands around it. `EOFError` where input has ended."""
+        """A line of text, without what stands around it. `NoAnswerError` where input has ended."""
         self._write(question)
         return self._line().decode("utf-8", "replace").strip()
 
     def ask_secret(self, question: str) -> Secret:
-        """The bytes of a line that is not shown, and may be empty. `EOFError` at the end."""
+        """The bytes of a line that is not shown, and may be empty. Raises `NoAnswerError`."""
         with self._without_echo():
             self._write(question)
             try:
@@ -112,7 +116,7 @@ class Terminal:
         while not line.endswith(b"\n"):
             piece = os.read(self._fd, 4096)
             if not piece:
-                raise EOFError
+                raise NoAnswerError("the terminal gave no answer; nothing was changed")
             line = Secret(line + piece)
             if len(line) > _LINE_LIMIT:
                 raise ValidationError("the line is too long")

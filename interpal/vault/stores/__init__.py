@@ -2,7 +2,8 @@
 
 A store sees ciphertext, HMAC'd names, generations and times, and nothing else. `FileStore`
 keeps one envelope that holds every record; a `RecordStore` keeps the vault itself (the root)
-without records, and an envelope for each of them (FORMAT.md section 7).
+without records, and an envelope for each of them (FORMAT.md section 7). A generation and an
+expiry stand beside each envelope in clear, for the store to compare and to drop by.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
+
+    from typing_extensions import TypeIs
 
 
 class Stored(NamedTuple):
@@ -31,12 +34,15 @@ class Stored(NamedTuple):
 class LoginLock(Protocol):
     """The lock that lets one process at a time log in to an account. Taking it never blocks.
 
-    `fence` counts the holders of the lock so far, this one included, where a lock can be lost
-    to another holder while one lives (Redis); 0 where it cannot.
+    `fence` is larger with every holder where a lock can be lost to another holder while one
+    lives (Redis), and 0 where it cannot. A write that hands it to `commit` fails once the lock
+    has had a later holder.
     """
 
     @property
-    def fence(self) -> int: ...
+    def fence(self) -> int:
+        """What this hold of the lock counts, for `RecordWriter.commit`."""
+        ...
 
     def try_acquire(self) -> bool:
         """Take the lock if it is free. True if this object now holds it."""
@@ -81,8 +87,9 @@ class Writer(Protocol):
 class Store(Protocol):
     """A place for one vault.
 
-    Raises `VaultPermissionError`, `VaultIOError`, `LockTimeoutError` or
-    `StoreUnavailableError`, and no other error of its own.
+    Raises `VaultPermissionError`, `VaultIOError`, `LockTimeoutError`, `StaleWriteError` or
+    `StoreUnavailableError`, `VaultFormatError` and `VaultCorruptError` where the place itself
+    (a database) is none or is damaged, and no other error of its own.
     """
 
     @property
@@ -131,9 +138,52 @@ class Sealed(NamedTuple):
     tag: bytes
     data: bytes
 
+    def __repr__(self) -> str:
+        return f"<Sealed {self.tag.hex()[:8]}: {len(self.data)} bytes>"
+
+
+class Found(NamedTuple):
+    """What a `RecordStore` has for a name.
+
+    *current* tells whether the root is the vault that was asked for; where it is not, *data* is
+    None and says nothing: the vault was rotated, replaced or removed.
+    """
+
+    data: bytes | None
+    current: bool
+
+    def __repr__(self) -> str:
+        size = "nothing" if self.data is None else f"{len(self.data)} bytes"
+        return f"<Found: {size}, {'current' if self.current else 'of another vault'}>"
+
+
+Fence = tuple[bytes, int]
+"""The HMAC'd name of the account whose login lock is held, and the `fence` of the lock."""
+
 
 class RecordWriter(Writer, Protocol):
-    """What the holder of the write lock of a `RecordStore` may do."""
+    """What the holder of the write lock of a `RecordStore` may do: one change, then it is spent.
+
+    `save`, `remove`, `set_aside`, `commit` and `replace_all` are durable when they return, and
+    the lock may be free from then on. A lock that was lost meanwhile is a `StaleWriteError`.
+    """
+
+    def save(
+        self,
+        data: bytes,
+        *,
+        verify: Callable[[bytes], None] | None = None,
+        vault_id: bytes | None = None,
+    ) -> Stored:
+        """Put *data* in the place of the root, which is then the vault *vault_id* (16 bytes).
+
+        Without *vault_id* it stays the vault that it was. Records are left as they are.
+        """
+        ...
+
+    def remove(self) -> None:
+        """Take away the root and the records of its vault."""
+        ...
 
     def commit(
         self,
@@ -141,22 +191,23 @@ class RecordWriter(Writer, Protocol):
         changes: Sequence[Change],
         *,
         root: bytes | None = None,
-        fence: tuple[bytes, int] | None = None,
+        fence: Fence | None = None,
     ) -> None:
-        """Make all changes or none, durably; *root* replaces the root in the same step.
+        """Make all changes or none; *root* replaces the root in the same step.
 
         Raises `StaleWriteError` and changes nothing where the root is no longer the vault
         *vault_id*, a record has another generation than expected, the write lock was lost, or
-        the login lock of the account *fence* names (tag and count) has had a later holder.
+        the login lock that *fence* names has had a later holder.
         """
         ...
 
     def replace_all(
         self, root: bytes, *, old_id: bytes, new_id: bytes, records: Iterable[Change]
     ) -> None:
-        """Write a whole new set of records beside the old one, then swap the root, then drop the old.
+        """Write a new set of records beside the old one, swap the root, then drop the old set.
 
-        A rotation: while it lasts, writers and logins of others are held back. Raises
+        A rotation: while it lasts, writers and logins of others are held back; readers see the
+        old set. *records* is read as it is written, and its `expected` is not looked at. Raises
         `StaleWriteError` and leaves the old set where the root is no longer the vault *old_id*.
         """
         ...
@@ -168,14 +219,39 @@ class RecordStore(Store, Protocol):
     `load` and the `Writer`'s `load` and `save` concern the root.
     """
 
-    def load_record(self, vault_id: bytes, tag: bytes) -> bytes | None:
-        """One record, None where there is none."""
+    def load_record(self, vault_id: bytes, tag: bytes) -> Found:
+        """One record of the vault *vault_id*, and whether that is still the vault. No lock."""
         ...
 
     def load_records(self, vault_id: bytes) -> Iterator[Sealed]:
-        """All records, in no order, read in batches."""
+        """All records, in no order, read in batches and each once.
+
+        Not one moment in time: what is written meanwhile may or may not be seen. After a
+        rotation meanwhile some are missing: look at the root again afterwards.
+        """
+        ...
+
+    def commit(
+        self,
+        vault_id: bytes,
+        changes: Sequence[Change],
+        *,
+        root: bytes | None = None,
+        fence: Fence | None = None,
+        timeout: float,
+    ) -> None:
+        """`RecordWriter.commit` under a write lock of its own, in one step (one round trip).
+
+        Waits at most *timeout* seconds for another holder of the write lock
+        (`LockTimeoutError`), and raises `StaleWriteError` as there.
+        """
         ...
 
     def record_lock(self, timeout: float) -> AbstractContextManager[RecordWriter]:
         """`write_lock`, for what changes records."""
         ...
+
+
+def keeps_records(store: Store) -> TypeIs[RecordStore]:
+    """Whether *store* is a `RecordStore`."""
+    return hasattr(store, "load_record")

@@ -1,0 +1,55 @@
+"""Run the cases, print each figure as a ratio to its floor, and write results, table and plot."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks import plot, table
+from benchmarks.cases import FULL, QUICK, all_cases
+from benchmarks.children import ROOT, compile_package
+from benchmarks.result import Result, load, save
+
+PAGE = "cost.md"
+PLOT = "cost.svg"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    cases = all_cases()
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument(
+        "--quick", action="store_true", help="tiny counts, to see that all runs; nothing is written"
+    )
+    parser.add_argument("--only", nargs="+", metavar="NAME", choices=list(cases))
+    parser.add_argument("--results", type=Path, help="where the JSON goes (benchmarks/results)")
+    parser.add_argument("--docs", type=Path, help=f"the folder of {PAGE} and {PLOT} (docs)")
+    options = parser.parse_args(arguments)
+
+    results_folder, docs = options.results, options.docs
+    if not options.quick:
+        results_folder = results_folder or ROOT / "benchmarks" / "results"
+        docs = docs or ROOT / "docs"
+    compile_package()
+    found: dict[str, Result] = {}
+    for name in options.only or cases:
+        print(f"{name}:", flush=True)
+        with tempfile.TemporaryDirectory(prefix="interpal-bench-") as folder:
+            found[name] = cases[name](QUICK if options.quick else FULL, Path(folder))
+        print(table.plain(found[name]), flush=True)
+        if results_folder is not None:
+            save(found[name], results_folder)
+    if docs is not None and results_folder is not None:
+        # Of the cases that did not run now, the figures of their last run stay.
+        kept = [found.get(name) or load(results_folder, name) for name in cases]
+        results = [result for result in kept if result is not None]
+        table.put_into(docs / PAGE, results)
+        (docs / PLOT).write_text(plot.svg(results), encoding="utf-8")
+    missed = [row for result in found.values() for row in result.rows if row.reached is False]
+    print(f"{len(missed)} of the costs to reach are not reached" if missed else "all are reached")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+"""A vault in a file: open and read one account, change one durably, of one and of very many."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from benchmarks.cases import Scale
+from benchmarks.measure import interleave, timed
+from benchmarks.records import ACCOUNT, KEY, payload, vault_file
+from benchmarks.result import Result, Row
+from interpal.vault import Vault
+
+
+class Floor:
+    """The least that an encrypted file costs: AES-GCM and json, and the disk."""
+
+    def __init__(self, folder: Path, count: int, file_bytes: int) -> None:
+        self._folder = folder
+        self._cipher_key = bytes(32)
+        self._nonce = bytes(12)
+        sealed = AESGCM(self._cipher_key).encrypt(self._nonce, payload(count), None)
+        self._sealed = sealed
+        self._path = folder / f"floor-{count}"
+        self._path.write_bytes(sealed)
+        # What the disk gets is the vault's own size, base64 and header included.
+        self._file_bytes = bytes(file_bytes)
+
+    def read(self) -> dict[str, dict[str, object]]:
+        """Decrypt and parse what is in memory."""
+        data = AESGCM(self._cipher_key).decrypt(self._nonce, self._sealed, None)
+        found: dict[str, dict[str, object]] = json.loads(data)["records"]
+        return found
+
+    def read_file(self) -> None:
+        """Read a file, decrypt and parse."""
+        with open(self._path, "rb", buffering=0) as file:
+            sealed = file.read()
+        data = AESGCM(self._cipher_key).decrypt(self._nonce, sealed, None)
+        json.loads(data)
+
+    def write(self) -> None:
+        """write, fsync, rename, fsync of the folder."""
+        temporary = f"{self._path}.tmp"
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        os.write(fd, self._file_bytes)
+        os.fsync(fd)
+        os.close(fd)
+        os.replace(temporary, f"{self._path}.written")
+        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+        os.fsync(folder)
+        os.close(folder)
+
+    def update(self) -> None:
+        """Decrypt and parse, change one, dump and encrypt, and put it on the disk."""
+        found = self.read()
+        found[ACCOUNT]["note"] = "changed"
+        data = json.dumps({"records": found}, ensure_ascii=False, separators=(",", ":"))
+        AESGCM(self._cipher_key).encrypt(self._nonce, data.encode(), None)
+        self.write()
+
+    def read_and_write(self) -> None:
+        """Decrypt and parse, and put bytes of the same number on the disk."""
+        self.read()
+        self.write()
+
+
+def run(scale: Scale, folder: Path) -> Result:
+    rows = [row for count in (1, scale.many) for row in _rows(scale, folder, count)]
+    return Result("file", rows, {"record_bytes": len(payload(1)), "many": scale.many})
+
+
+def _rows(scale: Scale, folder: Path, count: int) -> list[Row]:
+    few = count == 1
+    path = vault_file(folder, count)
+    floor = Floor(folder, count, path.stat().st_size)
+    repeat, rounds = (20, scale.calls) if few else (1, max(2, scale.calls // 3))
+    name = f"{count:,}"
+
+    def open_and_read() -> None:
+        with Vault.open(path, key=KEY) as vault:
+            vault[ACCOUNT]
+
+    vault = Vault.open(path, key=KEY)
+    serial = iter(range(10**9))
+
+    def update() -> None:
+        with vault.transaction() as records:
+            records[ACCOUNT]["note"] = f"{next(serial):09d}"
+
+    read = interleave(
+        {
+            "ours": timed(open_and_read, repeat),
+            "memory": timed(floor.read, repeat),
+            "file": timed(floor.read_file, repeat),
+            "again": timed(lambda: vault[ACCOUNT], repeat),
+        },
+        rounds,
+    )
+    change = interleave(
+        {
+            "ours": timed(update),
+            "both": timed(floor.update),
+            "read": timed(floor.read_and_write),
+            "disk": timed(floor.write),
+        },
+        scale.calls if few else rounds,
+    )
+    vault.close()
+    what, saved = f"file, raw key: open and read one of {name}", f"file: change one of {name}"
+    return [
+        Row(
+            what=what,
+            against="AES-GCM + json of the same bytes, in memory",
+            ours=read["ours"],
+            floor=read["memory"],
+            at_most=4 if few else 1.5,
+        ),
+        Row(what, "the same, read from a file", read["ours"], read["file"]),
+        Row(
+            what=f"file: read one of {name} again, vault open",
+            against="AES-GCM + json of the same bytes, in memory",
+            ours=read["again"],
+            floor=read["memory"],
+        ),
+        Row(
+            what=saved,
+            against="AES-GCM + json both ways, write + fsync + rename + fsync",
+            ours=change["ours"],
+            floor=change["both"],
+            at_most=1.5,
+        ),
+        Row(saved, "the same with the reading half alone", change["ours"], change["read"]),
+        Row(saved, "write + fsync + rename + fsync alone", change["ours"], change["disk"]),
+    ]

@@ -1,0 +1,118 @@
+"""The verb `doctor`: what could be safer, and how."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from interpal.exceptions import VaultError
+from interpal.vault import doctor
+from interpal.vault.cli import errors, output
+from interpal.vault.cli.app import cli, file_option, json_option
+from interpal.vault.cli.output import Cell
+from interpal.vault.stores.file import FileStore
+
+if TYPE_CHECKING:
+    from interpal.vault.surroundings import Finding
+
+_GIT_SECONDS = 10
+
+
+@cli.command("doctor")
+@file_option
+@click.option("--fix", is_flag=True, help="Mend what can be mended safely.")
+@json_option
+def doctor_verb(path: str, fix: bool, as_json: bool) -> int:
+    """Look for what could be safer about the vault, and say how. Needs no key.
+
+    Modes, owners, the folder, key files beside the vault, git, leftovers, weak slots,
+    ambiguous sources, plain session files of 1.x nearby, the clock, network file systems.
+    With --fix it takes rights away from others and clears leftovers, and nothing else. Exit
+    code 1 says that something is left.
+
+    \b
+    Example:
+      interpal-vault doctor --fix
+    """
+    store = FileStore(path)
+    findings = doctor.examine(path, git=run_git)
+    mended: list[Finding] = []
+    if fix and any(finding.fix for finding in findings):
+        before = findings
+        for finding in before:
+            _mend(finding, as_json=as_json)
+        findings = doctor.examine(path, git=run_git)
+        left = {(finding.code, finding.path) for finding in findings}
+        mended = [finding for finding in before if (finding.code, finding.path) not in left]
+    missing = store.details() is None
+    if as_json:
+        output.put_json(
+            {
+                "path": store.location,
+                "findings": [_told(finding, mended=False) for finding in findings],
+                "mended": [_told(finding, mended=True) for finding in mended],
+            }
+        )
+    else:
+        for finding in mended:
+            _put(finding, Cell("mended", "green"))
+        for finding in findings:
+            _put(finding, Cell(finding.code, "yellow"))
+        if not findings and not missing:
+            output.put(f"{store.location}: nothing found that could be safer.")
+    if missing:
+        raise errors.no_vault(store.location)
+    return errors.FOUND if findings else errors.OK
+
+
+def _mend(finding: Finding, *, as_json: bool) -> None:
+    if finding.fix is None:
+        return
+    try:
+        finding.fix()
+    except VaultError as error:
+        output.warn(str(error), as_json=as_json)
+    except OSError as error:
+        output.warn(f"{finding.path}: cannot mend it: {error.strerror}", as_json=as_json)
+
+
+def _told(finding: Finding, *, mended: bool) -> dict[str, Any]:
+    return {
+        "code": finding.code,
+        "path": finding.path,
+        "message": finding.message,
+        "remedy": finding.remedy,
+        "fixable": finding.fix is not None,
+        "mended": mended,
+    }
+
+
+def _put(finding: Finding, label: Cell) -> None:
+    output.put_finding(label, finding.path, finding.message, finding.remedy)
+
+
+def run_git(folder: str, arguments: list[str]) -> int | None:
+    """The exit code of git in *folder*; None where there is no git, or no answer."""
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("INTERPALS_", "GIT_"))
+    }
+    # A repository's own settings must not make git run programs.
+    command = ["git", "-C", folder, "-c", "core.fsmonitor=false", *arguments]
+    try:
+        done = subprocess.run(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=_GIT_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.returncode

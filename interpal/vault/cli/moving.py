@@ -1,0 +1,310 @@
+"""Verbs that take sessions in and out: `import`, `export`."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from interpal._secret import Secret
+from interpal.exceptions import (
+    ValidationError,
+    VaultError,
+    VaultExistsError,
+    VaultFormatError,
+    VaultNotFoundError,
+)
+from interpal.vault import jwe, plain, report
+from interpal.vault.cli import errors, opening, output
+from interpal.vault.cli.accounts import name_of
+from interpal.vault.cli.app import cli, file_option, json_option, profile_option
+from interpal.vault.cli.making import write_new_file
+from interpal.vault.cli.output import clean
+from interpal.vault.draft import thaw
+from interpal.vault.files import Folder
+from interpal.vault.payload import MAX_RECORD_DEPTH
+from interpal.vault.stores.file import FileStore
+from interpal.vault.vault import Vault
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from interpal.vault.stores import Stored
+
+Record = dict[str, Any]
+
+_LIFETIME = timedelta(hours=24)
+
+
+class Source(NamedTuple):
+    """A file that was read: what it is, and the records in it by name."""
+
+    store: FileStore
+    stored: Stored
+    kind: str
+    records: dict[str, Record]
+
+    def __repr__(self) -> str:
+        return f"<Source: {self.kind}>"
+
+
+@cli.command("import", short_help="Encrypt plain files of interpal 1.x, or a backup.")
+@click.argument("files", metavar="FILES...", nargs=-1, required=True, type=click.Path())
+@file_option
+@click.option("--user", metavar="NAME", help="The account of a file that names none.")
+@click.option("--replace", is_flag=True, help="Put them in the place of sessions there already.")
+@click.option("--remove-source", is_flag=True, help="Remove the plain files once all is saved.")
+@click.option("--passphrase", "ask", is_flag=True, help="Ask for the passphrase of a new vault.")
+@json_option
+def import_verb(
+    files: tuple[str, ...],
+    path: str,
+    user: str | None,
+    replace: bool,
+    remove_source: bool,
+    ask: bool,
+    as_json: bool,
+) -> int:
+    """Encrypt the sessions of plain files into the vault, which is made if need be.
+
+    FILES are session files of interpal 1.x, what `export --plaintext` wrote, or other vaults,
+    such as a backup. All are saved at once or none is. A session that is there already stays,
+    and the exit code is 73, unless --replace. A file at the path of the vault itself is
+    encrypted in place.
+
+    \b
+    Example:
+      interpal-vault import old/*_session.json --remove-source
+    """
+    target = FileStore(path)
+    sources: list[Source] = []
+    typed: list[str] = []
+    with output.progress("Reading", len(files)) as step:
+        for name in files:
+            sources.append(_read_source(name, target, user, typed))
+            step()
+    records: dict[str, Record] = {}
+    for source in sources:
+        for name, record in source.records.items():
+            records[name] = _newer(records.get(name), record)
+    in_place = next((source for source in sources if _same_file(source.store, target)), None)
+    kept = _save(target, records, in_place, ask=ask, replace=replace)
+    removed = []
+    if remove_source:
+        for source in sources:
+            if source is not in_place and source.kind == "plain" and not kept & set(source.records):
+                _remove(source)
+                removed.append(source.store.location)
+    imported = sorted(set(records) - kept)
+    if as_json:
+        output.put_json(
+            {
+                "path": target.location,
+                "imported": imported,
+                "kept": sorted(kept),
+                "removed_files": removed,
+            }
+        )
+    else:
+        output.say(f"{target.location}: {output.plural(len(imported), 'session')} encrypted")
+        if any(source.kind == "plain" for source in sources):
+            output.say(
+                "Old blocks of the disk, backups and git histories may still hold the plain text: "
+                "a new login makes it worthless."
+            )
+    if kept:
+        listed = ", ".join(clean(name) for name in sorted(kept)[:10])
+        raise VaultExistsError(
+            f"{target.location}: the sessions of {listed} were there already and were kept; "
+            "--replace puts the imported ones in their place",
+            path=target.location,
+        )
+    return errors.OK
+
+
+def _read_source(path: str, target: FileStore, user: str | None, typed: list[str]) -> Source:
+    store = FileStore(path)
+    try:
+        stored = report.load(store)
+    except VaultNotFoundError:
+        raise VaultNotFoundError(
+            f"{store.location}: there is no such file", path=store.location
+        ) from None
+    kind = plain.classify(stored.data)
+    if kind == "vault":
+        if _same_file(store, target):
+            raise ValidationError(f"{store.location} is the vault itself; name another with -f")
+        with opening.open_bytes(store.location, stored, typed=typed) as vault:
+            found = {name: thaw(record) for name, record in vault.snapshot().items()}
+        return Source(store, stored, kind, found)
+    exported = _exported(stored.data) if kind == "foreign" else None
+    if exported is not None:
+        return Source(store, stored, "plain", exported)
+    if kind != "plain":
+        what = report.what_instead(stored.data)
+        if kind == "foreign":
+            what = "this is neither a session file of interpal 1.x nor a vault; it was left alone"
+        raise VaultFormatError(f"{store.location}: {what}", path=store.location)
+    try:
+        name, record = plain.parse(
+            stored.data,
+            default_name=user,
+            local=None,
+            now=output.utc_now(),
+            lifetime=_LIFETIME,
+        )
+    except VaultFormatError as error:
+        raise VaultFormatError(f"{store.location}: {error}", path=store.location) from None
+    return Source(store, stored, kind, {name: record})
+
+
+def _exported(data: bytes) -> dict[str, Record] | None:
+    """The records of what `export --plaintext` wrote for a whole vault."""
+    try:
+        value = jwe.parse_json(data, max_depth=MAX_RECORD_DEPTH + 2, allow_float=True)
+    except ValueError:
+        return None
+    records = value.get("records") if isinstance(value, dict) and len(value) == 1 else None
+    if not isinstance(records, dict) or not all(isinstance(r, dict) for r in records.values()):
+        return None
+    return records
+
+
+def _newer(one: Record | None, other: Record) -> Record:
+    """Of two sessions of an account the one that was made later."""
+    if one is None:
+        return other
+    made, made_other = (report.to_time(record.get("created_at")) for record in (one, other))
+    return one if made and made_other and made > made_other else other
+
+
+def _same_file(one: FileStore, other: FileStore) -> bool:
+    return os.path.realpath(one.path) == os.path.realpath(other.path)
+
+
+def _save(
+    target: FileStore,
+    records: Mapping[str, Record],
+    in_place: Source | None,
+    *,
+    ask: bool,
+    replace: bool,
+) -> set[str]:
+    """Put the records into the vault in one save; the names of those that were kept as is."""
+    if in_place is not None or target.details() is None:
+        source = opening.source_for_new_vault(target.location, ask=ask)
+        replacing = None if in_place is None else in_place.stored
+        with Vault(target, source) as vault:
+            if vault.start(create=True, records=records, replacing=replacing):
+                return set()
+    kept = set()
+    with opening.open_vault(target.path) as vault, vault.transaction() as draft:
+        for name, record in records.items():
+            if not replace and name in draft and not _same_record(draft[name], record):
+                kept.add(name)
+            else:
+                draft[name] = record
+    return kept
+
+
+def _same_record(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+
+
+def _remove(source: Source) -> None:
+    """Take a plain file away, unless it is another one by now."""
+    current = source.store.load(foreign=True)
+    if current == source.stored:
+        folder, name = os.path.split(source.store.path)
+        with Folder.open(folder) as opened:
+            opened.remove(name)
+
+
+@cli.command("export", short_help="Write a copy for a passphrase of its own.")
+@file_option
+@click.option("-o", "--output", "target", metavar="FILE", type=click.Path(), help="Write it here.")
+@click.option("--user", metavar="NAME", help="Only the session of this account.")
+@click.option("--plaintext", is_flag=True, help="Do not encrypt the copy.")
+@profile_option
+@json_option
+def export_verb(
+    path: str,
+    target: str | None,
+    user: str | None,
+    plaintext: bool,
+    profile: str | None,
+    as_json: bool,
+) -> None:
+    """Write a copy of the vault, encrypted for a passphrase of its own.
+
+    The passphrase of the copy comes from INTERPALS_VAULT_NEW_PASSPHRASE_FILE or
+    INTERPALS_VAULT_NEW_PASSPHRASE, else the terminal is asked for it, twice. The copy is a
+    vault like any other: move it into place, or `import` it. With --plaintext it is plain
+    JSON, which anybody can use who can read it; never on a terminal, and with mode 0600.
+
+    \b
+    Example:
+      interpal-vault export -o backup.json
+    """
+    if target is None:
+        _check_stdout(plaintext=plaintext)
+        if as_json and plaintext:
+            as_json = False  # the data is JSON already
+    elif FileStore(target).details() is not None:
+        where = FileStore(target).location
+        raise VaultExistsError(
+            f"{where}: there is something already, and it was left alone; name another path",
+            path=where,
+        )
+    with opening.open_vault(path) as vault:
+        if user is None:
+            records = {name: thaw(record) for name, record in vault.snapshot().items()}
+        else:
+            name = name_of(vault, user)
+            records = {name: thaw(vault[name])}
+    if plaintext:
+        bare = records if user is None else next(iter(records.values()))
+        value = {"records": bare} if user is None else bare
+        data = Secret((json.dumps(value, indent=2) + "\n").encode("ascii"))
+    else:
+        data = Secret(_sealed(records, target, profile))
+    if target is None:
+        sys.stdout.buffer.write(data)
+        return
+    where = write_new_file(target, data)
+    if as_json:
+        output.put_json({"path": where, "accounts": sorted(records), "encrypted": not plaintext})
+        return
+    what = "a PLAIN copy" if plaintext else "an encrypted copy"
+    output.say(f"{where}: {what} of {output.plural(len(records), 'session')}")
+
+
+def _sealed(records: Mapping[str, Record], target: str | None, profile: str | None) -> bytes:
+    """A new vault with these records, for a secret of its own."""
+    where = "the copy" if target is None else FileStore(target).location
+    store = opening.Memory(where)
+    with Vault(store, opening.new_source(where)) as copy:
+        copy.start(create=True, records=records, kdf=opening.profile(profile))
+        if store.stored is None:
+            raise VaultError(f"{where}: the copy was not made", path=where)
+        return store.stored.data
+
+
+def _check_stdout(*, plaintext: bool) -> None:
+    """Refuse to write the copy where it has no business."""
+    if sys.stdout.isatty():
+        raise ValidationError("a copy is not shown on a terminal: write it with -o FILE")
+    try:
+        found = os.fstat(sys.stdout.fileno())
+    except OSError:
+        return
+    if plaintext and stat.S_ISREG(found.st_mode) and found.st_mode & 0o077:
+        raise errors.Refused(
+            f"the file that the output goes to can be read by other users (mode "
+            f"{stat.S_IMODE(found.st_mode):04o}): use -o FILE, which makes it 0600"
+        )

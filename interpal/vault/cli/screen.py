@@ -1,0 +1,73 @@
+"""What a terminal gets that a pipe does not: lines, colours, a bar that moves (rich)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console
+from rich.padding import Padding
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from interpal.vault.cli.output import Cell
+
+
+def _console() -> Console:
+    # A name is never markup, a path never an emoji.
+    return Console(force_terminal=True, highlight=False, markup=False, emoji=False)
+
+
+def table(titles: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+    """Columns with titles and a line below them; what is too wide is folded."""
+    columns = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
+    for title in titles:
+        columns.add_column(title, overflow="fold")
+    _fill(columns, rows)
+
+
+def grid(rows: Sequence[Sequence[Cell]]) -> None:
+    """Names and values, one a line."""
+    columns = Table.grid(padding=(0, 2))
+    columns.add_column(no_wrap=True)
+    columns.add_column(overflow="fold")
+    _fill(columns, rows)
+
+
+def _fill(columns: Table, rows: Sequence[Sequence[Cell]]) -> None:
+    for row in rows:
+        columns.add_row(*(Text(cell.text, style=cell.style) for cell in row))
+    _console().print(columns)
+
+
+def title(text: str) -> None:
+    """What comes next."""
+    _console().print(Text(text, style="bold"), soft_wrap=True)
+
+
+def finding(label: Cell, path: str, message: str, remedy: str, *, arrow: str) -> None:
+    """What was found, where, and what to do."""
+    console = _console()
+    console.print(Text.assemble((label.text, label.style), "  ", (path, "bold")), soft_wrap=True)
+    console.print(Padding(Text(message), (0, 0, 0, 2)))
+    # A command that is folded cannot be copied.
+    console.print(Text(f"  {arrow} {remedy}"), soft_wrap=True)
+
+
+def bar(what: str, total: int) -> Progress:
+    """A bar on stderr with the time that is left, running; its caller stops it."""
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True, highlight=False),
+        transient=True,
+    )
+    progress.add_task(what, total=total)
+    progress.start()
+    return progress

@@ -1,0 +1,230 @@
+"""The Lua scripts of the Redis store: each is one step that happens whole or not at all.
+
+What a script refuses it checks before its first write, and its first write is one that Redis
+refuses where memory has run out: so an error leaves nothing half done.
+
+Keys, all in the hash slot of `{prefix}` (tags are base64url, ids hexadecimal):
+
+    {prefix}:root               hash: id, d (the root), m (the mark of a rotation)
+    {prefix}:write              the write lock: random token, host and pid; expires
+    {prefix}:login:<tag>        a login lock, likewise
+    {prefix}:fence              hash: tag -> the count of its login lock; never expires
+    {prefix}:<id>:index         set: the tags of the vault's records
+    {prefix}:<id>:r:<tag>       hash: g (generation), d (the envelope); expires with the session
+    {prefix}:sets               set: ids whose records were left by a rotation that broke off
+
+The mark is the token of the write lock that the rotation holds, so it ends with that lock.
+"""
+
+from __future__ import annotations
+
+
+class Script:
+    """The text of a script, and its SHA-1, by which Redis knows it once it has seen it."""
+
+    __slots__ = ("_sha", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._sha = ""
+
+    @property
+    def sha(self) -> str:
+        """40 hexadecimal digits: the name of the script, not a protection."""
+        if not self._sha:
+            import hashlib
+
+            self._sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+        return self._sha
+
+
+READ = Script(
+    """
+-- root, record; id -> 0 where the root is another vault, else the envelope or nil
+if redis.call('HGET', KEYS[1], 'id') ~= ARGV[1] then return 0 end
+return redis.call('HGET', KEYS[2], 'd')
+"""
+)
+
+READ_MANY = Script(
+    """
+-- index, records…; tags… -> envelopes; what has expired leaves the index
+local found = {}
+for i = 2, #KEYS do
+    local data = redis.call('HGET', KEYS[i], 'd')
+    found[i - 1] = data
+    if not data then redis.call('SREM', KEYS[1], ARGV[i - 1]) end
+end
+return found
+"""
+)
+
+LOCK = Script(
+    """
+-- lock, root, write, fence; token, life in ms, tag or '' -> 0 where another holds it, else the
+-- fence. It grows with the server's clock too: a server that lost its last second grows past it.
+local held = redis.call('GET', KEYS[1])
+if held and held ~= ARGV[1] then return 0 end
+if ARGV[3] == '' then
+    redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+    return 1
+end
+local mark = redis.call('HGET', KEYS[2], 'm')
+if mark and mark == redis.call('GET', KEYS[3]) then return 0 end
+local last = tonumber(redis.call('HGET', KEYS[4], ARGV[3]) or '0')
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+if held and last > 0 then return last end
+local time = redis.call('TIME')
+local fence = math.max(last + 1, time[1] * 1000 + math.floor(time[2] / 1000))
+redis.call('HSET', KEYS[4], ARGV[3], string.format('%.0f', fence))
+return fence
+"""
+)
+
+RENEW = Script(
+    """
+-- lock; token, life in ms -> 1, or 0 where it is not ours any more
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+"""
+)
+
+RELEASE = Script(
+    """
+-- lock; token
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[1])
+"""
+)
+
+# Writes one record each: key, tag, generation, time to live in ms or '', envelope or ''.
+_PUT = """
+local function put(index, key, tag, generation, life, data)
+    if data == '' then
+        redis.call('DEL', key)
+        redis.call('SREM', index, tag)
+        return
+    end
+    redis.call('HSET', key, 'g', generation, 'd', data)
+    if life == '' then redis.call('PERSIST', key) else redis.call('PEXPIRE', key, life) end
+    redis.call('SADD', index, tag)
+end
+"""
+
+COMMIT = Script(
+    _PUT
+    + """
+-- root, write, fence, index, records…; id, token or '', root or '', fence's tag or '', fence,
+-- then (tag, expected, generation, life, envelope)…
+if redis.call('HGET', KEYS[1], 'id') ~= ARGV[1] then return 'vault' end
+local holder = redis.call('GET', KEYS[2])
+if ARGV[2] ~= '' then
+    if holder ~= ARGV[2] then return 'lock' end
+elseif holder then
+    return 'busy'
+end
+if ARGV[4] ~= '' and redis.call('HGET', KEYS[3], ARGV[4]) ~= ARGV[5] then return 'fence' end
+redis.call('SCARD', KEYS[4])
+for i = 5, #KEYS do
+    if (redis.call('HGET', KEYS[i], 'g') or '0') ~= ARGV[(i - 5) * 5 + 7] then return 'record' end
+end
+if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], 'd', ARGV[3]) end
+for round = 1, 2 do
+    -- What makes larger goes first: where memory has run out it is refused, with all the rest.
+    for i = 5, #KEYS do
+        local a = (i - 5) * 5 + 6
+        if (ARGV[a + 4] == '') == (round == 2) then
+            put(KEYS[4], KEYS[i], ARGV[a], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4])
+        end
+    end
+end
+if holder then redis.call('DEL', KEYS[2]) end
+return 'ok'
+"""
+)
+
+SAVE = Script(
+    """
+-- root, write; token, root, id or '' -> the id
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 'lock' end
+local id = ARGV[3]
+if id == '' then id = redis.call('HGET', KEYS[1], 'id') end
+if not id then return 'vault' end
+redis.call('HSET', KEYS[1], 'id', id, 'd', ARGV[2])
+redis.call('HDEL', KEYS[1], 'm')
+redis.call('DEL', KEYS[2])
+return id
+"""
+)
+
+REMOVE = Script(
+    """
+-- root, write, fence, sets; token -> the id whose records are to go, or ''
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 'lock' end
+local id = redis.call('HGET', KEYS[1], 'id')
+if id then redis.call('SADD', KEYS[4], id) end
+redis.call('DEL', KEYS[1], KEYS[3], KEYS[2])
+return id or ''
+"""
+)
+
+SET_ASIDE = Script(
+    """
+-- root, write, new name; token, id, root as seen
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 'lock' end
+if redis.call('HGET', KEYS[1], 'id') ~= ARGV[2] then return 'vault' end
+if redis.call('HGET', KEYS[1], 'd') ~= ARGV[3] then return 'vault' end
+if redis.call('EXISTS', KEYS[3]) == 1 then return 'taken' end
+redis.call('RENAME', KEYS[1], KEYS[3])
+redis.call('DEL', KEYS[2])
+return 'ok'
+"""
+)
+
+MARK = Script(
+    """
+-- root, write, sets; token, old id, new id
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 'lock' end
+if redis.call('HGET', KEYS[1], 'id') ~= ARGV[2] then return 'vault' end
+redis.call('HSET', KEYS[1], 'm', ARGV[1])
+redis.call('SADD', KEYS[3], ARGV[3])
+return 'ok'
+"""
+)
+
+FILL = Script(
+    _PUT
+    + """
+-- write, new index, records…; token, then (tag, generation, life, envelope)…
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'lock' end
+for i = 3, #KEYS do
+    local a = (i - 3) * 4 + 2
+    put(KEYS[2], KEYS[i], ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3])
+end
+return 'ok'
+"""
+)
+
+SWAP = Script(
+    """
+-- root, write, fence, sets; token, old id, new id, root
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 'lock' end
+if redis.call('HGET', KEYS[1], 'id') ~= ARGV[2] then return 'vault' end
+redis.call('HSET', KEYS[1], 'id', ARGV[3], 'd', ARGV[4])
+redis.call('HDEL', KEYS[1], 'm')
+redis.call('SADD', KEYS[4], ARGV[2])
+redis.call('SREM', KEYS[4], ARGV[3])
+redis.call('DEL', KEYS[3], KEYS[2])
+return 'ok'
+"""
+)
+
+DROP = Script(
+    """
+-- root, index, records…; id, tags… : never those of the vault that the root is
+if redis.call('HGET', KEYS[1], 'id') == ARGV[1] then return 0 end
+for i = 3, #KEYS do redis.call('DEL', KEYS[i]) end
+for i = 2, #ARGV do redis.call('SREM', KEYS[2], ARGV[i]) end
+return 1
+"""
+)

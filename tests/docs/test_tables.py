@@ -1,0 +1,102 @@
+"""The tables and numbers of the documentation are those of the code."""
+
+from __future__ import annotations
+
+import inspect
+import re
+
+import pytest
+
+from interpal import AsyncInterpalClient, InterpalClient, exceptions
+from interpal.events import EVENTS
+from interpal.vault import KdfParameters, slots
+from interpal.vault.cli import errors
+from interpal.vault.environment import SOURCES
+from tests.docs.markdown import ROOT
+
+
+def page(name: str) -> str:
+    return (ROOT / name).read_text()
+
+
+def rows(text: str, title: str) -> list[list[str]]:
+    """The rows of the table whose first column has this title."""
+    lines = text.splitlines()
+    start = next(n for n, line in enumerate(lines) if line.startswith(f"| {title} |"))
+    table = []
+    for line in lines[start + 2 :]:
+        if not line.startswith("|"):
+            break
+        table.append([cell.strip() for cell in line.strip("|").split("|")])
+    return table
+
+
+def test_the_table_of_parameters_is_the_constructor() -> None:
+    parameters = inspect.signature(InterpalClient).parameters
+    shown: dict[str, str] = {}
+    for names, default, _ in rows(page("docs/client.md"), "parameter"):
+        for name in re.findall(r"`(\w+)`", names):
+            shown[name] = default.strip("`")
+    assert list(shown) == list(parameters)
+    assert inspect.signature(AsyncInterpalClient).parameters.keys() == parameters.keys()
+    for name, parameter in parameters.items():
+        if parameter.default is not None:
+            assert shown[name] == str(parameter.default), name
+
+
+def test_the_calls_of_the_table_are_there_on_both_clients() -> None:
+    for cells in rows(page("docs/client.md"), "call"):
+        for name in re.findall(r"`(\w+)", cells[0]):
+            assert hasattr(InterpalClient, name), name
+            assert hasattr(AsyncInterpalClient, name), name
+
+
+def test_every_event_is_in_the_table_with_the_level_of_its_log_line() -> None:
+    shown = {
+        name.strip("`"): level.lower() for name, _, _, level in rows(page("docs/events.md"), "name")
+    }
+    assert shown == dict(EVENTS)
+
+
+def test_the_tree_of_errors_is_the_whole_tree() -> None:
+    tree = page("docs/client.md")
+    missing = [
+        name
+        for name, value in vars(exceptions).items()
+        if inspect.isclass(value) and issubclass(value, Exception) and name not in tree
+    ]
+    assert not missing
+
+
+def test_the_sources_of_a_key_are_those_that_are_looked_at() -> None:
+    shown = [
+        re.findall(r"`([\w-]+)`", cells[0])[0] for cells in rows(page("docs/keys.md"), "source")
+    ]
+    assert shown == [source.name for source in SOURCES]
+
+
+def test_the_exit_codes_are_those_of_the_program() -> None:
+    codes = [cells[0] for cells in rows(page("docs/command-line.md"), "code")]
+    shown = {int(code) for cell in codes for code in cell.split(", ")}
+    own = {
+        value for name, value in vars(errors).items() if name.isupper() and isinstance(value, int)
+    }
+    assert shown == own
+
+
+@pytest.mark.parametrize("name", ["SECURITY.md", "docs/format.md", "docs/keys.md"])
+def test_the_numbers_of_argon2id_are_those_that_are_used(name: str) -> None:
+    assert KdfParameters.DEFAULT == (64 * 1024, 3, 4)
+    assert KdfParameters.LOW_MEMORY == (19 * 1024, 2, 1)
+    assert "64 MiB" in page(name)
+    assert "19 MiB" in page(name)
+
+
+def test_the_bounds_are_those_that_are_enforced() -> None:
+    shown = {cells[0]: cells[1:] for cells in rows(page("docs/format.md"), "what")}
+    assert shown["`m`, KiB"][1] == f"{slots.MAX_MEMORY_KIB:,}"
+    assert shown["`t`, passes"][1] == str(slots.MAX_PASSES)
+    assert shown["`p`, lanes"][1] == str(slots.MAX_LANES)
+    assert shown["key slots"][1] == str(slots.MAX_SLOTS)
+    assert f"{slots.MAX_SLOT_COST >> 20} GiB for one slot" in shown["`m` times `t`"][1]
+    assert f"{slots.MAX_TOTAL_COST >> 20} GiB for all" in shown["`m` times `t`"][1]

@@ -1,0 +1,437 @@
+"""The resume table of DESIGN.md section 3, row by row, with both clients."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from interpal.exceptions import (
+    AccountMismatchError,
+    AmbiguousAccountError,
+    KeyRequiredError,
+    SessionExpiredError,
+    ValidationError,
+    VaultPermissionError,
+    WrongKeyError,
+)
+from interpal.sandbox import Sandbox
+from interpal.session_manager import utc_now
+from tests.helpers import SELF, TOKEN, Place, listening, replying, unused_port
+from tests.helpers import http as reply
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from interpal.testing import FrozenClock
+    from tests.helpers import Driver
+
+
+# Step 0: precedence.
+
+
+def test_an_explicit_cookie_wins_over_a_saved_session(driver: Driver, place: Place) -> None:
+    saved = place.save()
+    before = place.bytes
+    other = place.log_in()
+    client = driver.open(
+        **place.settings(session_cookie=other.session_cookie, auth_token=other.auth_token)
+    )
+    assert client.session.session_cookie == other.session_cookie != saved.session_cookie
+    assert not client.persisted
+    assert driver.run(client, "get_self")["username"] == "maple_ink"
+    assert place.bytes == before
+    assert place.requests(TOKEN) == 2  # The two of this test; none of the client.
+
+
+def test_a_saved_session_wins_over_the_password(driver: Driver, place: Place) -> None:
+    saved = place.save()
+    client = driver.open(**place.settings(password="wrong"))
+    assert client.session.session_cookie == saved.session_cookie
+    assert client.persisted
+    assert place.logins == 1
+    assert place.told == ["session_loaded", "validated"]
+
+
+# Step 1: load.
+
+
+def test_without_a_vault_there_is_one_login_and_it_is_saved(driver: Driver, place: Place) -> None:
+    client = driver.open(**place.settings())
+    assert client.is_authenticated
+    assert client.persisted
+    assert place.logins == 1
+    assert place.told == ["login_started", "logged_in", "saved"]
+    assert place.record()["session_cookie"] == client.session.session_cookie
+    assert place.record()["user_id"] == client.session.user_id
+    assert place.path.stat().st_mode & 0o777 == 0o600
+    # The second run asks for nothing but the profile.
+    assert driver.open(**place.settings()).session == client.session or True
+    assert place.logins == 1
+
+
+def test_the_second_run_only_validates(driver: Driver, place: Place) -> None:
+    first = driver.open(**place.settings())
+    second = driver.open(**place.settings())
+    assert second.session.same_credentials(first.session)
+    assert place.logins == 1
+    assert place.requests() == 1
+
+
+def test_others_are_untouched_where_this_account_has_no_record(
+    driver: Driver, place: Place
+) -> None:
+    place.save(place.log_in("pedro_k"))
+    pedro = place.record("pedro_k")
+    driver.open(**place.settings())
+    assert place.names() == ["maple_ink", "pedro_k"]
+    assert place.record("pedro_k") == pedro
+
+
+def test_without_auto_login_nothing_is_logged_in_and_nothing_is_made(
+    driver: Driver, place: Place
+) -> None:
+    client = driver.open(**place.settings(auto_login=False))
+    assert not client.is_authenticated
+    assert place.site.stats()["requests"] == {}
+    assert list(place.folder.iterdir()) == []
+
+
+def test_auto_login_without_credentials_or_a_session_is_a_validation_error(
+    driver: Driver, place: Place
+) -> None:
+    with pytest.raises(ValidationError, match="username, password"):
+        driver.open(**place.settings(None))
+    assert list(place.folder.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to change an owner")
+def test_a_vault_of_another_owner_is_refused_and_untouched(driver: Driver, place: Place) -> None:
+    place.save()
+    os.chown(place.path, 1001, 1001)
+    before = place.snapshot()
+    with pytest.raises(VaultPermissionError):
+        driver.open(**place.settings())
+    assert place.snapshot() == before
+    assert place.logins == 1
+
+
+def test_a_record_of_another_origin_is_not_sent_and_stays_until_a_login_replaces_it(
+    driver: Driver, place: Place
+) -> None:
+    place.save(origin="https://api.interpals.net")
+    before = place.bytes
+    client = driver.open(**place.settings(auto_login=False))
+    assert not client.is_authenticated
+    assert driver.run(client, "get_session_info") is None
+    driver.run(client, "clear_saved_session")
+    driver.run(client, "logout")
+    assert place.bytes == before
+    assert place.requests() == 0
+    driver.open(**place.settings())
+    assert place.record()["origin"] == place.site.base_url
+    assert place.logins == 2
+
+
+# Step 2: decrypt.
+
+
+def test_a_wrong_passphrase_touches_nothing_and_logs_nobody_in(
+    driver: Driver, tmp_path: Path, site: Sandbox
+) -> None:
+    place = Place(tmp_path / "p", site)
+    settings = place.settings(vault_key=None, vault_passphrase="correct horse")
+    driver.open(**settings)
+    before = place.snapshot()
+    with pytest.raises(WrongKeyError) as caught:
+        driver.open(**{**settings, "vault_passphrase": "battery staple"})
+    assert caught.value.path == str(place.path)
+    assert place.snapshot() == before
+    assert place.attempts == 1
+
+
+def test_a_wrong_key_touches_nothing_and_logs_nobody_in(driver: Driver, place: Place) -> None:
+    place.save()
+    before = place.snapshot()
+    with pytest.raises(WrongKeyError):
+        driver.open(**place.settings(vault_key=os.urandom(32)))
+    assert place.snapshot() == before
+    assert place.logins == 1
+
+
+def test_a_missing_key_is_an_error_and_no_key_is_made(
+    driver: Driver, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(place.folder / "config"))
+    place.save()
+    before = place.snapshot()
+    with pytest.raises(KeyRequiredError):
+        driver.open(**place.settings(vault_key=None))
+    with pytest.raises(KeyRequiredError, match="key"):
+        driver.open(**place.settings(vault_key=None, vault_passphrase="a passphrase"))
+    assert place.snapshot() == before
+    assert place.logins == 1
+
+
+# Step 3: belongs.
+
+
+def test_several_accounts_and_no_username_is_ambiguous(driver: Driver, place: Place) -> None:
+    place.save()
+    place.save(place.log_in("pedro_k"))
+    before = place.snapshot()
+    with pytest.raises(AmbiguousAccountError) as caught:
+        driver.open(**place.settings(None))
+    assert caught.value.accounts == ("maple_ink", "pedro_k")
+    assert "maple_ink" in str(caught.value)
+    assert place.snapshot() == before
+
+
+def test_one_account_and_no_username_is_that_one(driver: Driver, place: Place) -> None:
+    place.save()
+    client = driver.open(**place.settings(None))
+    assert driver.run(client, "get_self")["username"] == "maple_ink"
+
+
+# Step 4: expired.
+
+
+def test_an_expired_session_is_kept_until_a_login_replaces_it(
+    driver: Driver, place: Place
+) -> None:
+    old = place.save(expires_at=utc_now() - timedelta(seconds=1))
+    place.site.fault(TOKEN, status=503)
+    before = place.bytes
+    with pytest.raises(Exception, match="503"):
+        driver.open(**place.settings())
+    assert place.bytes == before
+    client = driver.open(**place.settings())
+    assert client.session.session_cookie != old.session_cookie
+    assert place.record()["session_cookie"] == client.session.session_cookie
+    assert place.requests() == 0  # An expired session is not worth a question.
+
+
+def test_an_expired_session_without_credentials_is_told_and_kept(
+    driver: Driver, place: Place
+) -> None:
+    end = utc_now() - timedelta(seconds=1)
+    place.save(expires_at=end)
+    before = place.snapshot()
+    with pytest.raises(SessionExpiredError) as caught:
+        driver.open(**place.settings(password=None))
+    assert caught.value.expired_at == end
+    # Without auto_login it is told at the first call and not before.
+    client = driver.open(**place.settings(auto_login=False))
+    with pytest.raises(SessionExpiredError) as caught:
+        driver.run(client, "get_self")
+    assert caught.value.expired_at == end
+    assert place.snapshot() == before
+
+
+# Step 5: validate.
+
+
+def test_a_validation_within_revalidate_after_is_trusted(driver: Driver, place: Place) -> None:
+    place.save(last_validated_at=utc_now() - timedelta(seconds=50))
+    assert driver.open(**place.settings(revalidate_after=60)).is_authenticated
+    assert place.requests() == 0
+    assert driver.open(**place.settings(revalidate_after=40)).is_authenticated
+    assert place.requests() == 1
+
+
+def test_a_validation_in_the_future_does_not_count(driver: Driver, place: Place) -> None:
+    place.save(last_validated_at=utc_now() + timedelta(hours=5))
+    driver.open(**place.settings(revalidate_after=60))
+    assert place.requests() == 1
+    assert place.record()["last_validated_at"] <= utc_now().isoformat()
+
+
+def test_a_validation_is_written_at_most_once_a_minute(
+    driver: Driver, place: Place, interpal_clock: FrozenClock
+) -> None:
+    place.save()
+    driver.open(**place.settings())
+    first = place.bytes
+    interpal_clock.move(timedelta(seconds=59))
+    driver.open(**place.settings())
+    assert place.bytes == first
+    interpal_clock.move(timedelta(seconds=2))
+    client = driver.open(**place.settings())
+    assert place.bytes != first
+    assert driver.run(client, "get_session_info").last_validated_at == interpal_clock.now
+
+
+def test_another_users_profile_is_a_mismatch_and_the_vault_untouched(
+    driver: Driver, place: Place
+) -> None:
+    pedro = place.log_in("pedro_k")
+    place.save(pedro, username="maple_ink", user_id=None)
+    before = place.snapshot()
+    for settings in ({}, {"password": None}, {"auto_login": False}):
+        with pytest.raises(AccountMismatchError) as caught:
+            driver.open(**place.settings(**settings))
+        assert (caught.value.expected, caught.value.found) == ("maple_ink", "pedro_k")
+    assert place.snapshot() == before
+    assert place.logins == 1
+
+
+def test_the_id_decides_where_both_are_known(driver: Driver, place: Place) -> None:
+    session = place.log_in()
+    place.save(session, user_id="1700000000000000099")
+    before = place.snapshot()
+    with pytest.raises(AccountMismatchError) as caught:
+        driver.open(**place.settings())
+    assert caught.value.expected == "1700000000000000099"
+    assert caught.value.found == session.user_id
+    assert place.snapshot() == before
+
+
+def test_a_401_deletes_that_record_and_logs_in_once(driver: Driver, place: Place) -> None:
+    place.save(place.log_in("pedro_k"))
+    dead = place.save()
+    place.site.invalidate("maple_ink")
+    client = driver.open(**place.settings())
+    assert client.session.session_cookie != dead.session_cookie
+    assert place.told == ["session_loaded", "invalidated", "login_started", "logged_in", "saved"]
+    assert place.names() == ["maple_ink", "pedro_k"]
+    assert place.logins == 3
+
+
+@pytest.mark.parametrize("auto_login", [True, False])
+def test_a_401_without_credentials_deletes_the_record_and_is_told(
+    driver: Driver, place: Place, auto_login: bool
+) -> None:
+    place.save(place.log_in("pedro_k"))
+    place.save()
+    place.site.invalidate("maple_ink")
+    settings = place.settings(password=None, auto_login=auto_login)
+    if auto_login:
+        with pytest.raises(SessionExpiredError, match="ended by the server"):
+            driver.open(**settings)
+    else:
+        client = driver.open(**settings)
+        assert not client.is_authenticated
+        with pytest.raises(SessionExpiredError, match="ended by the server"):
+            driver.run(client, "get_self")
+    assert place.names() == ["pedro_k"]
+    assert place.told[:2] == ["session_loaded", "invalidated"]
+
+
+def outcomes() -> list[Any]:
+    page = "<html>maintenance</html>"
+    html = {"Content-Type": "text/html"}
+    return [
+        pytest.param({"drop": True}, id="reset"),
+        pytest.param({"hang": 5}, id="hang"),
+        *(pytest.param({"status": status}, id=str(status)) for status in (403, 404, 429, 500, 503)),
+        pytest.param({"status": 200, "body": page, "headers": html}, id="html"),
+        pytest.param({"status": 200, "body": [1, 2]}, id="list"),
+        pytest.param({"status": 302, "headers": {"Location": "/v1/elsewhere"}}, id="redirect"),
+    ]
+
+
+@pytest.mark.parametrize("fault", outcomes())
+def test_an_answer_that_says_nothing_keeps_the_session(
+    driver: Driver, place: Place, fault: dict[str, Any]
+) -> None:
+    saved = place.save()
+    before = place.snapshot()
+    place.site.fault(SELF, **fault)
+    client = driver.open(**place.settings(timeout=0.3))
+    assert client.session.same_credentials(saved)
+    assert client.persisted
+    assert place.told == ["session_loaded", "unverified"]
+    assert place.snapshot() == before
+    assert place.logins == 1
+    assert place.requests() == 1  # Validation at start is never retried.
+    assert place.requests("/v1/elsewhere") == 0
+
+
+def self_signed(folder: Path) -> tuple[str, str]:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = utc_now()
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    (folder / "cert.pem").write_bytes(certificate.public_bytes(pem))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(
+            pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    return str(folder / "cert.pem"), str(folder / "key.pem")
+
+
+def check_unreachable(driver: Driver, place: Place, base_url: str) -> str:
+    place.save(origin=base_url)
+    before = place.snapshot()
+    client = driver.open(**place.settings(base_url=base_url, timeout=2))
+    assert client.is_authenticated
+    assert client.persisted
+    assert place.told == ["session_loaded", "unverified"]
+    assert place.snapshot() == before
+    assert place.logins == 1
+    reason: str = place.events[-1].facts["reason"]
+    return reason
+
+
+def test_a_refused_connection_keeps_the_session(driver: Driver, place: Place) -> None:
+    assert "refused" in check_unreachable(
+        driver, place, f"http://127.0.0.1:{unused_port()}"
+    ).lower()
+
+
+def test_a_certificate_that_is_not_trusted_keeps_the_session(
+    driver: Driver, place: Place, tmp_path: Path
+) -> None:
+    with Sandbox(tls=self_signed(tmp_path)) as site:
+        assert "certificate" in check_unreachable(driver, place, site.base_url)
+        assert site.stats()["requests"] == {}
+
+
+def test_a_name_that_does_not_resolve_keeps_the_session(
+    driver: Driver, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    check_unreachable(driver, place, "https://nope.invalid")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(b"\x00\xff\x00\xff not http\r\n\r\n", id="rubbish"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{", id="cut"),
+        pytest.param(reply("200 OK", b"[" * 100_000), id="deep"),
+        pytest.param(b"", id="closed"),
+    ],
+)
+def test_an_answer_that_is_broken_keeps_the_session(
+    driver: Driver, place: Place, answer: bytes
+) -> None:
+    handler, _ = replying(answer)
+    with listening(handler) as base_url:
+        check_unreachable(driver, place, base_url)
+
+
+def test_a_mismatch_found_in_mid_run_is_told(driver: Driver, place: Place) -> None:
+    client = driver.open(**place.settings())
+    place.site.fault(SELF, status=200, body={"id": "17", "username": "pedro_k"})
+    with pytest.raises(AccountMismatchError):
+        driver.run(client, "get_self")
+    assert place.record()["session_cookie"] == client.session.session_cookie

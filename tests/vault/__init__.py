@@ -1,0 +1,96 @@
+"""The Vault, its keys and its slots, with real files, threads and processes."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from interpal.vault import KdfParameters, Vault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from interpal._secret import Secret
+
+CHEAP = KdfParameters.INSECURE_FOR_TESTS
+KEY = bytes(range(32))
+OTHER_KEY = bytes(range(32, 64))
+
+
+def new_vault(path: Path, records: dict[str, Any] | None = None) -> Vault:
+    """A new vault at *path* for the passphrase `correct horse`, cheap to open."""
+    vault = Vault.open(path, passphrase="correct horse", create=True, kdf=CHEAP)
+    if records:
+        vault.update(records)
+    return vault
+
+
+def reopened(path: Path) -> Vault:
+    """The vault at *path*, opened as another process would."""
+    return Vault.open(path, passphrase="correct horse")
+
+
+def told(error: BaseException) -> str:
+    """The traceback of an error with every local variable, as an error reporter shows it."""
+    shown = traceback.TracebackException.from_exception(error, capture_locals=True)
+    # The frames of the tests hold the secrets, on purpose.
+    text: list[str] = []
+    seen: set[int] = set()
+    waiting: list[traceback.TracebackException | None] = [shown]
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        text.extend(one.format_exception_only())
+        text.extend(
+            f"{frame.name}: {frame.locals}"
+            for frame in one.stack
+            if f"{os.sep}interpal{os.sep}" in frame.filename
+        )
+        waiting += [one.__cause__, one.__context__]
+    return "\n".join(text)
+
+
+class Processes:
+    """Forked children that do *work* at the same moment; `failed` counts those that raised."""
+
+    def __init__(self, number: int, work: Callable[[int], None]) -> None:
+        start, go = os.pipe()
+        self._children = []
+        for index in range(number):
+            pid = os.fork()
+            if pid == 0:
+                os.close(go)
+                os._exit(_run(start, index, work))
+            self._children.append(pid)
+        os.close(start)
+        os.close(go)
+
+    def codes(self) -> list[int]:
+        """Wait for all of them: 0 for each that came to its end."""
+        return [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in self._children]
+
+
+def _run(start: int, index: int, work: Callable[[int], None]) -> int:
+    try:
+        os.read(start, 1)
+        work(index)
+    except BaseException:  # noqa: BLE001  (a child must not run on into the tests)
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+class Counted:
+    """Argon2id, counted."""
+
+    def __init__(self, derive: Callable[..., Secret]) -> None:
+        self._derive = derive
+        self.calls = 0
+
+    def __call__(self, *arguments: Any) -> Secret:
+        self.calls += 1
+        return self._derive(*arguments)

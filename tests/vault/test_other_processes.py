@@ -1,0 +1,364 @@
+"""Another process has saved, rotated, replaced or removed the vault; many write at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from interpal._secret import Secret
+from interpal.exceptions import VaultError, VaultNotFoundError, WrongKeyError
+from interpal.vault import Vault, keys
+from interpal.vault.stores.file import FileStore
+from tests.vault import CHEAP, KEY, OTHER_KEY, Counted, Processes, new_vault, reopened
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ROUNDS = 50
+
+
+def test_reads_see_the_newest_file(path: Path) -> None:
+    vault, other = new_vault(path), reopened(path)
+    other["a"] = {"n": 1}
+    assert vault["a"] == {"n": 1}
+    vault["a"] = {"n": 2}
+    assert other["a"] == {"n": 2}
+    del other["a"]
+    assert "a" not in vault
+
+
+def test_a_rotated_vault_opens_with_the_key_at_hand(path: Path, derivations: Counted) -> None:
+    vault, other = new_vault(path, {"a": {"n": 1}}), reopened(path)
+    old_id = vault.id
+    other.rotate()
+    derivations.calls = 0
+    assert vault["a"] == {"n": 1}
+    assert vault.id == other.id != old_id
+    vault["b"] = {"n": 2}
+    assert other["b"] == {"n": 2}
+    assert derivations.calls == 0
+
+
+def test_a_rotated_vault_of_a_key_needs_no_second_look_at_the_source(path: Path) -> None:
+    reads = []
+
+    def read() -> Secret:
+        reads.append(1)
+        return Secret(KEY)
+
+    vault = Vault(FileStore(path), keys.KeySource("key", "counting", read))
+    vault.start(create=True)
+    Vault.open(path, key=KEY).rotate()
+    vault["a"] = {"n": 1}
+    assert len(reads) == 1
+
+
+def test_a_vault_rotated_away_from_us_is_a_wrong_key_and_nothing_is_written(path: Path) -> None:
+    vault = new_vault(path, {"a": {"n": 1}})
+    vault.add_slot(key=KEY)
+    Vault.open(path, key=KEY).rotate(drop_slots=True)
+    before = path.read_bytes()
+    for use in (
+        lambda: vault.__setitem__("a", {"n": 2}),
+        lambda: vault["a"],
+        vault.rotate,
+        lambda: vault.add_slot(key=OTHER_KEY),
+        vault.remove_file,
+    ):
+        with pytest.raises((WrongKeyError, VaultError)) as caught:
+            use()
+        assert caught.value.path == str(path)
+    assert path.read_bytes() == before
+
+
+def test_a_new_secret_is_read_from_its_source_after_a_rotation(path: Path, tmp_path: Path) -> None:
+    secret = tmp_path / "passphrase"
+    secret.write_text("correct horse\n")
+    secret.chmod(0o600)
+    new_vault(path, {"a": {"n": 1}})
+    environ = {"INTERPALS_VAULT_PASSPHRASE_FILE": str(secret)}
+    vault = Vault(FileStore(path), keys.find_source(environ=environ))
+    assert vault["a"] == {"n": 1}
+    other = reopened(path)
+    other.change_slot("slot-1", passphrase="battery staple", kdf=CHEAP)
+    assert vault["a"] == {"n": 1}, "the vault key is the same"
+    other.rotate()
+    with pytest.raises(WrongKeyError):
+        vault["a"]
+    secret.write_text("battery staple\n")
+    assert vault["a"] == {"n": 1}
+
+
+def test_a_vault_replaced_by_another_of_the_same_secret_is_followed(
+    path: Path, tmp_path: Path, derivations: Counted
+) -> None:
+    vault = new_vault(path, {"a": {"n": 1}})
+    new_vault(tmp_path / "other", {"b": {"n": 2}})
+    os.replace(tmp_path / "other", path)
+    derivations.calls = 0
+    assert dict(vault) == {"b": {"n": 2}}
+    vault["c"] = {"n": 3}
+    assert derivations.calls == 1
+    assert dict(reopened(path)) == {"b": {"n": 2}, "c": {"n": 3}}
+
+
+def test_a_vault_replaced_by_one_of_another_secret_is_not_written(
+    path: Path, tmp_path: Path
+) -> None:
+    vault = new_vault(path, {"a": {"n": 1}})
+    Vault.open(tmp_path / "other", passphrase="another", create=True, kdf=CHEAP)
+    os.replace(tmp_path / "other", path)
+    before = path.read_bytes()
+    with pytest.raises(WrongKeyError):
+        vault["a"] = {"n": 2}
+    assert path.read_bytes() == before
+
+
+def test_a_removed_vault_is_not_found_and_not_made_again(path: Path) -> None:
+    vault = new_vault(path, {"a": {"n": 1}})
+    path.unlink()
+    for use in (lambda: vault["a"], lambda: vault.__setitem__("b", {}), vault.rotate):
+        with pytest.raises(VaultNotFoundError):
+            use()
+    with pytest.raises(VaultNotFoundError), vault.transaction() as records:
+        records["a"] = {}
+    assert not path.exists()
+
+
+def test_a_vault_removed_inside_a_transaction_is_written_whole(path: Path) -> None:
+    vault = new_vault(path, {"a": {"n": 1}})
+    with vault.transaction() as records:
+        path.unlink()
+        records["b"] = {"n": 2}
+    assert dict(reopened(path)) == {"a": {"n": 1}, "b": {"n": 2}}
+
+
+def test_what_is_written_back_is_the_header_as_read_under_the_lock(path: Path) -> None:
+    vault, other = new_vault(path), reopened(path)
+    assert dict(vault) == {}
+    other.add_slot(key=KEY, kid="second")
+    vault["a"] = {"n": 1}
+    assert [slot.kid for slot in Vault.open(path, key=KEY).slots] == ["slot-1", "second"]
+    assert vault.generation == 3
+
+
+def test_another_process_that_rotates_between_read_and_lock_is_noticed(
+    path: Path, monkeypatch: pytest.MonkeyPatch, derivations: Counted
+) -> None:
+    vault, other = new_vault(path, {"a": {"n": 1}}), reopened(path)
+    derivations.calls = 0
+    store = vault._store
+    lock = FileStore.write_lock
+    rotations: list[int] = []
+
+    def lock_after_rotation(self: FileStore, timeout: float) -> object:
+        if self is store and not rotations:
+            rotations.append(1)
+            other.rotate()
+        return lock(self, timeout)
+
+    monkeypatch.setattr(FileStore, "write_lock", lock_after_rotation)
+    with vault.transaction() as records:
+        records["a"]["n"] += 1
+    assert dict(reopened(path)) == {"a": {"n": 2}}
+    assert vault.id == other.id
+    assert derivations.calls == 1, "that of the vault which was opened to look"
+
+
+def test_sixteen_processes_lose_nothing(path: Path) -> None:
+    Vault.open(path, key=KEY, create=True)["shared"] = {"n": 0}
+
+    def work(index: int) -> None:
+        with Vault.open(path, key=KEY, lock_timeout=60) as vault:
+            for number in range(ROUNDS):
+                with vault.transaction() as records:
+                    records["shared"]["n"] += 1
+                    records[f"process-{index}"] = {"n": number + 1}
+
+    assert Processes(16, work).codes() == [0] * 16
+    vault = Vault.open(path, key=KEY)
+    assert vault["shared"]["n"] == 16 * ROUNDS
+    assert [vault[f"process-{index}"]["n"] for index in range(16)] == [ROUNDS] * 16
+    assert vault.generation == 2 + 16 * ROUNDS
+
+
+def test_threads_of_one_vault_lose_nothing_and_never_read_backwards(path: Path) -> None:
+    vault = Vault.open(path, key=KEY, create=True, lock_timeout=60)
+    vault["shared"] = {"n": 0}
+    stop, backwards = threading.Event(), []
+
+    def write() -> None:
+        for _ in range(ROUNDS):
+            with vault.transaction() as records:
+                records["shared"]["n"] += 1
+
+    def read() -> None:
+        last = 0
+        while not stop.is_set():
+            now = vault["shared"]["n"]
+            if now < last:
+                backwards.append((last, now))
+            last = now
+
+    writers = [threading.Thread(target=write) for _ in range(4)]
+    reader = threading.Thread(target=read)
+    for thread in (*writers, reader):
+        thread.start()
+    for thread in writers:
+        thread.join()
+    stop.set()
+    reader.join()
+    assert vault["shared"]["n"] == 4 * ROUNDS
+    assert backwards == []
+
+
+def test_writers_readers_and_rotations_at_once_lose_nothing(path: Path) -> None:
+    new_vault(path, {"shared": {"n": 0}})
+
+    def work(index: int) -> None:
+        with Vault.open(path, passphrase="correct horse", lock_timeout=60) as vault:
+            for _ in range(10):
+                if index % 4 == 0:
+                    vault.rotate()
+                with vault.transaction() as records:
+                    records["shared"]["n"] += 1
+                assert vault["shared"]["n"] > 0
+
+    assert Processes(8, work).codes() == [0] * 8
+    vault = reopened(path)
+    assert vault["shared"]["n"] == 80
+    assert vault.generation == 2 + 80 + 20
+
+
+def test_a_child_uses_the_vault_of_its_parent(path: Path) -> None:
+    vault = new_vault(path, {"a": {"n": 0}})
+
+    def work(index: int) -> None:
+        with vault.transaction() as records:
+            records["a"]["n"] += 1
+
+    assert Processes(4, work).codes() == [0] * 4
+    assert vault["a"]["n"] == 4
+
+
+def test_a_child_made_inside_a_transaction_neither_saves_nor_stops_it(path: Path) -> None:
+    vault = new_vault(path, {"a": {"n": 0}})
+
+    def child() -> str:
+        try:
+            with vault.transaction(lock_timeout=0):
+                return "got the lock"
+        except VaultError as error:
+            return type(error).__name__
+
+    with vault.transaction() as records:
+        records["a"]["n"] = 1
+        reader, writer = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.write(writer, child().encode())
+            os._exit(0)
+        os.close(writer)
+        assert os.read(reader, 100) == b"LockTimeoutError"
+        os.close(reader)
+        os.waitpid(pid, 0)
+        with pytest.raises(VaultError):
+            reopened(path).transaction(lock_timeout=0).__enter__()
+    assert reopened(path)["a"] == {"n": 1}
+
+
+def test_a_child_that_leaves_the_block_of_its_parent_saves_nothing(path: Path) -> None:
+    vault = new_vault(path, {"a": {"n": 0}})
+    pid = 1
+    try:
+        with vault.transaction() as records:
+            pid = os.fork()
+            if pid == 0:
+                records["a"]["n"] = 666
+            else:
+                assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+                records["a"]["n"] = 1
+    except VaultError:
+        assert pid == 0
+    finally:
+        if pid == 0:
+            os._exit(0)
+    assert reopened(path)["a"] == {"n": 1}
+
+
+def test_a_fork_while_another_thread_opens_does_not_hang_the_child(path: Path) -> None:
+    vault = new_vault(path, {"a": {"n": 1}})
+    held, freed = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with vault._versions._here.lock:
+            held.set()
+            freed.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait()
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0 if vault["a"] == {"n": 1} else 1)
+    deadline = time.monotonic() + 10
+    status: tuple[int, int] = (0, 0)
+    while status[0] == 0 and time.monotonic() < deadline:
+        status = os.waitpid(pid, os.WNOHANG)
+        time.sleep(0.01)
+    freed.set()
+    thread.join()
+    if status[0] == 0:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    assert status == (pid, 0)
+
+
+def test_the_login_lock_is_one_for_all_handles(path: Path) -> None:
+    vault, other = new_vault(path), reopened(path)
+    lock, same, another = (v.login_lock("a") for v in (vault, other, vault))
+    assert lock.try_acquire()
+    assert lock.try_acquire(), "it is held already"
+    assert not same.try_acquire()
+    assert not another.try_acquire()
+    assert same.holder() == str(os.getpid())
+    lock.release()
+    lock.release()
+    assert same.try_acquire()
+    same.release()
+
+
+def test_a_login_lock_of_a_vault_rekeyed_meanwhile_is_not_taken(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault, other = new_vault(path), reopened(path)
+    lock_of = FileStore.login_lock
+    rotations: list[int] = []
+
+    def rekeyed(self: FileStore, tag: bytes) -> object:
+        if not rotations:
+            rotations.append(1)
+            other.rotate()
+        return lock_of(self, tag)
+
+    monkeypatch.setattr(FileStore, "login_lock", rekeyed)
+    lock = vault.login_lock("a")
+    assert not lock.try_acquire()
+    assert lock.try_acquire()
+    lock.release()
+
+
+def test_the_file_tells_no_name(path: Path) -> None:
+    vault = new_vault(path, {"maple_ink": {"session_cookie": "c4n4ry"}})
+    vault.login_lock("maple_ink").try_acquire()
+    assert "c4n4ry" not in path.read_text()
+    assert "maple" not in path.read_text()
+    assert "maple" not in json.dumps(
+        [entry for _, folders, files in os.walk(path.parent) for entry in (*folders, *files)]
+    )

@@ -1,0 +1,466 @@
+"""Where a key comes from: exactly one source, named in every error and never shown."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from base64 import b64encode, urlsafe_b64encode
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from interpal._secret import Secret
+from interpal.exceptions import (
+    AmbiguousKeyError,
+    KeyRequiredError,
+    KeySourceError,
+    ValidationError,
+    VaultError,
+    VaultPermissionError,
+)
+from interpal.vault import Vault, environment, keys
+from interpal.vault.secret_text import parse_key, without_newline
+from tests.vault import CHEAP, KEY, OTHER_KEY, told
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+AWKWARD = bytes([0xFB, 0xEF, 0xBE] * 10 + [0xFF, 0x0A])
+"""A key whose base64 has `+` and `/`, and whose last byte is a newline."""
+
+
+def private(path: Path, content: bytes | str) -> Path:
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    path.chmod(0o600)
+    return path
+
+
+@pytest.fixture
+def credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "credentials"
+    folder.mkdir(mode=0o700)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(folder))
+    return folder
+
+
+# Each source, set to something that gives the passphrase "correct horse" or KEY.
+
+
+def set_variable(name: str, value: str) -> Callable[[Path, pytest.MonkeyPatch], None]:
+    return lambda _folder, patch: patch.setenv(name, value)
+
+
+def set_file(name: str, content: str) -> Callable[[Path, pytest.MonkeyPatch], None]:
+    def prepare(folder: Path, patch: pytest.MonkeyPatch) -> None:
+        patch.setenv(name, str(private(folder / name, content)))
+
+    return prepare
+
+
+def set_credential(name: str, content: str) -> Callable[[Path, pytest.MonkeyPatch], None]:
+    def prepare(folder: Path, patch: pytest.MonkeyPatch) -> None:
+        private(folder / name, content)
+        patch.setenv("CREDENTIALS_DIRECTORY", str(folder))
+
+    return prepare
+
+
+V = "INTERPALS_VAULT_"
+SOURCES = {
+    f"{V}PASSPHRASE": set_variable(f"{V}PASSPHRASE", "correct horse"),
+    f"{V}PASSPHRASE_FILE": set_file(f"{V}PASSPHRASE_FILE", "correct horse\n"),
+    f"{V}PASSPHRASE_COMMAND": set_variable(f"{V}PASSPHRASE_COMMAND", "echo 'correct horse'"),
+    f"{V}KEY": set_variable(f"{V}KEY", KEY.hex()),
+    f"{V}KEY_FILE": set_file(f"{V}KEY_FILE", b64encode(KEY).decode() + "\n"),
+    "systemd credential interpals-vault-passphrase": set_credential(
+        "interpals-vault-passphrase", "correct horse\r\n"
+    ),
+    "systemd credential interpals-vault-key": set_credential("interpals-vault-key", KEY.hex()),
+}
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_each_source_opens_the_vault_and_is_named(
+    name: str, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault = Vault.open(path, passphrase="correct horse", create=True, kdf=CHEAP)
+    vault.add_slot(key=KEY)
+    vault["a"] = {"n": 1}
+    SOURCES[name](tmp_path, monkeypatch)
+    opened = Vault.open(path)
+    assert opened["a"] == {"n": 1}
+    assert opened.key_source == name
+    assert name in repr(keys.find_source())
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_an_argument_wins_and_no_variable_is_looked_at(
+    name: str, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for prepare in SOURCES.values():
+        prepare(tmp_path, monkeypatch)
+    vault = Vault.open(path, key=OTHER_KEY, create=True)
+    assert vault.key_source == "argument"
+
+
+@pytest.mark.parametrize("one", SOURCES)
+@pytest.mark.parametrize("other", SOURCES)
+def test_two_sources_are_an_error_that_names_both_and_shows_neither(
+    one: str, other: str, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if one == other:
+        return
+    SOURCES[one](tmp_path, monkeypatch)
+    SOURCES[other](tmp_path, monkeypatch)
+    with pytest.raises(AmbiguousKeyError) as caught:
+        Vault.open(path, create=True)
+    assert one in str(caught.value)
+    assert other in str(caught.value)
+    assert caught.value.path == str(path)
+    for secret in ("correct horse", KEY.hex(), b64encode(KEY).decode()):
+        assert secret not in told(caught.value)
+    assert not path.exists()
+    assert len(environment.sources_set()) == 2
+
+
+@pytest.mark.parametrize("source", environment.SOURCES[:6], ids=lambda source: source.name)
+def test_set_but_empty_is_an_error_and_never_unset(
+    source: environment.Source, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(source.name, "")
+    with pytest.raises(KeySourceError, match=f"{source.name} is set but empty") as caught:
+        Vault.open(path, create=True)
+    assert caught.value.path == str(path)
+    assert not path.exists()
+    assert not os.path.exists(keys.default_key_path())
+    monkeypatch.setenv(f"{V}KEY" if source.kind == "passphrase" else f"{V}PASSPHRASE", "x")
+    with pytest.raises(AmbiguousKeyError):
+        Vault.open(path, create=True)
+
+
+@pytest.mark.parametrize(
+    ("content", "passphrase"),
+    [
+        (b"secret", b"secret"),
+        (b"secret\n", b"secret"),
+        (b"secret\r\n", b"secret"),
+        (b"secret\n\n", b"secret\n"),
+        (b"secret\r", b"secret\r"),
+        (b"\nsecret\n", b"\nsecret"),
+        (b" secret \n", b" secret "),
+        (b"\n\n", b"\n"),
+        (b"nul\0nul\n", b"nul\0nul"),
+        (b"x" * 4096 + b"\r\n", b"x" * 4096),
+        ("cafe\u0301\n".encode(), "caf\u00e9".encode()),
+    ],
+)
+def test_one_newline_is_taken_from_files_and_commands_and_nothing_else(
+    content: bytes, passphrase: bytes, tmp_path: Path
+) -> None:
+    file = private(tmp_path / "passphrase", content)
+    for environ in (
+        {f"{V}PASSPHRASE_FILE": str(file)},
+        {f"{V}PASSPHRASE_COMMAND": f"cat {file}"},
+    ):
+        assert keys.find_source(environ=environ).read() == passphrase
+
+
+def test_a_variable_is_taken_as_it_stands() -> None:
+    environ = {f"{V}PASSPHRASE": " secret\n"}
+    assert keys.find_source(environ=environ).read() == b" secret\n"
+    assert without_newline(Secret(b"\n")) == b""
+
+
+BAD_PASSPHRASES = {
+    "empty": b"",
+    "only a newline": b"\n",
+    "not UTF-8": b"c4n4ry\xff\n",
+    "a surrogate": b"c4n4ry\xed\xa0\x80",
+    "5000 bytes": b"c4n4ry" + b"x" * 5000,
+}
+
+
+@pytest.mark.parametrize("content", BAD_PASSPHRASES.values(), ids=BAD_PASSPHRASES.keys())
+def test_what_is_no_passphrase_is_named_by_its_source_and_not_shown(
+    content: bytes, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = private(tmp_path / "passphrase", content)
+    sources = {f"{V}PASSPHRASE_FILE": str(file), f"{V}PASSPHRASE_COMMAND": f"cat {file}"}
+    if content:
+        sources[f"{V}PASSPHRASE"] = os.fsdecode(content.rstrip(b"\n"))
+    for name, value in sources.items():
+        with monkeypatch.context() as patch:
+            patch.setenv(name, value)
+            with pytest.raises(KeySourceError, match=name) as caught:
+                Vault.open(path, create=True)
+        assert "c4n4ry" not in told(caught.value)
+    assert not path.exists()
+
+
+def forms(key: bytes) -> dict[str, str]:
+    return {
+        "hex": key.hex(),
+        "HEX": key.hex().upper(),
+        "base64": b64encode(key).decode(),
+        "base64 bare": b64encode(key).decode().rstrip("="),
+        "base64url": urlsafe_b64encode(key).decode(),
+        "base64url bare": urlsafe_b64encode(key).decode().rstrip("="),
+        "blanks around": f"  {key.hex()}\r\n",
+    }
+
+
+@pytest.mark.parametrize("key", [KEY, AWKWARD, bytes(32), b"\xff" * 32])
+def test_a_key_is_read_in_every_form(key: bytes, tmp_path: Path) -> None:
+    for text in forms(key).values():
+        assert parse_key(text, "x") == key
+        assert keys.find_source(key=text, environ={}).read() == key
+        assert keys.find_source(environ={f"{V}KEY": text}).read() == key
+        file = private(tmp_path / "key", text)
+        assert keys.find_source(environ={f"{V}KEY_FILE": str(file)}).read() == key
+    raw = private(tmp_path / "key", key)
+    assert keys.find_source(environ={f"{V}KEY_FILE": str(raw)}).read() == key
+    assert keys.find_source(key=bytearray(key)).read() == key  # type: ignore[arg-type]
+
+
+BAD_KEYS = {
+    "blank": "  \n",
+    "31 bytes": KEY[:31].hex(),
+    "31 bytes base64": b64encode(KEY[:31]).decode(),
+    "33 bytes base64": b64encode(KEY + b"x").decode(),
+    "hex with spaces": KEY.hex(" "),
+    "hex with a blank inside": KEY.hex()[:30] + "  " + KEY.hex()[32:],
+    "hex with a letter": "g" + KEY.hex()[1:],
+    "two lines": KEY.hex()[:32] + "\n" + KEY.hex()[32:],
+    "bits left over": b64encode(KEY).decode()[:-2] + "9=",
+    "padded twice": b64encode(KEY).decode() + "=",
+    "both alphabets": "-+" + b64encode(KEY).decode()[2:],
+    "not ASCII": "é" + KEY.hex()[1:],
+    "full-width digits": "\uff10" * 64,
+    "a surrogate": "\udcff" + KEY.hex()[1:],
+    "32 characters": "0123456789abcdef" * 2,
+    "a prefix": "0x" + KEY.hex(),
+}
+
+
+@pytest.mark.parametrize("text", BAD_KEYS.values(), ids=BAD_KEYS.keys())
+def test_what_is_no_key_is_named_by_its_source_and_not_shown(text: str, tmp_path: Path) -> None:
+    tries: list[Callable[[], object]] = [
+        lambda: keys.find_source(key=text),
+        lambda: keys.find_source(environ={f"{V}KEY": text}).read(),
+    ]
+    if len(text) != 32:  # as a file, that is the key itself
+        file = private(tmp_path / "key", os.fsencode(text))
+        tries.append(lambda: keys.find_source(environ={f"{V}KEY_FILE": str(file)}).read())
+    for attempt, name in zip(tries, ("key argument", f"{V}KEY", f"{V}KEY_FILE"), strict=False):
+        with pytest.raises(KeySourceError, match=name) as caught:
+            attempt()
+        if text.strip():
+            assert text not in told(caught.value)
+            assert repr(text)[1:-1] not in told(caught.value)
+
+
+BAD_FILES: dict[str, Any] = {
+    "missing": (lambda file: None, KeySourceError),
+    "empty": (lambda file: private(file, b""), KeySourceError),
+    "huge": (lambda file: private(file, b"x" * 2**20), KeySourceError),
+    "folder": (lambda file: file.mkdir(), KeySourceError),
+    "FIFO": (lambda file: os.mkfifo(file, 0o600), KeySourceError),
+    "open to others": (lambda file: private(file, KEY).chmod(0o666), VaultPermissionError),
+    "dangling link": (lambda file: file.symlink_to("nowhere"), KeySourceError),
+}
+
+
+@pytest.mark.parametrize(("make", "error"), BAD_FILES.values(), ids=BAD_FILES.keys())
+@pytest.mark.parametrize("kind", ["PASSPHRASE_FILE", "KEY_FILE"])
+def test_a_file_that_gives_no_secret_is_named_with_its_variable(
+    kind: str, make: Any, error: type[VaultError], tmp_path: Path
+) -> None:
+    file = tmp_path / "secret"
+    make(file)
+    with pytest.raises(error) as caught:
+        keys.find_source(environ={f"{V}{kind}": str(file)}).read()
+    assert f"{V}{kind}" in str(caught.value)
+    assert str(file) in str(caught.value)
+
+
+def test_a_linked_secret_of_a_container_is_read(tmp_path: Path) -> None:
+    private(tmp_path / "data", "correct horse\n")
+    (tmp_path / "link").symlink_to("data")
+    environ = {f"{V}PASSPHRASE_FILE": str(tmp_path / "link")}
+    assert keys.find_source(environ=environ).read() == b"correct horse"
+
+
+def test_credentials_that_were_not_given_are_not_sources(
+    credentials: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert environment.sources_set() == []
+    private(credentials / "another-credential", "x")
+    assert environment.sources_set() == []
+    for folder in ("", str(tmp_path / "missing")):
+        monkeypatch.setenv("CREDENTIALS_DIRECTORY", folder)
+        assert environment.sources_set() == []
+
+
+def test_an_empty_credential_is_an_error(credentials: Path, path: Path) -> None:
+    private(credentials / "interpals-vault-passphrase", "\n")
+    with pytest.raises(KeySourceError, match="systemd credential interpals-vault-passphrase"):
+        Vault.open(path, create=True)
+    assert not path.exists()
+
+
+def test_a_new_passphrase_has_sources_of_its_own(tmp_path: Path) -> None:
+    file = private(tmp_path / "new", "battery staple\n")
+    assert keys.new_secret_source({}) is None
+    assert keys.new_secret_source({f"{V}PASSPHRASE": "x"}) is None
+    for environ in (
+        {f"{V}NEW_PASSPHRASE": "battery staple"},
+        {f"{V}NEW_PASSPHRASE_FILE": str(file), f"{V}PASSPHRASE": "x"},
+    ):
+        source = keys.new_secret_source(environ)
+        assert source is not None
+        assert source.kind == "passphrase"
+        assert source.read() == b"battery staple"
+        assert source.name.startswith(f"{V}NEW_PASSPHRASE")
+    both = {f"{V}NEW_PASSPHRASE": "x", f"{V}NEW_PASSPHRASE_FILE": str(file)}
+    with pytest.raises(AmbiguousKeyError, match="NEW_PASSPHRASE_FILE"):
+        keys.new_secret_source(both)
+    empty = keys.new_secret_source({f"{V}NEW_PASSPHRASE": ""})
+    assert empty is not None
+    with pytest.raises(KeySourceError, match="set but empty"):
+        empty.read()
+
+
+def test_a_secret_is_read_when_it_is_needed(tmp_path: Path) -> None:
+    source = keys.find_source(environ={f"{V}PASSPHRASE_FILE": str(tmp_path / "later")})
+    private(tmp_path / "later", "correct horse")
+    assert source.read() == b"correct horse"
+    asked = source.asked_once()
+    (tmp_path / "later").unlink()
+    assert asked.read() == b"correct horse"
+    assert asked.name == source.name
+
+
+def test_a_passphrase_argument_is_judged_at_once() -> None:
+    with pytest.raises(ValidationError):
+        keys.find_source(passphrase="")
+    with pytest.raises(ValidationError, match="give one of them"):
+        keys.explicit_source()
+
+
+# The key file of the user.
+
+
+def test_the_key_file_is_one_private_line_of_base64url() -> None:
+    source = keys.find_source(environ={})
+    with pytest.raises(KeyRequiredError):
+        source.read()
+    key = source.read_for_new_vault()
+    with open(keys.default_key_path(), encoding="ascii") as file:
+        text = file.read()
+    assert text == urlsafe_b64encode(key).decode().rstrip("=") + "\n"
+    assert os.stat(keys.default_key_path()).st_mode & 0o777 == 0o600
+    assert source.read() == key == source.read_for_new_vault()
+
+
+def test_a_damaged_key_file_is_an_error_and_stays(path: Path) -> None:
+    file = keys.default_key_path()
+    os.makedirs(os.path.dirname(file), mode=0o700)
+    for content in (b"", b"no key\n"):
+        with open(file, "wb") as damaged:
+            damaged.write(content)
+        os.chmod(file, 0o600)
+        with pytest.raises(KeySourceError, match=r"vault\.key"):
+            Vault.open(path, create=True)
+        with open(file, "rb") as damaged:
+            assert damaged.read() == content
+    assert not path.exists()
+
+
+def test_without_a_home_no_key_file_is_made_in_the_working_directory(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(keys, "default_key_path", lambda: "~/.config/interpal/vault.key")
+    with pytest.raises(KeySourceError, match="HOME") as caught:
+        Vault.open(path, create=True)
+    assert caught.value.path == str(path)
+    assert os.listdir(tmp_path) == []
+
+
+# The keyring of the operating system.
+
+BACKEND = """
+import sys, types
+keyring, errors = types.ModuleType("keyring"), types.ModuleType("keyring.errors")
+class KeyringError(Exception): pass
+errors.KeyringError = KeyringError
+entries = {("https://a/b", "me"): "correct horse", ("empty", "me"): "", ("odd", "me"): "\\ud800"}
+def get_password(service, username):
+    if service == "locked":
+        raise KeyringError("c4n4ry")
+    return entries.get((service, username))
+keyring.get_password, keyring.errors = get_password, errors
+sys.modules["keyring"], sys.modules["keyring.errors"] = keyring, errors
+"""
+
+
+@pytest.fixture
+def keyring(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A keyring in place of the optional package, which need not be installed."""
+    for name in ("keyring", "keyring.errors"):
+        monkeypatch.setitem(sys.modules, name, sys)
+    exec(BACKEND, {})  # puts its own in their place; monkeypatch takes them away again
+
+
+@pytest.mark.usefixtures("keyring")
+def test_the_keyring_gives_a_passphrase() -> None:
+    environ = {f"{V}KEYRING": "https://a/b/me"}
+    source = keys.find_source(environ=environ)
+    assert (source.kind, source.name) == ("passphrase", f"{V}KEYRING")
+    assert source.read() == b"correct horse"
+
+
+@pytest.mark.usefixtures("keyring")
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("nobody/me", "no such entry"),
+        ("empty/me", "empty"),
+        ("odd/me", "UTF-8"),
+        ("locked/me", "keyring gives nothing"),
+        ("no-slash", "service/username"),
+        ("/me", "service/username"),
+        ("service/", "service/username"),
+    ],
+)
+def test_a_keyring_that_gives_nothing_says_why(value: str, reason: str) -> None:
+    with pytest.raises(KeySourceError, match=reason) as caught:
+        keys.find_source(environ={f"{V}KEYRING": value}).read()
+    assert f"{V}KEYRING" in str(caught.value)
+    assert "c4n4ry" not in str(caught.value)
+
+
+def test_without_the_keyring_package_the_command_that_installs_it_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "keyring", None)
+    with pytest.raises(KeySourceError, match=r"pip install 'interpal-vault\[keyring\]'"):
+        keys.find_source(environ={f"{V}KEYRING": "service/me"}).read()
+
+
+def test_a_source_loads_only_what_it_uses(path: Path) -> None:
+    Vault.open(path, key=KEY, create=True)
+    code = (
+        "import sys; from interpal.vault import Vault; Vault.open(sys.argv[1]).close();"
+        "print(*{'subprocess', 'shlex', 'keyring', 'platformdirs', 'argon2'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)],
+        env={**os.environ, f"{V}KEY": KEY.hex()},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == []

@@ -1,0 +1,232 @@
+"""A transaction is whole or not at all, and what could not be saved is an error."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from interpal.exceptions import LockTimeoutError, ValidationError, VaultLimitError
+from interpal.vault import Vault, versions
+from interpal.vault.fields import MAX_GENERATION
+from tests.vault import new_vault, reopened
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def test_several_changes_are_one_save(path: Path) -> None:
+    vault = new_vault(path, {"a": {"n": 1}, "b": {"n": 2}})
+    with vault.transaction() as records:
+        records["a"]["n"] += 10
+        records["c"] = {"n": 3}
+        del records["b"]
+        assert list(records) == ["a", "c"]
+        assert len(records) == 2
+        assert dict(vault) == {"a": {"n": 1}, "b": {"n": 2}}, "not before it ends"
+    assert vault.generation == 3
+    assert dict(reopened(path)) == {"a": {"n": 11}, "c": {"n": 3}}
+
+
+def changes_nothing(records: Any) -> None:
+    assert records["a"] == {"n": 1, "deep": {"x": [1]}}
+
+
+def puts_back_the_same(records: Any) -> None:
+    records["a"] = {"deep": {"x": [1]}, "n": 1}
+
+
+def adds_and_removes(records: Any) -> None:
+    records["new"] = {"n": 1}
+    del records["new"]
+    records.pop("nobody", None)
+
+
+def changes_and_changes_back(records: Any) -> None:
+    records["a"]["deep"]["x"].append(2)
+    records["a"]["deep"]["x"].pop()
+    records.attempts["a"] = {"until": 253402300799}
+    del records.attempts["a"]
+
+
+@pytest.mark.parametrize(
+    "body", [changes_nothing, puts_back_the_same, adds_and_removes, changes_and_changes_back]
+)
+def test_a_transaction_that_changes_nothing_saves_nothing(path: Path, body: Any) -> None:
+    vault = new_vault(path, {"a": {"n": 1, "deep": {"x": [1]}}})
+    before = path.read_bytes(), path.stat().st_ino
+    with vault.transaction() as records:
+        body(records)
+    assert (path.read_bytes(), path.stat().st_ino) == before
+    assert vault.generation == 2
+
+
+@pytest.mark.parametrize(("old", "new"), [(1, 1.0), (1, True), (0, False), (0.0, -0.0)])
+def test_a_change_that_a_dict_does_not_see_is_saved(path: Path, old: Any, new: Any) -> None:
+    vault = new_vault(path, {"a": {"n": old}})
+    with vault.transaction() as records:
+        records["a"]["n"] = new
+    assert vault.generation == 3
+    assert repr(reopened(path)["a"]["n"]) == repr(new)
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit, GeneratorExit])
+def test_a_transaction_that_raises_saves_nothing(path: Path, error: type[BaseException]) -> None:
+    vault = new_vault(path, {"a": {"n": 1}})
+    before = path.read_bytes()
+    with pytest.raises(error), vault.transaction() as records:
+        records["a"]["n"] = 2
+        raise error
+    assert path.read_bytes() == before
+    vault["a"] = {"n": 3}  # the lock is free again
+    assert vault["a"]["n"] == 3
+
+
+def test_inside_a_transaction_the_vault_itself_cannot_be_written(path: Path) -> None:
+    vault = new_vault(path, {"a": {"n": 1}})
+    writes: tuple[Callable[[], object], ...] = (
+        lambda: vault.__setitem__("b", {}),
+        lambda: vault.__delitem__("a"),
+        lambda: vault.update(b={}),
+        lambda: vault.transaction().__enter__(),
+        lambda: vault.add_slot(key=bytes(32)),
+        lambda: vault.remove_slot("slot-1"),
+        vault.rotate,
+        vault.clear,
+        vault.remove_file,
+    )
+    with vault.transaction() as records:
+        records["a"]["n"] = 2
+        for write in writes:
+            with pytest.raises(RuntimeError, match="inside a transaction"):
+                write()
+    assert dict(vault) == {"a": {"n": 2}}
+    vault["b"] = {}  # and afterwards it can
+
+
+def test_another_thread_waits_for_the_transaction(path: Path) -> None:
+    vault = new_vault(path, {"a": {"n": 1}})
+    inside, done = threading.Event(), []
+
+    def other() -> None:
+        inside.wait()
+        with vault.transaction() as records:
+            records["a"]["n"] *= 10
+        done.append(True)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    with vault.transaction() as records:
+        inside.set()
+        time.sleep(0.1)
+        assert not done
+        records["a"]["n"] += 1
+    thread.join()
+    assert vault["a"]["n"] == 20
+
+
+def test_what_is_kept_of_a_transaction_cannot_be_changed_afterwards(path: Path) -> None:
+    vault = new_vault(path, {"a": {"n": 1}})
+    with vault.transaction() as records:
+        pass
+    changes: tuple[Callable[[], object], ...] = (
+        lambda: records.__setitem__("b", {}),
+        lambda: records.__delitem__("a"),
+        records.clear,
+    )
+    for change in changes:
+        with pytest.raises(RuntimeError, match="is over"):
+            change()
+
+
+def test_the_draft_is_a_mapping(path: Path) -> None:
+    vault = new_vault(path, {"a": {"n": 1}, "b": {"n": 2}})
+    with vault.transaction() as records:
+        assert "a" in records
+        assert 7 not in records  # type: ignore[comparison-overlap]
+        assert records.pop("a") == {"n": 1}
+        assert "a" not in records
+        with pytest.raises(KeyError):
+            records["a"]
+        with pytest.raises(KeyError):
+            del records["a"]
+        records["a"] = {"n": 3}
+        assert dict(records) == {"a": {"n": 3}, "b": {"n": 2}}
+        records.clear()
+        assert not records
+        records["c"] = {"n": 4}
+        assert "4" not in repr(records)
+    assert dict(vault) == {"c": {"n": 4}}
+
+
+def test_lock_timeout_zero_tries_once(path: Path) -> None:
+    vault, other = new_vault(path, {"a": {"n": 1}}), reopened(path)
+    with other.transaction():
+        started = time.monotonic()
+        with pytest.raises(LockTimeoutError) as caught, vault.transaction(lock_timeout=0):
+            raise AssertionError
+        assert time.monotonic() - started < 2
+    assert caught.value.path == str(path)
+
+
+@pytest.mark.parametrize("timeout", [-1, float("nan"), "5", True, None])
+def test_a_lock_timeout_that_is_no_time_is_refused(path: Path, timeout: Any) -> None:
+    new_vault(path)
+    if timeout is not None:
+        vault = reopened(path)
+        with pytest.raises(ValidationError, match="lock_timeout"):
+            vault.transaction(lock_timeout=timeout).__enter__()
+    with pytest.raises(ValidationError, match="lock_timeout"):
+        Vault.open(path, passphrase="correct horse", lock_timeout=timeout)
+
+
+def test_refused_logins_are_kept_until_their_time(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault = new_vault(path)
+    now = versions.epoch_now()
+    with vault.transaction() as records:
+        records.attempts["a"] = {"until": now + 60, "tag": vault.attempt_tag("a", b"password")}
+        records.attempts["b"] = {"until": now + 9999}
+    assert reopened(path).attempts == vault.attempts
+    assert set(vault.attempts) == {"a", "b"}
+    with pytest.raises(TypeError):
+        vault.attempts["a"]["until"] = 0  # type: ignore[index]
+    monkeypatch.setattr(versions, "epoch_now", lambda: now + 60)
+    assert set(vault.attempts) == {"a", "b"}, "until the next save"
+    vault["x"] = {}
+    assert set(reopened(path).attempts) == {"b"}
+    assert set(vault.attempts) == {"b"}
+
+
+def test_a_refused_login_that_is_none_is_refused(path: Path) -> None:
+    vault = new_vault(path)
+    before = path.read_bytes()
+    for attempt in ({"until": 2**40, "tag": "xyz"}, {"tag": "00000"}, {"until": 1.5}, {}):
+        with pytest.raises(ValidationError), vault.transaction() as records:
+            records.attempts["a"] = attempt
+    assert path.read_bytes() == before
+
+
+def test_a_vault_that_was_saved_too_often_says_so(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault = new_vault(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            versions.Versions,
+            "next_header",
+            lambda _self, header: header._replace(generation=MAX_GENERATION),
+        )
+        vault["a"] = {}
+    assert vault.generation == MAX_GENERATION
+    before = path.read_bytes()
+    with pytest.raises(VaultLimitError, match="generation") as caught:
+        vault["b"] = {}
+    assert caught.value.path == str(path)
+    with pytest.raises(VaultLimitError, match="generation"):
+        vault.rotate()
+    assert path.read_bytes() == before
