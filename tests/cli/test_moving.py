@@ -157,6 +157,26 @@ def test_a_backup_is_made_verified_and_restored(run: Program, vault: Path, tmp_p
     assert read_vault(vault, passphrase=NEW) == expected
 
 
+def test_a_backup_with_a_passphrase_of_its_own_is_restored_without_a_terminal(
+    run: Program, vault: Path, tmp_path: Path
+) -> None:
+    assert run("export", "-o", "backup.json", *LOW, env=WITH_NEW).code == 0
+    done = run("import", "backup.json", "-f", "b.json", "--json", env=WITH_KEY)
+    assert (done.code, done.error["code"]) == (78, "key-required")
+    assert "--secret-file" in done.error["message"]
+    (tmp_path / "secret").write_text(NEW + "\n")
+    os.chmod(tmp_path / "secret", 0o600)
+    done = run("import", "backup.json", "-f", "b.json", "--secret-file", "secret", env=WITH_KEY)
+    assert done.code == 0
+    assert read_vault(tmp_path / "b.json") == read_vault(vault)
+    (tmp_path / "secret").write_text("wrong one")
+    done = run("import", "backup.json", "-f", "c.json", "--secret-file", "secret", env=WITH_KEY)
+    assert done.code == 77
+    with run.terminal("import", "backup.json", "-f", "d.json", env=WITH_KEY) as terminal:
+        terminal.answer("Passphrase for", NEW)
+        assert terminal.end() == 0
+
+
 def test_export_to_a_pipe_is_a_vault(run: Program, vault: Path, tmp_path: Path) -> None:
     done = run("export", "--user", "pedro_k", *LOW, env=WITH_NEW)
     assert done.code == 0

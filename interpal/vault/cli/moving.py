@@ -60,6 +60,9 @@ class Source(NamedTuple):
 @click.option("--replace", is_flag=True, help="Put them in the place of sessions there already.")
 @click.option("--remove-source", is_flag=True, help="Remove the plain files once all is saved.")
 @click.option("--passphrase", "ask", is_flag=True, help="Ask for the passphrase of a new vault.")
+@click.option(
+    "--secret-file", metavar="FILE", type=click.Path(), help="The passphrase or key of a backup."
+)
 @json_option
 def import_verb(
     files: tuple[str, ...],
@@ -68,6 +71,7 @@ def import_verb(
     replace: bool,
     remove_source: bool,
     ask: bool,
+    secret_file: str | None,
     as_json: bool,
 ) -> int:
     """Encrypt the sessions of plain files into the vault, which is made if need be.
@@ -86,7 +90,7 @@ def import_verb(
     typed: list[str] = []
     with output.progress("Reading", len(files)) as step:
         for name in files:
-            sources.append(_read_source(name, target, user, typed))
+            sources.append(_read_source(name, target, user, secret_file, typed))
             step()
     records: dict[str, Record] = {}
     for source in sources:
@@ -127,7 +131,9 @@ def import_verb(
     return errors.OK
 
 
-def _read_source(path: str, target: FileStore, user: str | None, typed: list[str]) -> Source:
+def _read_source(
+    path: str, target: FileStore, user: str | None, secret_file: str | None, typed: list[str]
+) -> Source:
     store = FileStore(path)
     try:
         stored = report.load(store)
@@ -139,7 +145,9 @@ def _read_source(path: str, target: FileStore, user: str | None, typed: list[str
     if kind == "vault":
         if _same_file(store, target):
             raise ValidationError(f"{store.location} is the vault itself; name another with -f")
-        with opening.open_bytes(store.location, stored, typed=typed) as vault:
+        with opening.open_copy(
+            store.location, stored, secret_file=secret_file, typed=typed
+        ) as vault:
             found = {name: thaw(record) for name, record in vault.snapshot().items()}
         return Source(store, stored, kind, found)
     exported = _exported(stored.data) if kind == "foreign" else None

@@ -134,38 +134,63 @@ class _NoKeyError(KeyRequiredError):
 
 
 def open_bytes(
-    location: str,
-    stored: Stored,
-    *,
-    passphrases: bool = True,
-    skip: bool = False,
-    typed: list[str] | None = None,
+    location: str, stored: Stored, *, passphrases: bool = True, skip: bool = False
 ) -> Vault:
     """A vault over bytes that were read already; writing to it changes them in memory only.
 
     *passphrases* tells whether one could open it, so that asking makes sense; *skip*, whether
     the person is told that Enter does too. Raises `KeyRequiredError` where there is no key.
     """
-
-    def start(source: KeySource) -> Vault:
-        vault = Vault(Memory(location, stored), source)
-        vault.start()
-        return vault
-
+    start = _starter(location, stored)
     source = keys.find_source()
     try:
         return start(source)
     except (KeyRequiredError, WrongKeyError) as error:
         if not is_default(source):
             raise
-        opened = _with_typed(start, typed)
-        if opened is not None:
-            return opened
         terminal = Terminal.open() if passphrases else None
         if terminal is None:
             raise _explained(error, location) from None
     with terminal:
-        return ask_and_start(terminal, location, start, skip=skip, typed=typed)
+        return ask_and_start(terminal, location, start, skip=skip)
+
+
+def open_copy(location: str, stored: Stored, *, secret_file: str | None, typed: list[str]) -> Vault:
+    """A copy of a vault, which may have a secret of its own.
+
+    That is in *secret_file*; else the key at hand may open it, else the person is asked.
+    """
+    start = _starter(location, stored)
+    if secret_file is not None:
+        slots = report.parsed(location, stored.data).header.slots
+        kind = "passphrase" if any(slot.kind == "passphrase" for slot in slots) else "key"
+        secret = secret_from_file(secret_file, kind)
+        source = keys.explicit_source(**{kind: secret})  # type: ignore[arg-type]
+        return start(source)
+    try:
+        return start(keys.find_source())
+    except (KeyRequiredError, WrongKeyError) as error:
+        opened = _with_typed(start, typed)
+        if opened is not None:
+            return opened
+        terminal = Terminal.open()
+        if terminal is None:
+            raise type(error)(
+                f"{location}: the key at hand does not open this copy, and there is no terminal "
+                "to ask; give its secret with --secret-file FILE",
+                path=location,
+            ) from None
+    with terminal:
+        return ask_and_start(terminal, location, start, typed=typed)
+
+
+def _starter(location: str, stored: Stored) -> Callable[[KeySource], Vault]:
+    def start(source: KeySource) -> Vault:
+        vault = Vault(Memory(location, stored), source)
+        vault.start()
+        return vault
+
+    return start
 
 
 def _with_typed(start: Callable[[KeySource], Vault], typed: list[str] | None) -> Vault | None:
