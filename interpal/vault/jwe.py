@@ -10,6 +10,7 @@ from __future__ import annotations
 import binascii
 import json
 import re
+from functools import cache
 from typing import Any, NamedTuple, NoReturn
 
 from cryptography.exceptions import InvalidTag
@@ -32,6 +33,8 @@ MAX_INT = 2**53
 _TO_URL = bytes.maketrans(b"+/", b"-_")
 # What base64 has and base64url has not becomes what the decoder skips.
 _FROM_URL = bytes.maketrans(b"-_+/=", b"+/!!!")
+# What a text of 4n + 2 or 4n + 3 characters may end with: no bits are left over.
+_LAST_CHARACTERS = {2: "AQgw", 3: "AEIMQUYcgkosw048"}
 
 # More digits than any number that is looked at: a longer one is cut, not converted, since
 # converting costs the square of the length and CPython refuses some lengths of its own accord.
@@ -78,19 +81,17 @@ def b64decode(text: str) -> bytes:
     if not text.isascii():
         raise ValueError("is not base64url")
     raw = text.encode("ascii").translate(_FROM_URL)
-    whole, rest = divmod(len(raw), 4)
+    rest = len(raw) % 4
     try:
-        data = binascii.a2b_base64(raw + b"=" * (-len(raw) % 4))
+        data = binascii.a2b_base64(raw + b"=" * (-rest % 4))
     except binascii.Error:
         data = b""
-    # CPython's decoder skips what it does not know: then the length tells. Bits left over can
-    # only be in the last characters, so that these alone are encoded again.
-    canonical = (
-        rest != 1
-        and len(data) == whole * 3 + max(rest - 1, 0)
-        and (not rest or b64encode(data[whole * 3 :]) == text[whole * 4 :])
-    )
-    if not canonical:
+    # CPython's decoder skips what it does not know: then the length tells.
+    if (
+        rest == 1
+        or len(data) != len(raw) * 3 // 4
+        or (rest and text[-1] not in _LAST_CHARACTERS[rest])
+    ):
         raise ValueError("is not canonical base64url without padding")
     return data
 
@@ -127,12 +128,7 @@ def _load(
         return None, "starts with a byte-order mark"
     if shape and is_deeper(data, max_depth):
         return None, f"is nested deeper than {max_depth}"
-    decoder = json.JSONDecoder(
-        object_pairs_hook=_unique if shape else None,
-        parse_int=_any_int if any_int else _int,
-        parse_float=_finite if allow_float else _no_float,
-        parse_constant=_no_constant,
-    )
+    decoder = _decoder(allow_float, any_int, shape)
     try:
         value = decoder.decode(data.decode("utf-8"))
         if b"\\" in data and b"\\u" in data:
@@ -151,6 +147,16 @@ def _load(
             raise
         return None, f"is nested deeper than {max_depth}"
     return value, None
+
+
+@cache
+def _decoder(allow_float: bool, any_int: bool, shape: bool) -> json.JSONDecoder:
+    return json.JSONDecoder(
+        object_pairs_hook=_unique if shape else None,
+        parse_int=_any_int if any_int else _int,
+        parse_float=_finite if allow_float else _no_float,
+        parse_constant=_no_constant,
+    )
 
 
 def is_deeper(data: bytes, max_depth: int) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from interpal.vault.stores import LoginLock
+    from interpal.vault.stores import Fence, LoginLock
 
 
 class AccountLock:
@@ -17,7 +17,7 @@ class AccountLock:
     the lock for such a name.
     """
 
-    __slots__ = ("_identify", "_lock", "_lock_of", "_taken")
+    __slots__ = ("_identify", "_lock", "_lock_of", "_tag", "_taken")
 
     def __init__(
         self, identify: Callable[[], tuple[bytes, bytes]], lock_of: Callable[[bytes], LoginLock]
@@ -25,7 +25,14 @@ class AccountLock:
         self._identify = identify
         self._lock_of = lock_of
         self._lock: LoginLock | None = None
+        self._tag = b""
         self._taken = False
+
+    @property
+    def fence(self) -> Fence | None:
+        """What a save hands to the store, to fail where the lock was lost; None where it cannot."""
+        count = self._lock.fence if self._lock is not None and self._taken else 0
+        return (self._tag, count) if count else None
 
     def try_acquire(self) -> bool:
         """Take the lock if it is free. True if this object now holds it, or did already.
@@ -36,6 +43,7 @@ class AccountLock:
         if self._lock is not None and self._taken:
             return self._lock.try_acquire()
         vault_id, tag = self._identify()
+        self._tag = tag
         self._lock = lock = self._lock_of(tag)
         if not lock.try_acquire():
             return False

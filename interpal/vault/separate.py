@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from interpal._secret import Secret
-from interpal.exceptions import StaleWriteError, VaultNotFoundError
+from interpal.exceptions import StaleWriteError
 from interpal.vault import envelope
 from interpal.vault.draft import Draft, Record, as_saved
 from interpal.vault.envelope import Payload
@@ -20,7 +20,7 @@ from interpal.vault.stores import Change
 
 if TYPE_CHECKING:
     from interpal.vault.slot_changes import Change as Rekeying
-    from interpal.vault.stores import Fence, RecordStore
+    from interpal.vault.stores import Fence, RecordStore, RecordWriter
     from interpal.vault.versions import State, Versions
 
 # A write that comes second reads again and is tried again, so many times.
@@ -151,31 +151,24 @@ class SeparateRecords(Mapping[str, Record]):
                 header = self._versions.next_header(state.header)
                 root = self._versions.sealed(header, Payload({}, attempts), state.vault_key)
             if changes or root is not None:
-                writer.commit(state.header.id, changes, root=root, fence=fence)  # type: ignore[attr-defined]
+                commit = cast("RecordWriter", writer).commit
+                commit(state.header.id, changes, root=root, fence=fence)
 
     def reseal(self, seen: State, rekeying: Rekeying) -> Iterator[Change]:
         """Every record anew, for a rotation: under the new key and id, at its own generation."""
         for name, generation, record in self._opened(seen):
             yield _seal(name, record, rekeying.vault_key, rekeying.vault_id, 0, generation)
 
-    def _sealed(
-        self, state: State, name: str, record: Record | None, generation: int
-    ) -> Change:
+    def _sealed(self, state: State, name: str, record: Record | None, generation: int) -> Change:
         if record is None:
             tag = envelope.name_tag(state.vault_key, name)
             return Change(tag, generation, None, generation + 1)
         with self._versions.located():
-            return _seal(
-                name, record, state.vault_key, state.header.id, generation, generation + 1
-            )
+            return _seal(name, record, state.vault_key, state.header.id, generation, generation + 1)
 
-    def is_empty(self) -> bool:
-        """Whether there is no record at all."""
-        try:
-            state = self._versions.read()
-        except VaultNotFoundError:
-            return True
-        return next(iter(self._store.load_records(state.header.id)), None) is None
+    def __bool__(self) -> bool:
+        state = self._versions.read()
+        return next(iter(self._store.load_records(state.header.id)), None) is not None
 
 
 def _seal(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +18,14 @@ from interpal.vault.keys import KeySource, find_source
 from interpal.vault.login_locks import AccountLock
 from interpal.vault.opener import SlotOpener
 from interpal.vault.records import Records
+from interpal.vault.separate import SeparateRecords
 from interpal.vault.slot_changes import Change, Given, Wanted, wanted_slot
+from interpal.vault.stores import keeps_records
 from interpal.vault.stores.opening import open_store
 from interpal.vault.versions import State, Versions, check_timeout, epoch_now, located, new_header
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterator, Mapping
 
     from interpal.vault.slots import KdfParameters, Slot
@@ -51,6 +53,8 @@ class Vault(Records):
         self._lock_timeout = check_timeout(lock_timeout)
         self._opener = SlotOpener(source)
         self._versions = Versions(store, self._opener)
+        # Where the store keeps each record apart.
+        self._separate = SeparateRecords(store, self._versions) if keeps_records(store) else None
 
     @classmethod
     def open(
@@ -202,20 +206,41 @@ class Vault(Records):
 
     def stored_records(self) -> Mapping[str, Record]:
         """The newest records as they were decrypted: to be read, never to be changed."""
-        return self._read().payload.records
+        return self._read().payload.records if self._separate is None else self._separate
+
+    def __setitem__(self, name: str, record: Record) -> None:
+        if self._separate is None:
+            super().__setitem__(name, record)
+        else:
+            self._separate.assign(name, record, self._lock_timeout)
+
+    def __delitem__(self, name: str) -> None:
+        if self._separate is None:
+            super().__delitem__(name)
+        else:
+            self._separate.assign(name, None, self._lock_timeout)
 
     @contextmanager
-    def transaction(self, *, lock_timeout: float | None = None) -> Iterator[Draft]:
+    def transaction(
+        self, *, lock_timeout: float | None = None, lock: AccountLock | None = None
+    ) -> Iterator[Draft]:
         """Read, change and save under the write lock, whole or not at all.
 
         The body sees the newest records and changes copies of them; when it ends, what changed
         is saved with a new generation and is durable. A body that changes nothing saves
-        nothing; one that raises saves nothing. *lock_timeout* is in seconds (0: try once).
+        nothing; one that raises saves nothing. *lock_timeout* is in seconds (0: try once). With
+        *lock*, nothing is saved either where that login lock has had a later holder
+        (`StaleWriteError`).
 
         Raises `LockTimeoutError`, `VaultIOError` and its kind with the old content in place,
         `NotDurableError` with the new, `ValidationError` for what is no name or no record.
         """
         timeout = self._lock_timeout if lock_timeout is None else check_timeout(lock_timeout)
+        if self._separate is not None:
+            fence = None if lock is None else lock.fence
+            with self._separate.transaction(timeout, fence) as apart:
+                yield apart
+            return
         with self._versions.writing(timeout) as (writer, state):
             old = state.payload
             draft = Draft(lambda: iter(old.records), old.records.get, old.attempts)
@@ -240,7 +265,8 @@ class Vault(Records):
         """
         try:
             with self._versions.writing(self._lock_timeout) as (writer, state):
-                if not state.payload.records and len(state.header.slots) == 1:
+                records = state.payload.records if self._separate is None else self._separate
+                if not records and len(state.header.slots) == 1:
                     writer.remove()
         except VaultNotFoundError:
             pass
@@ -378,7 +404,8 @@ class Vault(Records):
         return next((slot for slot in self.slots if self._opener.opens(slot)), None)
 
     def _rekey(self, prepare: Callable[[State], Change]) -> Change:
-        return self._versions.rekey(prepare, self._lock_timeout)
+        reseal = None if self._separate is None else self._separate.reseal
+        return self._versions.rekey(prepare, self._lock_timeout, reseal=reseal)
 
     def _check_generation(self, minimum: int | None) -> None:
         generation = self.generation

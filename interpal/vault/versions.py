@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from interpal._secret import Secret
 from interpal.exceptions import ValidationError, VaultError, VaultLimitError, VaultNotFoundError
@@ -19,15 +19,17 @@ from interpal.vault import envelope
 from interpal.vault.envelope import Header, Payload
 from interpal.vault.fields import MAX_GENERATION, MAX_TIME
 from interpal.vault.slot_changes import prove
+from interpal.vault.stores import keeps_records
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from interpal.vault.keys import KeySource
     from interpal.vault.opener import SlotOpener
     from interpal.vault.slot_changes import Change
     from interpal.vault.slots import Slot
-    from interpal.vault.stores import Store, Stored, Writer
+    from interpal.vault.stores import Change as RecordChange
+    from interpal.vault.stores import RecordWriter, Store, Stored, Writer
 
 
 class State(NamedTuple):
@@ -178,7 +180,11 @@ class Versions:
                 prove(read_back, change, payload)
 
         with self.located():
-            writer.save(data, verify=None if change is None else verify)
+            check = None if change is None else verify
+            if keeps_records(self.store):
+                cast("RecordWriter", writer).save(data, verify=check, vault_id=header.id)
+            else:
+                writer.save(data, verify=check)
         with self._here.lock:
             self._keep(State(data, header, vault_key, payload))
 
@@ -192,11 +198,18 @@ class Versions:
             iv=os.urandom(12),
         )
 
-    def rekey(self, prepare: Callable[[State], Change], timeout: float) -> Change:
+    def rekey(
+        self,
+        prepare: Callable[[State], Change],
+        timeout: float,
+        *,
+        reseal: Callable[[State, Change], Iterable[RecordChange]] | None = None,
+    ) -> Change:
         """Give the vault other slots, or another key too, in one atomic save.
 
         *prepare* says which, from a version as it was read; it runs outside the lock. Where
-        somebody else has changed the slots meanwhile, it is asked again.
+        somebody else has changed the slots meanwhile, it is asked again. *reseal* gives the
+        records that are kept apart, anew for another key.
         """
         self.check_not_writing()
         while True:
@@ -216,8 +229,32 @@ class Versions:
                     commitment=envelope.commitment(change.vault_key, change.vault_id),
                     slots=change.slots,
                 )
-                self.save(writer, header, payload, change.vault_key, change=change)
+                if reseal is None or change.vault_id == seen.header.id:
+                    self.save(writer, header, payload, change.vault_key, change=change)
+                else:
+                    records = reseal(state, change)
+                    old_id = state.header.id
+                    self._replace_all(writer, old_id, header, payload, change, records)
                 return change
+
+    def _replace_all(
+        self,
+        writer: Writer,
+        old_id: bytes,
+        header: Header,
+        payload: Payload,
+        change: Change,
+        records: Iterable[RecordChange],
+    ) -> None:
+        """Swap the root, and every record that is kept apart, for a rotation."""
+        payload = _current(payload, header.updated_at)
+        data = self.sealed(header, payload, change.vault_key)
+        with self.located():
+            prove(data, change, payload)
+            replace_all = cast("RecordWriter", writer).replace_all
+            replace_all(data, old_id=old_id, new_id=header.id, records=records)
+        with self._here.lock:
+            self._keep(State(data, header, change.vault_key, payload))
 
     def adopt(self, source: KeySource, slot: Slot, change: Change) -> None:
         """From now on open with *source*, for which *change* made *slot*."""

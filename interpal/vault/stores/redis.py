@@ -19,7 +19,7 @@ from interpal.vault.jwe import b64encode
 from interpal.vault.stores import Stored
 from interpal.vault.stores import redis_scripts as scripts
 from interpal.vault.stores.redis_address import Address
-from interpal.vault.stores.redis_lock import RedisLock, Renewer
+from interpal.vault.stores.redis_lock import RedisLock
 from interpal.vault.stores.redis_space import BATCH, Space
 
 if TYPE_CHECKING:
@@ -41,12 +41,11 @@ class RedisStore:
     `ValidationError` for what is no such URL (`redis_address`).
     """
 
-    __slots__ = ("_life", "_renewer", "_space")
+    __slots__ = ("_life", "_space")
 
     def __init__(self, url: str | Address, *, lock_seconds: float = LOCK_SECONDS) -> None:
         self._space = Space(url if isinstance(url, Address) else Address.parse(url))
         self._life = lock_seconds
-        self._renewer = Renewer()
 
     def __repr__(self) -> str:
         return f"RedisStore({self.location!r})"
@@ -116,7 +115,7 @@ class RedisStore:
 
     def _lock(self, key: str, tag: str) -> RedisLock:
         space = self._space
-        return RedisLock(space.link, self._renewer, key, space.keys, tag=tag, life=self._life)
+        return RedisLock(space.link, key, space.keys, tag=tag, life=self._life)
 
     def _locked_out(self, lock: RedisLock, timeout: float) -> LockTimeoutError:
         holder = lock.holder()

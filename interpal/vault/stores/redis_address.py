@@ -51,7 +51,7 @@ class Address(NamedTuple):
         try:
             parts = urlsplit(url)
             host, port = parts.hostname, parts.port
-            options = parse_qsl(parts.query, strict_parsing=True) if parts.query else []
+            options = parse_qsl(parts.query, True, True) if parts.query else []
         except ValueError:
             host, port, options, parts = None, None, [], None
         if parts is None or not host or parts.scheme not in ("redis", "rediss") or parts.fragment:

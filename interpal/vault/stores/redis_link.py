@@ -68,7 +68,7 @@ class Link:
         while problem is None:
             try:
                 return client.execute_command(*command)  # type: ignore[no-untyped-call]
-            except redis.exceptions.NoScriptError:
+            except redis.exceptions.NoScriptError:  # noqa: PERF203  (twice at most)
                 # It was not run: the server has started anew or never saw it.
                 command = ("EVAL", text or "", *command[2:])
             except redis.RedisError as error:
@@ -138,7 +138,9 @@ def told(error: redis.RedisError, address: Address, *, wrote: bool) -> VaultErro
             "password in the URL.",
             path=where,
         )
-    if isinstance(error, kinds.NoPermissionError) or "NOPERM" in text or "ACL failure" in text:
+    if isinstance(error, kinds.NoPermissionError) or any(
+        words in text for words in ("NOPERM", "ACL failure", "user executing the script")
+    ):
         return VaultPermissionError(
             f"{where}: the server does not let this user do it ({text}). Allow the user the "
             f"keys {{{address.prefix}}}:* and the commands that docs/scaling.md lists.",

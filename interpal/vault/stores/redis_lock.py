@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+import weakref
 from typing import TYPE_CHECKING, NamedTuple
 
 from interpal._log import Logger
@@ -38,13 +39,22 @@ class RedisLock:
     hold it.
     """
 
-    __slots__ = ("_fence", "_key", "_keys", "_life", "_link", "_pid", "_renewer", "_tag", "_until",
-                 "token")  # fmt: skip
+    __slots__ = (
+        "__weakref__",
+        "_fence",
+        "_key",
+        "_keys",
+        "_life",
+        "_link",
+        "_pid",
+        "_tag",
+        "_until",
+        "token",
+    )  # fmt: skip
 
     def __init__(
         self,
         link: Link,
-        renewer: Renewer,
         key: str,
         keys: Keys,
         *,
@@ -52,7 +62,6 @@ class RedisLock:
         life: float,
     ) -> None:
         self._link = link
-        self._renewer = renewer
         self._key = key
         self._keys = keys
         self._tag = tag
@@ -102,7 +111,7 @@ class RedisLock:
             return False
         self._fence = int(reply) if self._tag else 0
         self._until = asked + self._life
-        self._renewer.add(self)
+        _renewer.add(self)
         return True
 
     def holder(self) -> str | None:
@@ -129,7 +138,7 @@ class RedisLock:
         """Do as if it were free, after a script that has freed it. False where it was not ours."""
         if not self.mine:
             return False
-        self._renewer.drop(self)
+        _renewer.drop(self)
         self._until = 0.0
         return True
 
@@ -152,7 +161,10 @@ class RedisLock:
 
 
 class Renewer:
-    """Renews the locks of this process at a third of their life, in one thread while needed."""
+    """Renews the locks of this process at a third of their life, in one thread while needed.
+
+    A lock that was dropped without a release is not kept: it ends with its life.
+    """
 
     __slots__ = ("_change", "_due", "_pid", "_running", "_wake")
 
@@ -161,7 +173,7 @@ class Renewer:
 
     def _start(self) -> None:
         self._pid = os.getpid()
-        self._due: dict[RedisLock, float] = {}
+        self._due: weakref.WeakKeyDictionary[RedisLock, float] = weakref.WeakKeyDictionary()
         self._change = threading.Condition()
         self._running = False
         self._wake = 0.0
@@ -200,6 +212,7 @@ class Renewer:
                         del self._due[lock]
                     else:
                         self._due[lock] = time.monotonic() + pause
+            del lock
 
     def _next(self) -> RedisLock | None:
         """The next lock to renew, at the time to do so; None after a while without any."""
@@ -207,15 +220,21 @@ class Renewer:
             while True:
                 if not self._due:
                     self._wait(1.0)
-                    if not self._due:
-                        self._running = False
-                        return None
-                lock = min(self._due, key=self._due.__getitem__)
-                left = self._due[lock] - time.monotonic()
+                # No reference stays while it waits.
+                first = min(self._due.items(), key=lambda item: item[1], default=None)
+                if first is None:
+                    self._running = False
+                    return None
+                lock, due = first
+                left = due - time.monotonic()
                 if left <= 0:
                     return lock
+                del lock, first
                 self._wait(left)
 
     def _wait(self, seconds: float) -> None:
         self._wake = time.monotonic() + seconds
         self._change.wait(seconds)
+
+
+_renewer = Renewer()

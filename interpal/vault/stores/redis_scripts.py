@@ -97,17 +97,21 @@ return redis.call('DEL', KEYS[1])
 """
 )
 
-# Writes one record each: key, tag, generation, time to live in ms or '', envelope or ''.
+# Writes one record. The index knows one that was there before.
 _PUT = """
-local function put(index, key, tag, generation, life, data)
+local function put(index, key, tag, expected, generation, life, data)
     if data == '' then
         redis.call('DEL', key)
         redis.call('SREM', index, tag)
         return
     end
+    if expected == '0' then redis.call('SADD', index, tag) end
     redis.call('HSET', key, 'g', generation, 'd', data)
-    if life == '' then redis.call('PERSIST', key) else redis.call('PEXPIRE', key, life) end
-    redis.call('SADD', index, tag)
+    if life ~= '' then
+        redis.call('PEXPIRE', key, life)
+    elseif expected ~= '0' then
+        redis.call('PERSIST', key)
+    end
 end
 """
 
@@ -124,7 +128,6 @@ elseif holder then
     return 'busy'
 end
 if ARGV[4] ~= '' and redis.call('HGET', KEYS[3], ARGV[4]) ~= ARGV[5] then return 'fence' end
-redis.call('SCARD', KEYS[4])
 for i = 5, #KEYS do
     if (redis.call('HGET', KEYS[i], 'g') or '0') ~= ARGV[(i - 5) * 5 + 7] then return 'record' end
 end
@@ -134,7 +137,7 @@ for round = 1, 2 do
     for i = 5, #KEYS do
         local a = (i - 5) * 5 + 6
         if (ARGV[a + 4] == '') == (round == 2) then
-            put(KEYS[4], KEYS[i], ARGV[a], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4])
+            put(KEYS[4], KEYS[i], unpack(ARGV, a, a + 4))
         end
     end
 end
@@ -199,7 +202,7 @@ FILL = Script(
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'lock' end
 for i = 3, #KEYS do
     local a = (i - 3) * 4 + 2
-    put(KEYS[2], KEYS[i], ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3])
+    put(KEYS[2], KEYS[i], ARGV[a], '0', unpack(ARGV, a + 1, a + 3))
 end
 return 'ok'
 """

@@ -29,7 +29,7 @@ GRACE = 86400.0
 """Seconds by which a record is past its expiry when it is dropped: clocks jump."""
 
 _BATCH = 256
-_SWEPT = 4
+_SWEPT = 2
 
 _ROOT = "SELECT vault_id, data FROM root WHERE name = 'root'"
 _ROOT_ID = "SELECT vault_id FROM root WHERE name = 'root'"
@@ -82,8 +82,13 @@ class SqliteStore:
 
     def load_record(self, vault_id: bytes, tag: bytes) -> Found:
         """One record of the vault *vault_id*, and whether that is still the vault."""
-        with self._reading() as link:
-            rows = [] if link is None else link.execute(_ONE, (vault_id, tag))
+        link = self._pool.take()
+        if link is None:
+            return Found(None, current=False)
+        try:
+            rows = link.execute(_ONE, (vault_id, tag))
+        finally:
+            self._pool.give(link)
         if not rows or rows[0][0] != vault_id:
             return Found(None, current=False)
         return Found(rows[0][1], current=True)

@@ -40,14 +40,16 @@ SCHEMA_VERSION = 1
 PATIENCE = 10.0
 """Seconds to wait for what others hold for an instant only."""
 
+# Not WITHOUT ROWID: there a row of more than a quarter of a page, as records are, takes a page
+# of its own (three times the space, and two pages to write instead of one).
 _SCHEMA = (
     """CREATE TABLE root (
         name TEXT PRIMARY KEY, vault_id BLOB NOT NULL, data BLOB NOT NULL
-    ) WITHOUT ROWID""",
+    )""",
     """CREATE TABLE records (
         vault_id BLOB NOT NULL, tag BLOB NOT NULL, generation INTEGER NOT NULL,
         expires_at REAL, data BLOB NOT NULL, PRIMARY KEY (vault_id, tag)
-    ) WITHOUT ROWID""",
+    )""",
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
 )
@@ -62,6 +64,9 @@ _KEPT = 4
 _FORK_PATIENCE = 1.0
 
 _guard = threading.RLock()
+_change = threading.Condition(_guard)
+# The thread that is about to fork, 0 for none: others are to take no connection meanwhile.
+_forking = 0
 _all: weakref.WeakSet[Pool] = weakref.WeakSet()
 _left: list[sqlite3.Connection] = []
 # Device and inode of databases that were in use at the fork that made this process.
@@ -120,14 +125,13 @@ class Link:
 class Pool:
     """The connections of this process to the database at *path* (absolute)."""
 
-    __slots__ = ("__weakref__", "_busy", "_change", "_idle", "_opening", "path")
+    __slots__ = ("__weakref__", "_busy", "_idle", "_opening", "path")
 
     def __init__(self, path: str) -> None:
         self.path = path
         self._idle: list[Link] = []
         self._busy: set[Link] = set()
         self._opening: list[int] = []
-        self._change = threading.Condition(_guard)
         with _guard:
             _all.add(self)
 
@@ -138,6 +142,9 @@ class Pool:
         """
         thread = threading.get_ident()
         with _guard:
+            # Who has one already is let through, or would never give it back.
+            while _forking not in (0, thread) and thread not in self._users():
+                _change.wait(_FORK_PATIENCE)
             while self._idle:
                 link = self._idle.pop()
                 if identity_of(link.path) == link.identity:
@@ -154,7 +161,7 @@ class Pool:
                 self._opening.remove(thread)
                 if opened is not None:
                     self._busy.add(opened)
-                self._change.notify_all()
+                _change.notify_all()
         return opened
 
     def give(self, link: Link) -> None:
@@ -167,7 +174,8 @@ class Pool:
                 self._idle.append(link)
             else:
                 link.sql.close()
-            self._change.notify_all()
+            if _forking:
+                _change.notify_all()
 
     def close(self) -> None:
         """Close the connections that nobody uses, and the others when they are given back."""
@@ -297,10 +305,9 @@ class Pool:
     # Forking; all with the guard held.
 
     def _before_fork(self, deadline: float) -> None:
-        me = threading.get_ident()
-        while any(thread != me for thread in (*self._opening, *(x.thread for x in self._busy))):
+        while any(thread != _forking for thread in self._users()):
             left = deadline - time.monotonic()
-            if left <= 0 or not self._change.wait(left):
+            if left <= 0 or not _change.wait(left):
                 break
         while self._idle:
             self._idle.pop().sql.close()
@@ -315,7 +322,9 @@ class Pool:
                 _lost.add(identity)
         self._busy = set()
         self._opening = []
-        self._change = threading.Condition(_guard)
+
+    def _users(self) -> list[int]:
+        return [*self._opening, *(link.thread for link in self._busy)]
 
 
 def is_open(path: str) -> bool:
@@ -330,16 +339,28 @@ def guarded() -> AbstractContextManager[object]:
 
 
 def _before_fork() -> None:
+    global _forking
     _guard.acquire()
+    _forking = threading.get_ident()
     deadline = time.monotonic() + _FORK_PATIENCE
     for pool in tuple(_all):
         pool._before_fork(deadline)  # noqa: SLF001
 
 
+def _in_parent() -> None:
+    global _forking
+    _forking = 0
+    _change.notify_all()
+    _guard.release()
+
+
 def _in_child() -> None:
+    global _change, _forking
+    _forking = 0
+    _change = threading.Condition(_guard)  # those who waited are not in this process
     for pool in tuple(_all):
         pool._in_child()  # noqa: SLF001
     _guard.release()
 
 
-os.register_at_fork(before=_before_fork, after_in_parent=_guard.release, after_in_child=_in_child)
+os.register_at_fork(before=_before_fork, after_in_parent=_in_parent, after_in_child=_in_child)
