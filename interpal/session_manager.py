@@ -246,7 +246,7 @@ class SessionManager:
 
     def ensure_vault(self) -> None:
         """Make the vault, empty, where there is none: its key names the login locks."""
-        self._with_vault(lambda _vault: None, create=True)
+        self._with_vault(lambda vault: vault.id, create=True)
 
     def login_lock(self, username: str) -> AccountLock:
         """The login lock of an account in a vault that was read before."""
@@ -371,7 +371,7 @@ class SessionManager:
         """
         damage: VaultCorruptError | None = None
         for _ in range(8):
-            vault = self._vault or self._new_handle()
+            vault = self._new_handle() if self._vault is None else self._vault
             try:
                 if self._vault is None:
                     vault.start(create=create)

@@ -15,18 +15,24 @@ PACKAGE = Path(__file__).parent.parent / "interpal"
 FLOORS: list[set[str]] = [
     {"interpal._version", "interpal._log", "interpal._secret", "interpal.exceptions"},
     # interpal.vault, from its ground to its face.
-    {f"interpal.vault.{name}" for name in ("files", "folders", "locks", "trust")},
+    {f"interpal.vault.{name}" for name in ("trust", "folders", "files", "locks", "hardening")},
     {f"interpal.vault.{name}" for name in ("jwe", "fields", "payload", "record", "slots")},
-    {"interpal.vault.envelope"},
+    {f"interpal.vault.{name}" for name in ("envelope", "plain")},
     {"interpal.vault.stores"},
-    {"interpal.vault.keys"},
-    {"interpal.vault.opener", "interpal.vault.draft", "interpal.vault.plain"},
-    {"interpal.vault.vault", "interpal.vault.report"},
+    {f"interpal.vault.{name}" for name in ("command", "secret_text", "environment", "keys")},
+    {f"interpal.vault.{name}" for name in ("memory", "opener", "slot_changes", "versions")},
+    {
+        f"interpal.vault.{name}"
+        for name in ("draft", "records", "separate", "login_locks", "key_slots")
+    },
+    {"interpal.vault.vault"},
+    {f"interpal.vault.{name}" for name in ("report", "surroundings", "doctor")},
     {"interpal.vault.cli"},
     {"interpal.vault.__main__", "interpal.vault"},
     # interpal, from its values to its face.
-    {f"interpal.{name}" for name in ("session", "protocol", "replies", "events", "flight")},
-    {"interpal.session_manager"},
+    {f"interpal.{name}" for name in ("address", "body", "session", "events", "flight", "replies")},
+    {"interpal.protocol"},
+    {f"interpal.{name}" for name in ("attempts", "binding", "recovery", "session_manager")},
     {"interpal.flows"},
     {"interpal.operations"},
     {"interpal.endpoints"},
@@ -69,6 +75,8 @@ def imports_of(path: Path) -> set[str]:
             found.update(
                 f"{base}.{alias.name}" if f"{base}.{alias.name}" in names else base
                 for alias in node.names
+                # The version is on the ground, where the face has it from.
+                if (base, alias.name) != ("interpal", "__version__")
             )
     return {name for name in found if name == "interpal" or name.startswith("interpal.")}
 

@@ -19,7 +19,7 @@ from interpal.exceptions import (
     VaultPermissionError,
 )
 from interpal.flight import Flight
-from interpal.flows.save import save_quietly
+from interpal.flows.save import find_saved, save_quietly
 from interpal.flows.wait import Flow, patiently, wait_for
 from interpal.session import Session, record_name
 from interpal.session_manager import utc_now
@@ -126,13 +126,10 @@ def _try_login_lock(
 
 def _adopt_newer(account: Account, dead: Session | None, *, ended: bool) -> Flow[Session | None]:
     """Under the lock, steps 1 to 4 again: take on another's session, or delete the dead one."""
-    manager = account.manager
-    if manager is None:
-        return None
     username = account.username or (None if dead is None else dead.username)
-    timeout = account.settings.lock_timeout
-    found = yield from patiently(lambda: manager.find(username), timeout)
-    if found is None:
+    found, saved = yield from find_saved(account, username)
+    manager = account.manager
+    if found is None or manager is None:
         return None
     if found.same_credentials(dead):
         if ended:
@@ -142,7 +139,7 @@ def _adopt_newer(account: Account, dead: Session | None, *, ended: bool) -> Flow
     if known_dead or found.has_expired(utc_now()) or not _same_account(account, found, dead):
         return None
     account.tell("session_loaded", found.username, adopted=True)
-    account.adopt(found, persisted=True)
+    account.adopt(found, persisted=saved)
     return found
 
 

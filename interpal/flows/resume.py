@@ -11,7 +11,8 @@ from interpal.exceptions import APIError, NetworkError, SessionExpiredError
 from interpal.flight import Flight
 from interpal.flows.learn import Verdict, judge, learn
 from interpal.flows.login import renew
-from interpal.flows.wait import Flow, patiently, wait_for
+from interpal.flows.save import find_saved
+from interpal.flows.wait import Flow, wait_for
 from interpal.session_manager import utc_now
 
 if TYPE_CHECKING:
@@ -40,13 +41,7 @@ def resume(account: Account) -> Flow[None]:
     Raises `SessionExpiredError` where it is over and a login that is wanted is not possible;
     `VaultCorruptError` where a damaged vault was set aside and there are no credentials.
     """
-    manager = account.manager
-    if manager is None:
-        return
-    found = yield from patiently(
-        lambda: manager.find(damage_is_an_error=not account.has_credentials),
-        account.settings.lock_timeout,
-    )
+    found, saved = yield from find_saved(account, damage_is_an_error=not account.has_credentials)
     if found is None:
         return
     account.tell("session_loaded", found.username)
@@ -57,7 +52,7 @@ def resume(account: Account) -> Flow[None]:
             raise error
         return
     if _recently_validated(account, found, now):
-        account.adopt(found, persisted=True)
+        account.adopt(found, persisted=saved)
         return
     response: Response | None = None
     try:
@@ -74,7 +69,7 @@ def resume(account: Account) -> Flow[None]:
             if account.may_login:
                 raise
         return
-    account.adopt(found, persisted=True)
+    account.adopt(found, persisted=saved)
     if response is not None:
         yield from learn(account, found, response, verdict)
     if verdict.valid is None:

@@ -1,16 +1,52 @@
-"""Step 7 of the resume table: a fault of the disk costs the save, not the session."""
+"""Steps 1 and 7 of the resume table: a disk that takes nothing costs the save, not the session."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from interpal.exceptions import NotDurableError, VaultError
+from interpal.exceptions import (
+    NotDurableError,
+    VaultCorruptError,
+    VaultError,
+    VaultFormatError,
+    VaultIOError,
+)
 from interpal.flows.wait import Flow, patiently
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from interpal.flows.account import Account
+    from interpal.session import Session
+
+
+def find_saved(
+    account: Account, username: str | None = None, *, damage_is_an_error: bool = False
+) -> Flow[tuple[Session | None, bool]]:
+    """The saved session of the account, and whether it is in the vault.
+
+    It is not where a plain file of interpal 1.x could not be encrypted in place, or a damaged
+    vault not be set aside, for a disk that is full or read-only.
+    """
+    manager = account.manager
+    if manager is None:
+        return None, False
+    try:
+        found = yield from patiently(
+            lambda: manager.find(username, damage_is_an_error=damage_is_an_error),
+            account.settings.lock_timeout,
+        )
+        return found, found is not None
+    except VaultIOError as error:
+        try:
+            found = manager.peek()
+        except (VaultCorruptError, VaultFormatError):
+            # What is not to be touched was told before: this is damaged, empty or cut off.
+            found = None
+        if found is None and not account.has_credentials:
+            raise
+        account.tell("save_failed", reason=str(error))
+        return found, False
 
 
 def save_quietly(account: Account, save: Callable[[], bool | None]) -> Flow[bool | None]:

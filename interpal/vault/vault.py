@@ -9,17 +9,17 @@ from interpal.exceptions import (
     VaultCorruptError,
     VaultNotFoundError,
     VaultRollbackError,
-    WrongKeyError,
 )
 from interpal.vault import envelope, slot_changes
 from interpal.vault.draft import Draft, Record, as_saved, freeze
 from interpal.vault.envelope import Payload
+from interpal.vault.key_slots import KeySlots
 from interpal.vault.keys import KeySource, find_source
 from interpal.vault.login_locks import AccountLock
 from interpal.vault.opener import SlotOpener
 from interpal.vault.records import Records
 from interpal.vault.separate import SeparateRecords
-from interpal.vault.slot_changes import Change, Given, Wanted, wanted_slot
+from interpal.vault.slot_changes import Wanted
 from interpal.vault.stores import keeps_records
 from interpal.vault.stores.opening import open_store
 from interpal.vault.versions import State, Versions, check_timeout, epoch_now, located, new_header
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator, Mapping
 
-    from interpal.vault.slots import KdfParameters, Slot
+    from interpal.vault.slots import KdfParameters
     from interpal.vault.stores import Store, Stored
 
 __all__ = ["AccountLock", "Vault", "open_store"]
 
 
-class Vault(Records):
+class Vault(Records, KeySlots):
     """Named JSON records, encrypted at rest.
 
     `vault[name]` reads the newest file; the record is read-only. `vault[name] = record` and
@@ -154,11 +154,6 @@ class Vault(Records):
     # What it is.
 
     @property
-    def path(self) -> str:
-        """The path of the vault, or the URL of its store without a password."""
-        return self._store.location
-
-    @property
     def key_source(self) -> str:
         """Where the key came from: `argument`, the name of a variable, or the key file."""
         return self._opener.source.name
@@ -172,25 +167,6 @@ class Vault(Records):
     def id(self) -> bytes:
         """16 random bytes that name this vault; a rotation draws new ones."""
         return self._read().header.id
-
-    @property
-    def slots(self) -> tuple[Slot, ...]:
-        """The key slots, in the order in which they are tried."""
-        return self._read().header.slots
-
-    @property
-    def opened_slot(self) -> Slot:
-        """The slot that this vault was opened by.
-
-        Raises `WrongKeyError` where it was removed or changed since; what is open stays so.
-        """
-        slot = self._own_slot()
-        if slot is None:
-            raise WrongKeyError(
-                f"{self.path}: the key slot that opened this vault was removed or changed since",
-                path=self.path,
-            )
-        return slot
 
     @property
     def attempts(self) -> Mapping[str, Mapping[str, Any]]:
@@ -297,115 +273,10 @@ class Vault(Records):
 
         return AccountLock(identify, self._store.login_lock)
 
-    # Keys.
-
-    def add_slot(
-        self,
-        *,
-        passphrase: str | Callable[[], str] | None = None,
-        key: bytes | str | None = None,
-        kid: str | None = None,
-        kdf: KdfParameters | None = None,
-    ) -> Slot:
-        """Let one more passphrase or key open the vault; returns its slot.
-
-        *kid* (1 to 64 of `A-Za-z0-9._-`) names it, else `slot-N`. *kdf* is what Argon2id costs
-        (`KdfParameters.DEFAULT`). No record is touched. Raises `ValidationError`, also for a
-        ninth slot, `KeySourceError` for what is no key, and what a save raises.
-        """
-        try:
-            with located(self.path):
-                wanted = wanted_slot(passphrase, key, kid, kdf, epoch_now())
-        finally:
-            del passphrase, key
-        change = self._rekey(
-            lambda state: slot_changes.adding(state.header, state.vault_key, wanted)
-        )
-        return change.slots[-1]
-
-    def change_slot(
-        self,
-        kid: str,
-        *,
-        passphrase: str | Callable[[], str] | None = None,
-        key: bytes | str | None = None,
-        kdf: KdfParameters | None = None,
-    ) -> Slot:
-        """Give the slot *kid* another passphrase or key; returns the new slot.
-
-        No record is touched and the vault key stays: an old copy of the file still opens with
-        the old secret, and `rotate` is the remedy for the future. Without *kdf* a passphrase
-        keeps the slot's cost, unless that is below the floor. Raises as `add_slot` does.
-        """
-        try:
-            with located(self.path):
-                wanted = wanted_slot(passphrase, key, kid, kdf, epoch_now())
-        finally:
-            del passphrase, key
-        mine = self._own_slot()
-        change = self._rekey(
-            lambda state: slot_changes.changing(state.header, state.vault_key, wanted)
-        )
-        slot = next(slot for slot in change.slots if slot.kid == kid)
-        if mine is not None and mine.kid == kid:
-            self._versions.adopt(wanted.source, slot, change)
-        return slot
-
-    def remove_slot(self, kid: str) -> None:
-        """Take the slot *kid* away. No record is touched and the vault key stays.
-
-        This open vault remains usable, also where it was its own slot. Raises `ValidationError`
-        for the last slot and for one that is not there, and what a save raises.
-        """
-        self._rekey(
-            lambda state: slot_changes.removing(
-                state.header, state.vault_key, self._opener, kid=kid
-            )
-        )
-
-    def rotate(
-        self, secrets: Mapping[str, str | bytes] | None = None, *, drop_slots: bool = False
-    ) -> tuple[str, ...]:
-        """Draw a new vault key and id, and seal everything anew, in one atomic save.
-
-        The slot that opened this vault stays, and every slot whose secret *secrets* gives, by
-        `kid`: a passphrase as text, a key as 32 bytes or text. Others cannot: with
-        *drop_slots* they go, and their names are returned; without it nothing is done.
-
-        Raises `KeyRequiredError` naming the slots whose secrets are missing, `WrongKeyError`
-        for a secret that does not open its slot, `ValidationError` for a slot that is not
-        there or is too weak to be made again, and what a save raises.
-        """
-        given = {kid: Given(secret) for kid, secret in (secrets or {}).items()}
-        del secrets
-        before: tuple[str, ...] = ()
-
-        def rotated(state: State) -> Change:
-            nonlocal before
-            before = tuple(slot.kid for slot in state.header.slots)
-            return slot_changes.rotating(
-                state.header,
-                state.vault_key,
-                self._opener,
-                secrets=given,
-                drop_slots=drop_slots,
-                now=epoch_now(),
-            )
-
-        kept = {slot.kid for slot in self._rekey(rotated).slots}
-        return tuple(kid for kid in before if kid not in kept)
-
     # How.
 
     def _read(self) -> State:
         return self._versions.read()
-
-    def _own_slot(self) -> Slot | None:
-        return next((slot for slot in self.slots if self._opener.opens(slot)), None)
-
-    def _rekey(self, prepare: Callable[[State], Change]) -> Change:
-        reseal = None if self._separate is None else self._separate.reseal
-        return self._versions.rekey(prepare, self._lock_timeout, reseal=reseal)
 
     def _check_generation(self, minimum: int | None) -> None:
         generation = self.generation
