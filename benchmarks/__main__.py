@@ -14,6 +14,8 @@ from benchmarks.result import Result, load, save
 
 PAGE = "cost.md"
 PLOT = "cost.svg"
+# What is told beside the costs to reach: the page and the name of its table.
+TOLD = {"crossing": ("scaling.md", "stores"), "steps": (PAGE, "steps")}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -43,12 +45,21 @@ def main(arguments: list[str] | None = None) -> int:
     if docs is not None and results_folder is not None:
         # Of the cases that did not run now, the figures of their last run stay.
         kept = [found.get(name) or load(results_folder, name) for name in cases]
-        results = [result for result in kept if result is not None]
-        table.put_into(docs / PAGE, results)
-        (docs / PLOT).write_text(plot.svg(results), encoding="utf-8")
-    missed = [row for result in found.values() for row in result.rows if row.reached is False]
-    print(f"{len(missed)} of the costs to reach are not reached" if missed else "all are reached")
+        _write_pages(docs, [result for result in kept if result is not None])
+    judged = [row for result in found.values() for row in result.rows if row.reached is not None]
+    reached = sum(row.reached is True for row in judged)
+    print(f"{reached} of {len(judged)} costs to reach are reached")
     return 0
+
+
+def _write_pages(docs: Path, results: list[Result]) -> None:
+    costs = [result for result in results if result.case not in TOLD]
+    table.put_into(docs / PAGE, "costs", costs)
+    (docs / PLOT).write_text(plot.svg(costs), encoding="utf-8")
+    for result in results:
+        if result.case in TOLD:
+            page, name = TOLD[result.case]
+            table.put_into(docs / page, name, [result])
 
 
 if __name__ == "__main__":

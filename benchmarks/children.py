@@ -7,11 +7,14 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
+from typing import TYPE_CHECKING
 
-from benchmarks.measure import Contestant
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+
+    from benchmarks.measure import Contestant
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = sys.executable
@@ -29,14 +32,13 @@ def compile_package() -> None:
     compileall.compile_dir(ROOT / "interpal", quiet=1)
 
 
-def environment(folder: Path, **more: str) -> dict[str, str]:
+def environment(folder: Path) -> dict[str, str]:
     """A small environment: no `PYTHON…` of the caller's, no proxies, a home in *folder*."""
     return {
         "PATH": os.defpath,
         "LANG": "C.UTF-8",
         "HOME": str(folder),
         "NO_PROXY": "127.0.0.1",
-        **more,
     }
 
 
@@ -49,14 +51,21 @@ class Program:
         source: str,
         *arguments: str,
         python: str = PYTHON,
-        variables: Mapping[str, str] | None = None,
+        options: Sequence[str] = (),
     ) -> None:
-        self._command = [python, "-c", source, *arguments]
+        self._command = [python, *options, "-c", source, *arguments]
         self._folder = folder
-        self._environment = environment(folder, **(variables or {}))
+        self._environment = environment(folder)
 
     def run(self) -> str:
         """Run it to its end; what it printed. Raises RuntimeError where it fails."""
+        return self._done().stdout
+
+    def run_and_hear(self) -> str:
+        """The same, but what it wrote to its standard error."""
+        return self._done().stderr
+
+    def _done(self) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             self._command,
             cwd=self._folder,
@@ -68,7 +77,7 @@ class Program:
         )
         if done.returncode != 0:
             raise RuntimeError(f"a program of the benchmark failed:\n{done.stderr}")
-        return done.stdout
+        return done
 
     def seconds(self) -> Contestant:
         """A contestant: the seconds from its start to its end."""

@@ -17,7 +17,7 @@ class Spread(NamedTuple):
     median: float
     low: float
     high: float
-    count: int
+    samples: int
 
     @classmethod
     def of(cls, samples: list[float]) -> Spread:
@@ -29,14 +29,16 @@ class Spread(NamedTuple):
 
 
 def interleave(contestants: Mapping[str, Contestant], rounds: int) -> dict[str, Spread]:
-    """Let the contestants take turns, A B A B, *rounds* times after one round that is not counted.
+    """Let the contestants take turns, A B A B, *rounds* times.
 
-    Every other round goes backwards, so that none always comes after the same one.
+    Before them goes one round that is not counted, unless there is but one. Every other round
+    goes backwards, so that none always comes after the same one.
     """
     samples: dict[str, list[float]] = {name: [] for name in contestants}
     order = list(contestants)
-    for work in contestants.values():
-        work()
+    if rounds > 1:
+        for work in contestants.values():
+            work()
     for _ in range(rounds):
         for name in order:
             samples[name].append(contestants[name]())

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from interpal.vault import Vault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 KEY = bytes(range(32))
 ACCOUNT = "maple_ink"
@@ -32,13 +36,22 @@ def record(number: int = 0, *, username: str = ACCOUNT) -> dict[str, Any]:
     }
 
 
+def name_of(number: int) -> str:
+    """The name of an account; the first is `ACCOUNT`."""
+    return f"account_{number:06d}" if number else ACCOUNT
+
+
+def names(count: int) -> Iterator[str]:
+    """The names of *count* accounts again and again, never two neighbours after each other."""
+    number = 0
+    while True:
+        yield name_of(number)
+        number = (number + 7919) % count
+
+
 def records(count: int) -> dict[str, dict[str, Any]]:
-    """*count* accounts; the first is `ACCOUNT`."""
-    found = {ACCOUNT: record()}
-    for number in range(1, count):
-        username = f"account_{number:06d}"
-        found[username] = record(number, username=username)
-    return found
+    """*count* accounts by their names."""
+    return {name_of(n): record(n, username=name_of(n)) for n in range(count)}
 
 
 def fill(vault: Vault, count: int) -> None:
@@ -46,6 +59,17 @@ def fill(vault: Vault, count: int) -> None:
     with vault.transaction() as draft:
         for name, content in records(count).items():
             draft[name] = content
+
+
+def change(vault: Vault, name: str) -> None:
+    """Change one record in a transaction: lock, read, change, save."""
+    with vault.transaction() as draft:
+        draft[name]["note"] = os.urandom(4).hex()
+
+
+def put(vault: Vault, name: str) -> None:
+    """Save one record, whatever was there."""
+    vault[name] = {**record(username=name), "note": os.urandom(4).hex()}
 
 
 def vault_file(folder: Path, count: int) -> Path:

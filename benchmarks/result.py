@@ -6,12 +6,15 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from benchmarks.measure import Spread
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Kind = Literal["ratio", "difference", "count"]
 Unit = Literal["s", "MiB", ""]
@@ -118,10 +121,8 @@ def versions() -> dict[str, str]:
     """Python and the libraries that the figures depend on."""
     found = {"python": sys.version.split()[0]}
     for name in _DISTRIBUTIONS:
-        try:
+        with suppress(PackageNotFoundError):
             found[name] = version(name)
-        except PackageNotFoundError:
-            continue
     return found
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from benchmarks.result import Result, Row
+if TYPE_CHECKING:
+    from pathlib import Path
 
-BEGIN = "<!-- the table: written by `make bench` -->"
+    from benchmarks.result import Result, Row
+
+BEGIN = "<!-- {name}: this table is written by `make bench` -->"
 END = "<!-- end of the table -->"
 
 
@@ -41,15 +44,16 @@ def verdict_of(row: Row) -> str:
 
 
 def markdown(results: list[Result]) -> str:
-    """One table of all rows."""
-    lines = [
-        "| what | against | ours | floor | cost | at most | reached |",
-        "| --- | --- | ---: | ---: | ---: | ---: | --- |",
-    ]
+    """One table of all rows; without its last two columns where no cost is to be reached."""
+    judged = any(row.at_most is not None for result in results for row in result.rows)
+    heads = ["what", "against", "ours", "theirs", "cost", "at most", "reached"]
+    rules = ["---", "---", "---:", "---:", "---:", "---:", "---"]
+    width = len(heads) if judged else 5
+    lines = [f"| {' | '.join(cells[:width])} |" for cells in (heads, rules)]
     for result in results:
         for row in result.rows:
             floor = "" if row.kind == "count" else amount(row.floor.median, row.unit)
-            cells = (
+            cells = [
                 row.what,
                 row.against,
                 amount(row.ours.median, row.unit),
@@ -57,8 +61,8 @@ def markdown(results: list[Result]) -> str:
                 value_of(row),
                 bound_of(row),
                 verdict_of(row),
-            )
-            lines.append(f"| {' | '.join(cells)} |")
+            ]
+            lines.append(f"| {' | '.join(cells[:width])} |")
     return "\n".join(lines)
 
 
@@ -76,17 +80,19 @@ def plain(result: Result) -> str:
     return "\n".join(lines)
 
 
-def put_into(page: Path, results: list[Result]) -> None:
-    """Replace what stands between the two markers of a page. Raises ValueError without them."""
+def put_into(page: Path, name: str, results: list[Result]) -> None:
+    """Replace the table called *name* in a page. Raises ValueError where its markers are lost."""
     text = page.read_text(encoding="utf-8")
-    head, begin, rest = text.partition(BEGIN)
+    head, begin, rest = text.partition(BEGIN.format(name=name))
     _, end, tail = rest.partition(END)
     if not begin or not end:
-        raise ValueError(f"{page.name} has lost its markers: {BEGIN} and {END}")
-    page.write_text(f"{head}{BEGIN}\n\n{markdown(results)}\n\n{END}{tail}", encoding="utf-8")
+        raise ValueError(f"{page.name} has lost its markers: {BEGIN.format(name=name)} and {END}")
+    page.write_text(f"{head}{begin}\n\n{markdown(results)}\n\n{end}{tail}", encoding="utf-8")
 
 
 def _digits(value: float) -> str:
     if value >= 100:
         return f"{value:,.0f}"
-    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+    if value >= 0.1 or value == 0:
+        return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+    return f"{value:.2g}"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from interpal._log import Logger
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 _log = Logger("interpal.events")
 

@@ -17,12 +17,12 @@ running_for: ContextVar[int | None] = ContextVar("running_for", default=None)
 class Flight:
     """The right of one flow to log in to an account. Belongs to the flow, not to a thread."""
 
-    __slots__ = ("_key", "_loop")
+    __slots__ = ("_key", "loop")
 
     def __init__(self, key: tuple[object, str]) -> None:
         """*key* names the place that sessions are kept in, and the account."""
         self._key = key
-        self._loop = running_for.get()
+        self.loop = running_for.get()
 
     def try_acquire(self) -> bool:
         """Take the account's flight if nobody in this process has it. Never blocks."""
@@ -43,7 +43,7 @@ class Flight:
 def in_flight(place: object, loop: int) -> bool:
     """Whether a task of the event loop *loop* is in the middle of a login at *place*."""
     with _guard:
-        return any(key[0] == place and flight._loop == loop for key, flight in _flights.items())
+        return any(key[0] == place and flight.loop == loop for key, flight in _flights.items())
 
 
 def _forget_after_fork() -> None:

@@ -14,7 +14,6 @@ from typing import (
     TYPE_CHECKING,
     Any,
     Generic,
-    NamedTuple,
     NoReturn,
     SupportsIndex,
     TypeVar,
@@ -27,6 +26,7 @@ from interpal.body import encode_body
 from interpal.exceptions import ValidationError
 from interpal.flows import arguments, calls, resume, saved
 from interpal.flows.account import Account, Settings
+from interpal.given import GivenKey, GivenPassword
 from interpal.session import Session, SessionInfo, check_expiration_hours, to_text
 from interpal.session_manager import DEFAULT_SESSION_FILE, SessionManager
 
@@ -143,16 +143,6 @@ class Auth:
         raise TypeError("a session is secret and cannot be pickled; see export_session()")
 
 
-class _Keys(NamedTuple):
-    """The secret of the vault as it was given."""
-
-    passphrase: str | Callable[[], str] | None
-    key: bytes | str | None
-
-    def __repr__(self) -> str:
-        return "<the secret of the vault>"
-
-
 class Operations:
     """The constructor and the operations that both clients share."""
 
@@ -183,10 +173,10 @@ class Operations:
 
         Raises `ValidationError` naming the argument that is wrong.
         """
-        hidden = arguments.secret("password", password)
+        hidden = GivenPassword(password)
         handed = None if session_cookie is None else saved.Handed(session_cookie, auth_token)
         token_alone = handed is None and auth_token is not None
-        keys = _Keys(vault_passphrase, vault_key)
+        keys = GivenKey(vault_passphrase, vault_key)
         # Errors from here on may show the variables of this frame.
         password = session_cookie = auth_token = vault_passphrase = vault_key = None
         if token_alone:
@@ -205,7 +195,13 @@ class Operations:
             on_event=on_event,
         )
         username = arguments.username(username)
-        account = Account(settings, None, username=username, password=hidden, may_login=auto_login)
+        account = Account(
+            settings,
+            None,
+            username=username,
+            password=hidden.read(),
+            may_login=auto_login,
+        )
         if handed is not None:
             given = handed.read(account)
             # A session from outside has no known end of its own.
@@ -236,7 +232,8 @@ class Operations:
         """What the driver does at the end of construction."""
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {self._account.username or 'nobody yet'}>"
+        account = vars(self).get("_account")  # A traceback may ask in mid-construction.
+        return f"<{type(self).__name__} of {(account and account.username) or 'nobody yet'}>"
 
     def __reduce__(self) -> Any:
         raise TypeError("a client holds a session and cannot be pickled; make one in each process")
@@ -288,10 +285,10 @@ class Operations:
         Raises `ValidationError` (credentials missing), `InvalidCredentialsError`,
         `RateLimitError`, `NetworkError`, `LockTimeoutError` and the `VaultError`s.
         """
-        hidden = arguments.secret("password", password)
+        hidden = GivenPassword(password)
         password = None
-        username = arguments.username(username)
-        return (yield from saved.login(self._account, username, hidden, force=force))
+        username, secret = arguments.username(username), hidden.read()
+        return (yield from saved.login(self._account, username, secret, force=force))
 
     def _import_session(
         self,

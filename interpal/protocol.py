@@ -34,6 +34,10 @@ _ID_HOLDERS = ("bot", "user", "account", "profile", "data")
 _TOKEN_NAMES = ("auth_token", "token")
 
 
+def _no_pickling(value: object) -> NoReturn:
+    raise TypeError(f"a {type(value).__name__} holds secrets and cannot be pickled")
+
+
 class Request(NamedTuple):
     """One HTTP request, ready to be sent. Its repr shows neither headers nor body.
 
@@ -47,6 +51,9 @@ class Request(NamedTuple):
 
     def __repr__(self) -> str:
         return f"<Request: {self.method} {self.url.partition('?')[0]}>"
+
+    def __reduce_ex__(self, _: SupportsIndex) -> NoReturn:
+        _no_pickling(self)
 
     @property
     def repeatable(self) -> bool:
@@ -68,6 +75,9 @@ class Response(NamedTuple):
 
     def __repr__(self) -> str:
         return f"<Response: {self.status}, {len(self.body)} bytes>"
+
+    def __reduce_ex__(self, _: SupportsIndex) -> NoReturn:
+        _no_pickling(self)
 
     def header(self, name: str) -> str | None:
         """The first header of that name."""
@@ -104,8 +114,8 @@ class Login(NamedTuple):
     def __repr__(self) -> str:
         return f"<Login of user {self.user_id}>"
 
-    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
-        raise TypeError("a Login is secret and cannot be pickled")
+    def __reduce_ex__(self, _: SupportsIndex) -> NoReturn:
+        _no_pickling(self)
 
 
 # Requests.
@@ -315,6 +325,9 @@ class Secrets:
 
     def __repr__(self) -> str:
         return f"<{len(self._texts)} secrets>"
+
+    def __reduce_ex__(self, _: SupportsIndex) -> NoReturn:
+        _no_pickling(self)
 
     def scrub(self, text: str) -> str:
         """Text of a server without these, without control characters, at most 200 characters."""

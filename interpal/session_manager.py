@@ -23,6 +23,7 @@ from interpal.exceptions import (
     VaultNotFoundError,
     VaultVersionError,
 )
+from interpal.given import GivenKey, GivenPlace
 from interpal.protocol import cookie_in, is_token, token_expiry
 from interpal.session import (
     EPOCH,
@@ -33,7 +34,7 @@ from interpal.session import (
     record_name,
 )
 from interpal.vault.keys import KeySource, find_source
-from interpal.vault.vault import AccountLock, Vault, open_store
+from interpal.vault.vault import AccountLock, Vault
 
 if TYPE_CHECKING:
     import os
@@ -52,12 +53,8 @@ VALIDATION_IS_SAVED_EVERY = timedelta(seconds=60)
 Notify = Callable[[str, "dict[str, Any]"], None]
 
 
-def _system_clock() -> datetime:
-    return datetime.now(timezone.utc)
-
-
 # Read by `utc_now` alone; tests turn it.
-clock: Callable[[], datetime] = _system_clock
+clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc)  # noqa: E731
 
 
 def utc_now() -> datetime:
@@ -93,18 +90,19 @@ class SessionManager:
         notify: Notify | None = None,
     ) -> None:
         if passphrase is not None and key is not None:
-            passphrase = key = None
+            del passphrase, key
             raise AmbiguousKeyError(
                 "both a vault passphrase and a vault key were given: give one of them"
             )
-        self._source: KeySource = find_source(passphrase, key)
-        passphrase = key = None
+        given, passphrase, key = GivenKey(passphrase, key), None, None
+        self._source: KeySource = find_source(given.passphrase, given.key)
         if store is not None and session_file is not None:
             raise ValidationError("store, session_file: give one of them")
         self.lifetime = check_expiration_hours(expiration_hours)
         self.expiration_hours = expiration_hours
         place = store if store is not None else session_file
-        self._store: Store = open_store(DEFAULT_SESSION_FILE if place is None else place)
+        self._place = GivenPlace(DEFAULT_SESSION_FILE if place is None else place)
+        self._opened: Store | None = None
         self._username = username
         self._origin = origin
         self._binding = Binding(origin)
@@ -113,7 +111,14 @@ class SessionManager:
         self._vault: Vault | None = None
 
     def __repr__(self) -> str:
-        return f"<SessionManager of {self.path}>"
+        store = vars(self).get("_opened")  # A traceback may ask in mid-construction.
+        return f"<SessionManager of {'a vault' if store is None else store.location}>"
+
+    @property
+    def _store(self) -> Store:
+        if self._opened is None:
+            self._opened = self._place.open()
+        return self._opened
 
     @property
     def path(self) -> str:
@@ -129,8 +134,6 @@ class SessionManager:
         """The account that calls concern from now on."""
         self._username = username
 
-    # The calls of interpal 1.x.
-
     def save_session(
         self,
         session_cookie: str,
@@ -143,8 +146,7 @@ class SessionManager:
         *session_cookie* is a bare value or a whole `Cookie` header. Raises `ValidationError`.
         """
         found = cookie_in(session_cookie)
-        good = found is not None and (auth_token is None or is_token(auth_token))
-        now = utc_now()
+        good, now = found and (auth_token is None or is_token(auth_token)), utc_now()
         session = Session(
             session_cookie=found[0] if found else "",
             auth_token=auth_token,
@@ -323,10 +325,9 @@ class SessionManager:
 
     def check_attempts(self, username: str, password: Secret, *, force: bool = False) -> None:
         """Raise what another process was told a moment ago (`attempts.check`)."""
-        vault, now = self._vault, utc_now().timestamp()
-        if vault is not None:
-            name = record_name(username)
-            attempts.check(vault, name, password, who=username, now=now, force=force)
+        name, now = record_name(username), utc_now().timestamp()
+        if self._vault is not None:
+            attempts.check(self._vault, name, password, who=username, now=now, force=force)
 
     def note_attempt(self, username: str, password: Secret | None, seconds: float) -> None:
         """Remember a refused login for others (`attempts.note`)."""
@@ -342,7 +343,8 @@ class SessionManager:
         if self._vault is not None:
             self._vault.close()
             self._vault = None
-        self._store.close()
+        if self._opened is not None:
+            self._opened.close()
 
     def _new_handle(self) -> Vault:
         return Vault(self._store, self._source, lock_timeout=self._patience)

@@ -9,7 +9,6 @@ import os
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interpal import AsyncInterpalClient, InterpalClient
@@ -21,6 +20,7 @@ from tests.sandbox.web import log_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from interpal.events import Event
     from interpal.sandbox import Sandbox
@@ -83,7 +83,7 @@ class SyncDriver(Driver):
             start.wait()
             try:
                 return self.run(client, *call)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  (each thread's outcome is handed back)
                 return error
 
         with ThreadPoolExecutor(len(calls)) as pool:

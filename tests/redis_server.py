@@ -37,7 +37,7 @@ USER, PASSWORD = "bot", "p@ss/w:rd-canary"
 # What docs/scaling.md tells an administrator to allow, and nothing more.
 COMMANDS = (
     "+eval +evalsha +info +get +set +del +exists +rename +pexpire +persist +time "
-    "+hget +hmget +hset +hdel +sadd +srem +scard +sscan +smembers +srandmember"
+    "+hget +hmget +hset +hdel +sadd +srem +sscan +smembers +srandmember"
 )
 UNPACKED = os.path.join(sys.prefix, "redis-server")
 
@@ -245,21 +245,21 @@ class RedisServer:
     def everything(self) -> bytes:
         """Every key and every value in it, in one piece."""
         with self.admin() as client:
-            pieces: list[bytes] = []
             readers: dict[bytes, Callable[[bytes], Any]] = {
                 b"string": client.get,
                 b"hash": client.hgetall,
                 b"set": client.smembers,
             }
+            found = []
             for key in client.scan_iter():
-                kind = client.type(key)
-                value = readers[kind](key)
-                pieces += [key, *(value.items() if isinstance(value, dict) else [value])]
-            return b"\n".join(p if isinstance(p, bytes) else _flat(p) for p in pieces)
+                found += [key, readers[client.type(key)](key)]
+            return b"\n".join(_flat(value) for value in found)
 
 
 def _flat(value: Any) -> bytes:
-    return value if isinstance(value, bytes) else b"\n".join(_flat(piece) for piece in value)
+    if isinstance(value, dict):
+        value = [piece for item in value.items() for piece in item]
+    return value if isinstance(value, bytes) else b"\n".join(value)
 
 
 def _free_port() -> int:

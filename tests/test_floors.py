@@ -141,8 +141,10 @@ m = SessionManager({str(tmp_path / "v.json")!r}, key=bytes(32), username="maple_
 m.save_session("cookie", username="maple_ink")
 s = m.load_session()
 m.update(s, s.replace(last_validated_at=s.created_at, origin="https://api.interpals.net"))
-c = InterpalClient("maple_ink", "x", persist_session=True, session_file={str(tmp_path / "v.json")!r},
-                   vault_key=bytes(32), revalidate_after=3600)
+c = InterpalClient(
+    "maple_ink", "x", persist_session=True, session_file={str(tmp_path / "v.json")!r},
+    vault_key=bytes(32), revalidate_after=3600,
+)
 assert c.is_authenticated
 """
     assert loaded_after(code) == {"cryptography"}

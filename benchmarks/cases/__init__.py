@@ -31,11 +31,16 @@ Case = Callable[[Scale, Path], Result]
 def all_cases() -> dict[str, Case]:
     """Every case by its name, in the order of the table."""
     from benchmarks.cases import (
+        crossing,
         file_store,
         importing,
+        logins,
         passphrase,
         peers,
+        redis_store,
         resuming,
+        sqlite_store,
+        steps,
     )
 
     return {
@@ -43,5 +48,10 @@ def all_cases() -> dict[str, Case]:
         "resume": resuming.run,
         "passphrase": passphrase.run,
         "file": file_store.run,
+        "sqlite": sqlite_store.run,
+        "redis": redis_store.run,
+        "logins": logins.run,
         "peers": peers.run,
+        "crossing": crossing.run,
+        "steps": steps.run,
     }

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from benchmarks.cases import Scale
 from benchmarks.children import Program
 from benchmarks.measure import interleave
 from benchmarks.result import Result, Row
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from benchmarks.cases import Scale
 
 HEAVY = ("requests", "aiohttp", "cryptography", "argon2", "click", "rich")
 

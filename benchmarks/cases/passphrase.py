@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from argon2.low_level import Type, hash_secret_raw
 
-from benchmarks.cases import Scale
 from benchmarks.measure import interleave, timed
 from benchmarks.records import fill
 from benchmarks.result import Result, Row
 from interpal.vault import KdfParameters, Vault
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from benchmarks.cases import Scale
 
 PASSPHRASE = "correct horse battery staple"
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from benchmarks.cases import Scale
 from benchmarks.children import PRINT_PEAK, Program
 from benchmarks.measure import interleave
 from benchmarks.records import ACCOUNT, KEY, record, vault_file
 from benchmarks.result import Result, Row
 from interpal.sandbox import Sandbox
 from tests.sandbox.peer import peer_python
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from benchmarks.cases import Scale
 
 PASSWORD = "secret"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from interpal._secret import Secret
 from interpal.exceptions import ValidationError
 
 if TYPE_CHECKING:
@@ -22,21 +21,6 @@ def username(value: object) -> str | None:
     if any("\ud800" <= character <= "\udfff" for character in value):
         raise ValidationError("username: this text cannot be written as UTF-8")
     return value
-
-
-def secret(argument: str, text: object) -> Secret | None:
-    """A password as bytes that do not show themselves, or None."""
-    if text is None:
-        return None
-    fault = "expected text, not an empty one"
-    if isinstance(text, str) and text:
-        try:
-            return Secret.from_text(text)
-        except UnicodeEncodeError:
-            fault = "this text cannot be written as UTF-8"
-    # A traceback may show the values of variables.
-    del text
-    raise ValidationError(f"{argument}: {fault}")
 
 
 def seconds(argument: str, value: object, *, above_zero: bool = False) -> float:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from interpal.exceptions import (
     NotDurableError,
+    ValidationError,
     VaultCorruptError,
     VaultError,
     VaultFormatError,
@@ -56,6 +57,7 @@ def save_quietly(account: Account, save: Callable[[], bool | None]) -> Flow[bool
     except NotDurableError as error:
         account.tell("save_failed", reason=str(error))
         return True
-    except VaultError as error:
+    except (VaultError, ValidationError) as error:
+        # Also a session of more than a record can hold: it serves as long as this client does.
         account.tell("save_failed", reason=str(error))
         return None

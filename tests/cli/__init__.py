@@ -192,6 +192,20 @@ class TerminalRun:
         self.expect(question)
         self.type(text + "\n")
 
+    def question(self, seconds: float = 20) -> bool:
+        """Wait until it asks something new; False where it ends instead."""
+        asked = getattr(self, "_asked", 0)
+        deadline = time.monotonic() + seconds
+        while True:
+            if self._read(0.1):
+                continue
+            if len(self.screen) > asked and self.screen.endswith((": ", "? ", "] ")):
+                self._asked = len(self.screen)
+                return True
+            if self.process.poll() is not None:
+                return False
+            assert time.monotonic() < deadline, f"it neither asks nor ends:\n{self.screen}"
+
     def end(self, seconds: float = 20) -> int:
         """Wait for the end; the exit code, with all that was shown in `screen`."""
         deadline = time.monotonic() + seconds

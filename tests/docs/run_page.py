@@ -10,7 +10,9 @@ working directory, shown as /home/you/bot. Hidden comments before a block say mo
     <!-- setup: code -->        Python that runs first (`sandbox`, the running Sandbox, is there)
     <!-- raises: Name -->       the error that ends the block
     <!-- exit: 77 -->           the exit code of the last command of a console block
-    <!-- file: name.py -->      the block is saved under this name, not run
+    <!-- file: name.py -->      the block, of any language, is saved under this name, not run
+    <!-- typed: a | b -->       the commands have a terminal; what is typed at its questions
+    <!-- goes on: yes -->       the command is left running until the end of the page
     <!-- not run: reason -->    the block is not run
 
 and one after a python block:
@@ -35,6 +37,7 @@ from types import CodeType
 from typing import Any
 
 from interpal.sandbox import Sandbox
+from tests.cli import TerminalRun
 from tests.docs.markdown import Block, blocks
 
 ACCOUNTS = {"maple_ink": "correct horse", "pedro_k": "battery staple"}
@@ -104,6 +107,8 @@ def run_python_block(block: Block, name: str, names: dict[str, Any]) -> str:
 def run_console_block(block: Block) -> None:
     """Run the commands of a console block and compare what they print."""
     commands = re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]
+    typed = block.directives.get("typed")
+    answers = None if typed is None else [answer.strip() for answer in typed.split("|")]
     if not commands:
         raise PageError(f"line {block.line}: a console block without a `$ ` line")
     for number, command in enumerate(commands, 1):
@@ -111,16 +116,49 @@ def run_console_block(block: Block) -> None:
         while rest and rest[0].startswith("> "):
             first += "\n" + rest.pop(0)[2:]
         expected = "\n".join(rest)
-        done = subprocess.run(
-            ["bash", "-c", first], capture_output=True, text=True, timeout=120, check=False
-        )
+        returned, printed = run_command(first, answers)
         is_last = number == len(commands)
         code = int(block.directives.get("exit", "0")) if is_last else 0
-        printed = as_shown(done.stdout + done.stderr)
-        if done.returncode != code:
-            raise PageError(f"line {block.line}: `{first}` exits {done.returncode}:\n{printed}")
+        if returned != code:
+            raise PageError(f"line {block.line}: `{first}` exits {returned}:\n{printed}")
         if expected.strip() and not matches(expected, printed):
             raise PageError(f"line {block.line}: `{first}` prints:\n{printed}")
+    if answers:
+        raise PageError(f"line {block.line}: nobody asked for {answers}")
+
+
+def start_command(block: Block) -> subprocess.Popen[str]:
+    """Start the one command of a console block, and wait for the one line that it prints."""
+    first, _, expected = block.text.removeprefix("$ ").partition("\n")
+    process = subprocess.Popen(
+        ["bash", "-c", f"exec {first}"], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert process.stdout is not None
+    printed = process.stdout.readline()
+    if not matches(expected, printed):
+        process.kill()
+        raise PageError(f"line {block.line}: `{first}` prints:\n{printed}")
+    return process
+
+
+def run_command(command: str, answers: list[str] | None) -> tuple[int, str]:
+    """The exit code of a shell command, and what it printed.
+
+    With *answers* it has a terminal, and the first of them are taken for its questions; without,
+    it has none, whoever runs the tests.
+    """
+    bash = ["bash", "-c", command]
+    if answers is None:
+        done = subprocess.run(
+            bash, capture_output=True, text=True, timeout=120, check=False, start_new_session=True
+        )
+        return done.returncode, as_shown(done.stdout + done.stderr)
+    with TerminalRun(bash, Path.cwd(), os.environ, 80) as terminal:
+        while answers and terminal.question():
+            terminal.type(answers.pop(0) + "\n")
+        code = terminal.end(60)
+        plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.screen)
+        return code, as_shown(re.sub(r"(?m) +$", "", plain))
 
 
 def run_page(path: Path, sandbox: Sandbox) -> int:
@@ -129,15 +167,19 @@ def run_page(path: Path, sandbox: Sandbox) -> int:
     names["_loop"] = asyncio.new_event_loop()
     found = blocks(path.read_text())
     count = 0
+    started: list[subprocess.Popen[str]] = []
     for block, following in zip(found, [*found[1:], None], strict=True):
         setup = block.directives.get("setup")
         if setup:
             run_python(textwrap.dedent(setup), f"{path.name} (setup)", 1, names)
+        if "file" in block.directives:
+            Path(block.directives["file"].strip()).write_text(block.text)
+            continue
         if "not run" in block.directives or block.language not in ("python", "console"):
             continue
         count += 1
-        if "file" in block.directives:
-            Path(block.directives["file"].strip()).write_text(block.text)
+        if "goes on" in block.directives:
+            started.append(start_command(block))
         elif block.language == "console":
             run_console_block(block)
         else:
@@ -147,6 +189,9 @@ def run_page(path: Path, sandbox: Sandbox) -> int:
                 if not matches(textwrap.dedent(expected), printed):
                     raise PageError(f"{path.name}, line {block.line}: prints:\n{printed}")
     names["_loop"].close()
+    for process in started:
+        process.kill()
+        process.communicate()
     return count
 
 

@@ -284,8 +284,6 @@ def test_many_that_wait_for_a_login_that_fails_do_not_all_try_it(
     results = driver.together(client, [("get_threads",)] * 8)
     assert all(isinstance(result, NetworkError) for result in results)
     assert place.requests(TOKEN) == 2
-    # And the session may come back.
-    place.site.faults = []  # type: ignore[attr-defined]
 
 
 def test_a_password_that_was_changed_meanwhile_is_told_to_all_after_one_attempt(
@@ -318,9 +316,7 @@ def test_sessions_that_the_server_ends_all_the_time_still_serve(
     thread.start()
     try:
         results = [
-            result
-            for _ in range(4)
-            for result in driver.together(client, [("get_threads",)] * 4)
+            result for _ in range(4) for result in driver.together(client, [("get_threads",)] * 4)
         ]
     finally:
         stop.set()

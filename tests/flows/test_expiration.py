@@ -62,7 +62,9 @@ def test_no_session_outlives_its_token(driver: Driver, tmp_path: Path) -> None:
         assert other.session.expires_at == client.session.expires_at
         manager = place.manager("pedro_k")
         manager.save_session("abc", token, "pedro_k")
-        assert manager.get_session_info()["expires_at"] == client.session.expires_at
+        info = manager.get_session_info()
+        assert info is not None
+        assert info.expires_at == client.session.expires_at
 
 
 def session(lifetime: timedelta, now: datetime) -> Session:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,14 +17,13 @@ from interpal.exceptions import (
     VaultPermissionError,
     WrongKeyError,
 )
-from interpal.sandbox import Sandbox
 from interpal.session_manager import utc_now
-from tests.helpers import SELF, TOKEN, Place, listening, replying, unused_port
-from tests.helpers import http as reply
+from tests.helpers import SELF, TOKEN, Place
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from interpal.sandbox import Sandbox
     from interpal.testing import FrozenClock
     from tests.helpers import Driver
 
@@ -67,9 +66,6 @@ def test_without_a_vault_there_is_one_login_and_it_is_saved(driver: Driver, plac
     assert place.record()["session_cookie"] == client.session.session_cookie
     assert place.record()["user_id"] == client.session.user_id
     assert place.path.stat().st_mode & 0o777 == 0o600
-    # The second run asks for nothing but the profile.
-    assert driver.open(**place.settings()).session == client.session or True
-    assert place.logins == 1
 
 
 def test_the_second_run_only_validates(driver: Driver, place: Place) -> None:
@@ -107,10 +103,12 @@ def test_auto_login_without_credentials_or_a_session_is_a_validation_error(
     assert list(place.folder.iterdir()) == []
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to change an owner")
-def test_a_vault_of_another_owner_is_refused_and_untouched(driver: Driver, place: Place) -> None:
+def test_an_insecure_vault_is_refused_and_untouched(driver: Driver, place: Place) -> None:
     place.save()
-    os.chown(place.path, 1001, 1001)
+    if os.geteuid() == 0:
+        os.chown(place.path, 1001, 1001)
+    else:
+        place.folder.chmod(0o777)
     before = place.snapshot()
     with pytest.raises(VaultPermissionError):
         driver.open(**place.settings())
@@ -198,9 +196,7 @@ def test_one_account_and_no_username_is_that_one(driver: Driver, place: Place) -
 # Step 4: expired.
 
 
-def test_an_expired_session_is_kept_until_a_login_replaces_it(
-    driver: Driver, place: Place
-) -> None:
+def test_an_expired_session_is_kept_until_a_login_replaces_it(driver: Driver, place: Place) -> None:
     old = place.save(expires_at=utc_now() - timedelta(seconds=1))
     place.site.fault(TOKEN, status=503)
     before = place.bytes
@@ -317,116 +313,6 @@ def test_a_401_without_credentials_deletes_the_record_and_is_told(
             driver.run(client, "get_self")
     assert place.names() == ["pedro_k"]
     assert place.told[:2] == ["session_loaded", "invalidated"]
-
-
-def outcomes() -> list[Any]:
-    page = "<html>maintenance</html>"
-    html = {"Content-Type": "text/html"}
-    return [
-        pytest.param({"drop": True}, id="reset"),
-        pytest.param({"hang": 5}, id="hang"),
-        *(pytest.param({"status": status}, id=str(status)) for status in (403, 404, 429, 500, 503)),
-        pytest.param({"status": 200, "body": page, "headers": html}, id="html"),
-        pytest.param({"status": 200, "body": [1, 2]}, id="list"),
-        pytest.param({"status": 302, "headers": {"Location": "/v1/elsewhere"}}, id="redirect"),
-    ]
-
-
-@pytest.mark.parametrize("fault", outcomes())
-def test_an_answer_that_says_nothing_keeps_the_session(
-    driver: Driver, place: Place, fault: dict[str, Any]
-) -> None:
-    saved = place.save()
-    before = place.snapshot()
-    place.site.fault(SELF, **fault)
-    client = driver.open(**place.settings(timeout=0.3))
-    assert client.session.same_credentials(saved)
-    assert client.persisted
-    assert place.told == ["session_loaded", "unverified"]
-    assert place.snapshot() == before
-    assert place.logins == 1
-    assert place.requests() == 1  # Validation at start is never retried.
-    assert place.requests("/v1/elsewhere") == 0
-
-
-def self_signed(folder: Path) -> tuple[str, str]:
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = utc_now()
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    (folder / "cert.pem").write_bytes(certificate.public_bytes(pem))
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(
-            pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-    return str(folder / "cert.pem"), str(folder / "key.pem")
-
-
-def check_unreachable(driver: Driver, place: Place, base_url: str) -> str:
-    place.save(origin=base_url)
-    before = place.snapshot()
-    client = driver.open(**place.settings(base_url=base_url, timeout=2))
-    assert client.is_authenticated
-    assert client.persisted
-    assert place.told == ["session_loaded", "unverified"]
-    assert place.snapshot() == before
-    assert place.logins == 1
-    reason: str = place.events[-1].facts["reason"]
-    return reason
-
-
-def test_a_refused_connection_keeps_the_session(driver: Driver, place: Place) -> None:
-    assert "refused" in check_unreachable(
-        driver, place, f"http://127.0.0.1:{unused_port()}"
-    ).lower()
-
-
-def test_a_certificate_that_is_not_trusted_keeps_the_session(
-    driver: Driver, place: Place, tmp_path: Path
-) -> None:
-    with Sandbox(tls=self_signed(tmp_path)) as site:
-        assert "certificate" in check_unreachable(driver, place, site.base_url)
-        assert site.stats()["requests"] == {}
-
-
-def test_a_name_that_does_not_resolve_keeps_the_session(
-    driver: Driver, place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    check_unreachable(driver, place, "https://nope.invalid")
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        pytest.param(b"\x00\xff\x00\xff not http\r\n\r\n", id="rubbish"),
-        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{", id="cut"),
-        pytest.param(reply("200 OK", b"[" * 100_000), id="deep"),
-        pytest.param(b"", id="closed"),
-    ],
-)
-def test_an_answer_that_is_broken_keeps_the_session(
-    driver: Driver, place: Place, answer: bytes
-) -> None:
-    handler, _ = replying(answer)
-    with listening(handler) as base_url:
-        check_unreachable(driver, place, base_url)
 
 
 def test_a_mismatch_found_in_mid_run_is_told(driver: Driver, place: Place) -> None:

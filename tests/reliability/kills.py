@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from interpal.exceptions import VaultError
 from interpal.vault.stores.file import FileStore
 from tests.reliability import Row, spread
 from tests.reliability.children import scratch
-from tests.reliability.subjects import CANARY, KB, MB, Subject, path_in, state_of, subjects
+from tests.reliability.mutants import MUTANTS, Mutant
+from tests.reliability.subjects import CANARY, KB, MB, Subject, path_in, state_of, subjects, update
 from tests.reliability.tracer import harm, install, marked, points_of
 
 if TYPE_CHECKING:
@@ -27,6 +29,11 @@ def run(*, full: bool) -> Iterator[Row]:
         kills,
         "old or new, never neither; no plain text; lock free; next save cleans up",
     )
+    for mutant in MUTANTS:
+        if mutant.by_a_kill:
+            tried, caught = kill_a_mutant(update(KB), mutant)
+            assert caught, f"the mutant with {mutant.name} was not caught"
+            yield Row("A", f"mutant: {mutant.name}", tried, f"caught {caught} times, as it must be")
 
 
 def kill_everywhere(subject: Subject, wanted: int | None) -> int:
@@ -52,6 +59,31 @@ def kill_everywhere(subject: Subject, wanted: int | None) -> int:
             judge(subject, folder, f"{subject.name}, killed before {points[index]}", ended.said)
     assert kills >= 0.9 * len(spread(len(points), wanted)), "too few of the points were reached"
     return kills
+
+
+def kill_a_mutant(subject: Subject, mutant: Mutant) -> tuple[int, int]:
+    """Kill a wrong save where it writes: how often, and how often that was seen to be wrong."""
+    tried = caught = 0
+    with scratch() as place:
+        template, folder = os.path.join(place, "template"), os.path.join(place, "folder")
+        subject.prepare(template)
+        subject.reset(folder, template)
+
+        def work() -> object:
+            with mutant.force():
+                return marked(lambda: subject.act(folder))
+
+        points = points_of(work, place)
+        for point in points:
+            if point.call in ("write", "fsync") or point.call.startswith("rename"):
+                subject.reset(folder, template)
+                ended, _ = harm(work, point, "signal=KILL", place)
+                tried += 1
+                try:
+                    judge(subject, folder, mutant.name, ended.said)
+                except (AssertionError, VaultError):
+                    caught += 1
+    return tried, caught
 
 
 def judge(subject: Subject, folder: str, where: str, said: str = "") -> None:

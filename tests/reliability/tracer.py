@@ -17,6 +17,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.reliability.children import Child, Ended
+from tests.reliability.debian import need
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,12 +48,7 @@ class Harmed(NamedTuple):
 
 def install() -> None:
     """Make sure that strace is there. RuntimeError where it cannot be had."""
-    if shutil.which("strace"):
-        return
-    command = ["apt-get", "install", "-y", "-qq", "strace"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if not shutil.which("strace"):
-        raise RuntimeError(f"strace is needed and could not be installed: {done.stderr[-500:]}")
+    need("strace", lambda: shutil.which("strace"))
 
 
 def marked(work: Callable[[], object]) -> object:

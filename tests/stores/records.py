@@ -402,6 +402,7 @@ class RecordContract(StoreContract):
     ) -> None:
         """Writers that always use the newest id, while the vault is rotated five times."""
         stop = threading.Event()
+        written = [1, 0, 0, 0]
 
         def write(number: int) -> int:
             mine, done, generation = make(), 0, 0
@@ -422,6 +423,7 @@ class RecordContract(StoreContract):
                 except StaleWriteError:
                     continue
                 done += 1
+                written[number] += 1
                 generation = expected + 1
             mine.close()
             return done
@@ -431,16 +433,24 @@ class RecordContract(StoreContract):
                 return write(number)
             for turn in range(5):
                 old, new = (ID, NEW_ID) if turn % 2 == 0 else (NEW_ID, ID)
-                time.sleep(0.05)
+                everybody_wrote()
                 with records.record_lock(30) as writer:
                     moved = [
                         Change(r.tag, 0, b"1 " + r.data.split()[-1], 1)
                         for r in records.load_records(old)
                     ]
                     writer.replace_all(b"root", old_id=old, new_id=new, records=moved)
-            time.sleep(0.05)
+            everybody_wrote()
             stop.set()
             return 5
+
+        def everybody_wrote() -> None:
+            before, deadline = list(written), time.monotonic() + 20
+            while any(written[n] == before[n] for n in (1, 2, 3)):
+                if time.monotonic() > deadline:
+                    stop.set()
+                    raise AssertionError("a writer starves")
+                time.sleep(0.002)
 
         done = together(4, run)
         final = listed(records, NEW_ID)
@@ -457,6 +467,7 @@ class RecordContract(StoreContract):
         assert lock.try_acquire()
         for generation in (1, 2):
             data = seal_record(
+                name,
                 {"username": name, "session_cookie": f"canary-cookie-{generation}"},
                 KEY,
                 vault_id=ID,

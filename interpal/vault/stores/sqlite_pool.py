@@ -117,9 +117,9 @@ class Link:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise timed_out(self.path, timeout)
-            # Uneven, and more often after a second, as in `locks.py`: nobody is to starve.
+            # Uneven and often, since a commit takes less than a millisecond: nobody is to starve.
             time.sleep(min(left, pause * (0.5 + os.urandom(1)[0] / 255)))
-            pause = min(pause * 2, 0.05 if left > timeout - 1 else 0.01)
+            pause = min(pause * 2, 0.01)
 
 
 class Pool:

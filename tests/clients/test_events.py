@@ -1,0 +1,102 @@
+"""Every event of a session's life is told, and a hook that raises harms nothing."""
+
+from __future__ import annotations
+
+import logging
+import os
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from interpal.events import EVENTS, Event
+from interpal.sandbox import Sandbox
+from interpal.session_manager import utc_now
+from tests.helpers import ACCOUNTS, SELF, Place, export_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+    from tests.helpers import Driver
+
+
+def test_every_event_is_told_where_it_belongs(
+    driver: Driver, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with Sandbox(ACCOUNTS, login_delay=0.2) as site:
+        place = Place(tmp_path / "p", site)
+        client = driver.open(**place.settings())
+        assert place.told == ["login_started", "logged_in", "saved"]
+        driver.open(**place.settings())
+        assert place.told[3:] == ["session_loaded", "validated"]
+        site.fault(SELF, status=503)
+        driver.open(**place.settings())
+        assert place.told[5:] == ["session_loaded", "unverified"]
+        assert "503" in place.events[-1].facts["reason"]
+        site.invalidate()
+        driver.together(client, [("get_threads",)] * 3)
+        assert place.told[7:].count("invalidated") == 1
+        assert place.told[7:].count("login_waited") == 2
+        place.path.write_bytes(b"")
+        driver.open(**place.settings("pedro_k", auto_login=False))
+        assert place.told[-1] == "quarantined"
+        assert ".corrupt-" in place.events[-1].facts["moved_to"]
+        import json
+
+        place.path.write_text(json.dumps(export_of(place.log_in())))
+        driver.open(**place.settings())
+        assert place.told[-3:] == ["migrated", "session_loaded", "validated"]
+        session = client.session
+        locks = place.folder / "v.json.locks"
+        (locks / "write.lock").unlink()
+        (locks / "write.lock").mkdir()
+        site.rotate()
+        driver.run(client, "import_session", export_of(session))
+        assert place.told[-1] == "save_failed"
+        assert not client.persisted
+    assert set(place.told) == set(EVENTS)
+    now = utc_now()
+    for event in place.events:
+        assert isinstance(event, Event)
+        assert event.path == str(place.path)
+        assert event.username in ("maple_ink", "pedro_k")
+        assert event.at.tzinfo is not None
+        assert timedelta(0) <= now - event.at < timedelta(minutes=5)
+    levels = {}
+    for record in caplog.records:
+        if record.name == "interpal.events":
+            levels[record.getMessage().partition(":")[0]] = record.levelname.lower()
+    assert levels == dict(EVENTS)
+
+
+def test_a_hook_that_raises_harms_nothing(
+    driver: Driver, place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    def hook(event: Event) -> None:
+        raise ValueError(f"a secret of the hook at {event.name}")
+
+    client = driver.open(**place.settings(on_event=hook))
+    place.site.invalidate()
+    assert driver.run(client, "get_self")["username"] == "maple_ink"
+    assert client.persisted
+    assert place.logins == 2
+    assert "on_event raised ValueError at logged_in" in caplog.text
+    assert "a secret of the hook" not in caplog.text
+
+
+def test_a_hook_may_use_the_client(driver: Driver, place: Place) -> None:
+    seen: list[tuple[str, bool, str]] = []
+
+    def hook(event: Event) -> None:
+        if clients:
+            seen.append((event.name, clients[0].is_authenticated, repr(clients[0].session)))
+
+    clients: list[Any] = []
+    clients.append(driver.open(**place.settings(on_event=hook)))
+    driver.run(clients[0], "get_self")
+    assert seen[0][:2] == ("validated", True)
+
+
+def test_there_is_no_environment_of_the_users_own_here() -> None:
+    assert not any(name.startswith("INTERPALS_VAULT_") for name in os.environ)

@@ -1,0 +1,223 @@
+"""M: clocks that jump. Wall clocks by libfaketime, monotonic clocks by time namespaces."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from interpal.vault.locks import FileLock
+from interpal.vault.vault import Vault
+from tests.reliability import Row
+from tests.reliability.children import scratch
+from tests.reliability.debian import need
+from tests.reliability.logins import NAME, PASSWORD, Server, server
+from tests.reliability.subjects import KEY, path_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CLIENT = """
+import sys, json, time
+from interpal import InterpalClient
+from interpal.exceptions import InterpalException
+url, path, key, password, patience, trust = sys.argv[1:]
+start = time.monotonic()
+try:
+    client = InterpalClient(
+        "maple_ink", password or None, auto_login=bool(password), persist_session=True,
+        base_url=url, session_file=path, vault_key=key, lock_timeout=float(patience),
+        revalidate_after=float(trust))
+    said = {"cookie": client.session.session_cookie if client.session else None}
+    if not password:
+        said["name"] = client.get_self()["username"]
+except InterpalException as error:
+    said = {"error": type(error).__name__}
+print(json.dumps({**said, "seconds": time.monotonic() - start, "now": time.time()}))
+"""
+
+TRANSACTIONS = """
+import sys
+from interpal.vault import Vault
+vault = Vault.open(sys.argv[1], key=sys.argv[2], lock_timeout=60)
+for _ in range(int(sys.argv[3])):
+    with vault.transaction() as records:
+        records["counter"]["n"] += 1
+"""
+
+HOUR = 3600
+DAY = 24 * HOUR
+JUMPS = (0, 1, -1, HOUR, -HOUR, 12 * HOUR, -DAY, DAY, -25 * HOUR, 25 * HOUR, -400 * DAY, 400 * DAY)
+
+
+def run(*, full: bool) -> Iterator[Row]:
+    library = need("libfaketime", _library)
+    with server(delay=0.0) as sandbox:
+        jumps = JUMPS if full else (-DAY, 12 * HOUR, 25 * HOUR)
+        for jump in jumps:
+            resume_after(sandbox, library, jump)
+        yield Row(
+            "M",
+            "the clock of a process stands wrong by up to 400 days, both ways: resume, expiry, "
+            "login (libfaketime)",
+            2 * len(jumps),
+            "no session lost; one from the future is used, one past its end is kept until replaced",
+        )
+        yield Row(
+            "M",
+            "a validation and a refusal noted by a clock that was a day ahead",
+            remembered(sandbox, library),
+            "neither is believed later: the server is asked again",
+        )
+        waits = (DAY, -DAY, 400 * DAY, -400 * DAY) if full else (DAY, -DAY)
+        for jump in waits:
+            wait_while_it_jumps(sandbox, library, jump)
+        yield Row(
+            "M",
+            "the clock jumps while a login waits for a lock",
+            len(waits),
+            "the wait is as long as it was to be, by the monotonic clock",
+        )
+    yield other_monotonic(200 if full else 20)
+
+
+def _library() -> str | None:
+    found = glob.glob("/usr/lib/*/faketime/libfaketime.so.1")
+    return found[0] if found else None
+
+
+class Watched:
+    """A client in a process of its own, whose wall clock is off by a number of seconds."""
+
+    def __init__(
+        self,
+        sandbox: Server,
+        folder: str,
+        library: str,
+        *,
+        jump: int = 0,
+        password: str = "",
+        patience: float = 20,
+        trust: float = 0,
+    ) -> None:
+        self._jump = jump
+        self._clock = os.path.join(folder, "clock")
+        self.turn(jump)
+        environment = {
+            **os.environ,
+            "LD_PRELOAD": library,
+            "FAKETIME_TIMESTAMP_FILE": self._clock,
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        }
+        arguments = [sandbox.url, path_in(folder), KEY.hex(), password, str(patience), str(trust)]
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", CLIENT, *arguments],
+            env=environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def turn(self, jump: int) -> None:
+        """Set the clock off by so many seconds, at once."""
+        with open(f"{self._clock}.new", "w", encoding="ascii") as file:
+            file.write(f"{jump:+d}\n")
+        os.replace(f"{self._clock}.new", self._clock)
+
+    def said(self) -> dict[str, Any]:
+        """What came of it: a cookie or an error, the seconds it took, the time it had."""
+        output, _ = self._process.communicate(timeout=120)
+        assert self._process.returncode == 0, output
+        said: dict[str, Any] = json.loads(output)
+        return said
+
+
+def resume_after(sandbox: Server, library: str, jump: int) -> None:
+    """Log in at the right time, then come back with a clock that is off, without and with password."""
+    sandbox.do("reset")
+    with scratch() as folder:
+        first = Watched(sandbox, folder, library, password=PASSWORD).said()
+        cookie = first["cookie"]
+        assert cookie, first
+        again = Watched(sandbox, folder, library, jump=jump).said()
+        assert abs(again["now"] - time.time() - jump) < 60, "the clock was not turned"
+        expired = jump >= DAY - 1
+        expected = "SessionExpiredError" if expired else None
+        assert again.get("error") == expected, f"{jump} s: {again}"
+        assert _saved(folder) == cookie, f"{jump} s: the session is lost"
+        renewed = Watched(sandbox, folder, library, jump=jump, password=PASSWORD).said()
+        assert renewed["cookie"], renewed
+        assert (renewed["cookie"] == cookie) is not expired, f"{jump} s: {renewed}"
+        assert _saved(folder) == renewed["cookie"], f"{jump} s: not saved"
+        assert sandbox.logins == 1 + expired
+
+
+def remembered(sandbox: Server, library: str) -> int:
+    """What a clock a day ahead noted is not believed once the clock is right."""
+    sandbox.do("reset")
+    with scratch() as folder:
+        Watched(sandbox, folder, library, jump=DAY, password=PASSWORD).said()
+        before = sandbox.stats()["requests"].get("/v1/account/self", 0)
+        now = Watched(sandbox, folder, library, password=PASSWORD, trust=HOUR).said()
+        assert now["cookie"], now
+        after = sandbox.stats()["requests"].get("/v1/account/self", 0)
+        assert after == before + 1, "a validation in the future was believed"
+    sandbox.do("reset")
+    with scratch() as folder:
+        for jump, attempts in ((DAY, 1), (DAY, 1), (0, 2), (0, 2)):
+            said = Watched(sandbox, folder, library, jump=jump, password="wrong").said()
+            assert said.get("error") == "InvalidCredentialsError", said
+            assert sandbox.attempts == attempts, f"{sandbox.attempts} attempts"
+    return 2
+
+
+def wait_while_it_jumps(sandbox: Server, library: str, jump: int) -> None:
+    """A login waits a second for the lock; the clock jumps meanwhile."""
+    sandbox.do("reset")
+    with scratch() as folder:
+        with Vault.open(path_in(folder), key=KEY, create=True) as vault:
+            lock = vault.login_lock(NAME)
+            assert lock.try_acquire()
+            waiter = Watched(sandbox, folder, library, password=PASSWORD, patience=1.5)
+            time.sleep(1)
+            waiter.turn(jump)
+            said = waiter.said()
+            lock.release()
+        assert said.get("error") == "LockTimeoutError", said
+        assert 1.4 <= said["seconds"] < 15, said
+        assert abs(said["now"] - time.time() - jump) < 60, "the clock was not turned in time"
+
+
+def other_monotonic(each: int) -> Row:
+    """Processes whose monotonic clocks are days apart change one vault and wait for one lock."""
+    what = "processes whose monotonic clocks are ten days apart (unshare -T)"
+    probe = subprocess.run(["unshare", "-T", "true"], capture_output=True, check=False)
+    if probe.returncode != 0:
+        return Row("M", what, 0, "not run: time namespaces are not allowed here")
+    offsets = (0, DAY, 10 * DAY)
+    with scratch() as folder:
+        with Vault.open(path_in(folder), key=KEY, create=True) as vault:
+            vault["counter"] = {"n": 0}
+        workers = [
+            subprocess.Popen(
+                ["unshare", "-T", "--monotonic", str(offset), "--boottime", str(offset), "--fork"]
+                + [sys.executable, "-c", TRANSACTIONS, path_in(folder), KEY.hex(), str(each)]
+            )
+            for offset in offsets
+        ]
+        for worker in workers:
+            assert worker.wait(timeout=300) == 0
+        with Vault.open(path_in(folder), key=KEY) as vault:
+            counted = vault["counter"]["n"]
+        assert counted == each * len(offsets), f"{counted} of {each * len(offsets)}"
+        assert FileLock(path_in(folder), "write.lock").try_acquire()
+    return Row("M", what, counted, f"{counted} of {counted} transactions")
+
+
+def _saved(folder: str) -> str | None:
+    with Vault.open(path_in(folder), key=KEY) as vault:
+        return vault[NAME]["session_cookie"] if NAME in vault else None

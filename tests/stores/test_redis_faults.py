@@ -1,0 +1,642 @@
+"""The Redis store when its server or its holders are killed, stopped, full or cut off."""
+
+from __future__ import annotations
+
+import gc
+import os
+import re
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from subprocess import PIPE, Popen
+from typing import TYPE_CHECKING
+
+import pytest
+import redis
+
+from interpal.exceptions import (
+    LockTimeoutError,
+    StaleWriteError,
+    StoreUnavailableError,
+    VaultError,
+    VaultIOError,
+    VaultPermissionError,
+)
+from interpal.vault.stores import Change, redis_link
+from interpal.vault.stores.redis import RedisStore
+from interpal.vault.stores.redis_address import Address
+from interpal.vault.stores.redis_link import told
+from tests.files import fork, in_child
+from tests.redis_server import PASSWORD, RedisServer
+from tests.stores.contract import ID, TAG
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+DURABLE = "appendonly yes\nappendfsync always"
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bounds are what is tried, not their length."""
+    monkeypatch.setattr(redis_link, "CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(redis_link, "COMMAND_SECONDS", 0.5)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RedisServer]:
+    with RedisServer(tmp_path / "redis", settings=DURABLE) as server:
+        yield server
+
+
+@pytest.fixture
+def store(server: RedisServer) -> Iterator[RedisStore]:
+    with_root = vault_at(server)
+    yield with_root
+    with_root.close()
+
+
+def vault_at(server: RedisServer, *, lock_seconds: float = 30.0) -> RedisStore:
+    store = RedisStore(server.url(), lock_seconds=lock_seconds)
+    with store.record_lock(10) as writer:
+        writer.save(b"root", vault_id=ID)
+    return store
+
+
+@pytest.fixture
+def own(redis_server: RedisServer) -> Iterator[Callable[..., RedisStore]]:
+    """Stores on the shared server, one vault for each test."""
+    prefix, made = f"test-{os.urandom(4).hex()}", []
+
+    def make(*, lock_seconds: float = 30.0) -> RedisStore:
+        made.append(RedisStore(redis_server.url(prefix=prefix), lock_seconds=lock_seconds))
+        return made[-1]
+
+    with make().record_lock(10) as writer:
+        writer.save(b"root", vault_id=ID)
+    yield make
+    for store in made:
+        store.close()
+
+
+def operations(store: RedisStore) -> dict[str, Callable[[], object]]:
+    change = Change(TAG, 0, b"one", 1)
+    return {
+        "load": store.load,
+        "load_record": lambda: store.load_record(ID, TAG),
+        "load_records": lambda: list(store.load_records(ID)),
+        "commit": lambda: store.commit(ID, [change], timeout=5),
+        "record_lock": lambda: store.record_lock(5).__enter__(),
+        "login_lock": lambda: store.login_lock(TAG).try_acquire(),
+    }
+
+
+NAMES = ["load", "load_record", "load_records", "commit", "record_lock", "login_lock"]
+
+
+# The server is gone, or does not answer.
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_operation_tells_that_the_server_is_gone(
+    server: RedisServer, store: RedisStore, name: str
+) -> None:
+    server.kill()
+    for _ in range(2):  # with an open connection, and with none
+        before = time.monotonic()
+        with pytest.raises(StoreUnavailableError) as caught:
+            operations(store)[name]()
+        assert time.monotonic() - before < 1.5
+        assert caught.value.path == store.location
+    server.start()
+    operations(store)[name]()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_operation_on_a_stopped_server_ends_in_time(
+    server: RedisServer, store: RedisStore, name: str
+) -> None:
+    server.stop()
+    try:
+        before = time.monotonic()
+        with pytest.raises(StoreUnavailableError) as caught:
+            operations(store)[name]()
+        assert 0.4 < time.monotonic() - before < 2
+        assert ("may or may not have been saved" in str(caught.value)) == (name == "commit")
+    finally:
+        server.go_on()
+    assert store.load() is not None
+
+
+def test_a_start_without_a_server_is_told_and_makes_nothing(tmp_path: Path) -> None:
+    store = RedisStore("redis://127.0.0.1:1/0")
+    with pytest.raises(StoreUnavailableError, match=r"redis://127\.0\.0\.1:1/0"):
+        store.load()
+    store = RedisStore("redis://name-that-is-nowhere.invalid/0")
+    with pytest.raises(StoreUnavailableError, match="nowhere"):
+        store.load()
+
+
+def test_connections_that_the_server_closed_are_made_again(
+    server: RedisServer, store: RedisStore
+) -> None:
+    for generation in range(5):
+        with server.admin() as admin:
+            admin.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        change = Change(TAG, generation, b"one", generation + 1)
+        store.commit(ID, [change], timeout=1)
+
+
+WRITE = """
+import os, sys
+from interpal.vault.stores import Change
+from interpal.vault.stores.redis import RedisStore
+store, number = RedisStore(sys.argv[1]), int(sys.argv[2])
+tags = [bytes([n]) * 32 for n in (1, 2)]
+while True:
+    text = b"%d " % (number + 1) + b"x" * 2000
+    store.commit(bytes(range(16)), [Change(t, number, text, number + 1) for t in tags], timeout=5)
+    number += 1
+    os.write(1, b"%d\\n" % number)
+"""
+
+
+def test_a_server_killed_in_mid_operation_loses_nothing_that_it_acknowledged(
+    server: RedisServer, store: RedisStore
+) -> None:
+    kills, number = 6, 0
+    for turn in range(kills):
+        command = [sys.executable, "-c", WRITE, server.url(), str(number)]
+        with Popen(command, stdout=PIPE, stderr=PIPE) as child:
+            assert child.stdout is not None
+            assert child.stderr is not None
+            child.stdout.readline()
+            time.sleep(0.005 * turn)
+            server.kill()
+            lines = child.stdout.read().split(b"\n")
+            assert b"StoreUnavailableError" in child.stderr.read()
+        acknowledged = max([number + 1, *(int(line) for line in lines[:-1])])
+        server.start()
+        found = {r.tag: int(r.data.split()[0]) for r in store.load_records(ID)}
+        assert len(found) == 2
+        assert len(set(found.values())) == 1, "half of a commit"
+        number = set(found.values()).pop()
+        assert number in (acknowledged, acknowledged + 1)
+    print(f"{kills} servers killed, {number} commits")
+
+
+class Cutter:
+    """A proxy that may swallow the next reply: the server has done it, and nobody is told."""
+
+    def __init__(self, port: int) -> None:
+        self._to = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self.swallow = False
+        self.requests = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with client, socket.create_connection(("127.0.0.1", self._to)) as server:
+            while data := client.recv(65536):
+                self.requests += 1
+                server.sendall(data)
+                reply = server.recv(65536)
+                if self.swallow:
+                    return
+                client.sendall(reply)
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+def test_a_write_whose_reply_is_lost_is_not_sent_again_and_says_so(
+    server: RedisServer, store: RedisStore
+) -> None:
+    cutter = Cutter(server.port)
+    url = server.url().replace(f":{server.port}/", f":{cutter.port}/")
+    behind = RedisStore(url)
+    behind.commit(ID, [Change(TAG, 0, b"one", 1)], timeout=1)
+    cutter.swallow, before = True, cutter.requests
+    with pytest.raises(StoreUnavailableError, match="may or may not have been saved"):
+        behind.commit(ID, [Change(TAG, 1, b"two", 2)], timeout=1)
+    assert cutter.requests == before + 1
+    assert store.load_record(ID, TAG).data == b"two", "this time it was"
+    cutter.swallow = False
+    assert behind.load_record(ID, TAG).data == b"two"
+    behind.close()
+    cutter.close()
+
+
+def test_a_lock_whose_reply_is_lost_is_taken_by_trying_again(
+    server: RedisServer, store: RedisStore
+) -> None:
+    cutter = Cutter(server.port)
+    behind = RedisStore(server.url().replace(f":{server.port}/", f":{cutter.port}/"))
+    behind.load()
+    lock = behind.login_lock(TAG)
+    cutter.swallow = True
+    with pytest.raises(StoreUnavailableError):
+        lock.try_acquire()
+    cutter.swallow = False
+    assert not store.login_lock(TAG).try_acquire()
+    assert lock.try_acquire()
+    lock.release()
+    behind.close()
+    cutter.close()
+
+
+# Locks outlive neither their holders nor their lives.
+
+
+HOLD = """
+import os, sys
+from interpal.vault.stores import Change
+from interpal.vault.stores.redis import RedisStore
+from interpal.exceptions import StaleWriteError
+store = RedisStore(sys.argv[1], lock_seconds=0.6)
+tag = bytes(range(32))
+change = Change(tag, 0, b"late", 1)
+if sys.argv[2] == "login":
+    lock = store.login_lock(tag)
+    assert lock.try_acquire()
+    print("held", flush=True)
+    sys.stdin.readline()
+    commit = lambda: store.commit(bytes(range(16)), [change], fence=(tag, lock.fence), timeout=5)
+else:
+    context = store.record_lock(5)
+    writer = context.__enter__()
+    print("held", flush=True)
+    sys.stdin.readline()
+    commit = lambda: writer.commit(bytes(range(16)), [change])
+try:
+    commit()
+except StaleWriteError as error:
+    print("stale:", error)
+else:
+    print("written")
+"""
+
+
+@pytest.mark.parametrize("kind", ["login", "write"])
+def test_a_holder_stopped_past_the_life_of_its_lock_cannot_write(
+    own: Callable[..., RedisStore], redis_server: RedisServer, kind: str
+) -> None:
+    store = own(lock_seconds=0.6)
+    prefix = store.location.partition("prefix=")[2]
+    command = [sys.executable, "-c", HOLD, redis_server.url(prefix=prefix), kind]
+    with Popen(command, stdout=PIPE, stdin=PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdin is not None
+        assert child.stdout.readline() == "held\n"
+        time.sleep(1.0)  # longer than its life: it is renewed
+        lock = store.login_lock(TAG)
+        change = Change(TAG, 0, b"mine", 1)
+        if kind == "login":
+            assert not lock.try_acquire()
+        else:
+            with pytest.raises(LockTimeoutError, match=str(child.pid)):
+                store.commit(ID, [change], timeout=0)
+        os.kill(child.pid, signal.SIGSTOP)
+        time.sleep(0.8)
+        if kind == "login":
+            assert lock.try_acquire()
+        else:
+            store.commit(ID, [Change(bytes(32), 0, b"of another record", 1)], timeout=0)
+        os.kill(child.pid, signal.SIGCONT)
+        child.stdin.write("\n")
+        child.stdin.flush()
+        assert child.stdout.readline().startswith("stale:")
+    assert store.load_record(ID, TAG).data is None
+    lock.release()
+
+
+def test_a_killed_holder_loses_its_lock_at_the_end_of_its_life(
+    own: Callable[..., RedisStore],
+) -> None:
+    store = own(lock_seconds=0.6)
+    pid = fork()
+    if pid == 0:
+        store.login_lock(TAG).try_acquire()
+        os._exit(0)
+    os.waitpid(pid, 0)
+    lock = store.login_lock(TAG)
+    assert not lock.try_acquire()
+    assert str(pid) in (lock.holder() or "")
+    time.sleep(0.8)
+    assert lock.try_acquire()
+    lock.release()
+
+
+def test_a_forked_child_does_not_keep_its_parents_lock_alive(
+    own: Callable[..., RedisStore],
+) -> None:
+    """The holder forks a child and dies; the child lives, and the lock ends all the same."""
+    store = own(lock_seconds=0.6)
+    reader, writer = os.pipe()
+    parent = fork()
+    if parent == 0:
+        lock = store.login_lock(TAG)
+        lock.try_acquire()
+        if fork() == 0:
+            store.load()
+            os.close(writer)
+            os.read(reader, 1)
+        os._exit(0)
+    os.waitpid(parent, 0)
+    time.sleep(0.8)
+    lock = store.login_lock(TAG)
+    assert lock.try_acquire()
+    lock.release()
+    os.close(writer)
+    os.close(reader)
+
+
+def test_locks_are_renewed_by_one_thread_that_ends(own: Callable[..., RedisStore]) -> None:
+    store = own(lock_seconds=0.6)
+    gc.collect()  # what other tests have left
+
+    def threads() -> int:
+        return sum(thread.name == "interpal-locks" for thread in threading.enumerate())
+
+    locks = [store.login_lock(bytes([n]) * 32) for n in range(5)]
+    assert all(lock.try_acquire() for lock in locks)
+    assert threads() == 1
+    time.sleep(1.5)
+    assert not any(own().login_lock(bytes([n]) * 32).try_acquire() for n in range(5))
+    for lock in locks:
+        lock.release()
+    deadline = time.monotonic() + 15
+    while threads() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert threads() == 0
+    assert locks[0].try_acquire()
+    assert threads() == 1
+    locks[0].release()
+
+
+def test_a_lock_survives_a_server_that_is_away_for_a_moment(
+    server: RedisServer, store: RedisStore
+) -> None:
+    short = RedisStore(server.url(), lock_seconds=1.5)
+    lock = short.login_lock(TAG)
+    assert lock.try_acquire()
+    server.kill()
+    time.sleep(0.6)
+    server.start()
+    time.sleep(1.2)
+    assert not store.login_lock(TAG).try_acquire()
+    lock.release()
+    short.close()
+
+
+def test_a_lock_that_was_dropped_is_not_renewed(own: Callable[..., RedisStore]) -> None:
+    assert own(lock_seconds=0.6).login_lock(TAG).try_acquire()
+    gc.collect()
+    time.sleep(0.8)
+    lock = own().login_lock(TAG)
+    assert lock.try_acquire()
+    lock.release()
+
+
+def test_releasing_a_lock_without_a_server_is_no_error(
+    server: RedisServer, store: RedisStore
+) -> None:
+    lock = store.login_lock(TAG)
+    assert lock.try_acquire()
+    server.kill()
+    lock.release()
+    assert not lock.held
+    assert lock.holder() is None
+
+
+def test_the_fence_grows_though_the_server_has_forgotten_it(
+    server: RedisServer, store: RedisStore
+) -> None:
+    """A failover to a replica that lags: the counter is lost, and no old count is given again."""
+    lock = store.login_lock(TAG)
+    assert lock.try_acquire()
+    old = lock.fence
+    with server.admin() as admin:
+        admin.delete("{interpal}:fence", f"{{interpal}}:login:{_b64(TAG)}")
+    time.sleep(0.01)
+    again = store.login_lock(TAG)
+    assert again.try_acquire()
+    assert again.fence > old
+    again.release()
+
+
+def _b64(tag: bytes) -> str:
+    from interpal.vault.jwe import b64encode
+
+    return b64encode(tag)
+
+
+# The server is full, or set up in a way that loses things.
+
+
+def test_a_full_server_keeps_what_it_has(server: RedisServer, store: RedisStore) -> None:
+    with server.admin() as admin:
+        admin.config_set("maxmemory", admin.info("memory")["used_memory"] + 300_000)
+    done = 0
+    with pytest.raises(VaultIOError, match="memory is used up"):
+        while True:
+            changes = [Change(bytes([done, n]) * 16, 0, os.urandom(9000), 1) for n in (1, 2)]
+            store.commit(ID, changes, root=b"root %d" % done, timeout=1)
+            done += 1
+    assert done > 3
+    assert len(list(store.load_records(ID))) == 2 * done, "whole or nothing"
+    loaded = store.load()
+    assert loaded is not None
+    assert loaded.data == b"root %d" % (done - 1)
+    with pytest.raises(VaultIOError):
+        store.login_lock(TAG).try_acquire()
+    mixed = [Change(bytes([0, 1]) * 16, 1, None, 2), Change(TAG, 0, b"x" * 9000, 1)]
+    with pytest.raises(VaultIOError):
+        store.commit(ID, mixed, timeout=1)
+    assert store.load_record(ID, bytes([0, 1]) * 16).data is not None, "not even the deletion"
+    store.commit(ID, mixed[:1], timeout=1)
+    assert store.load_record(ID, bytes([0, 1]) * 16).data is None
+
+
+POLICIES = (
+    "allkeys-lru allkeys-lfu allkeys-random volatile-lru volatile-lfu volatile-random volatile-ttl"
+)
+
+
+@pytest.mark.parametrize("policy", POLICIES.split())
+def test_a_policy_that_evicts_locks_or_records_is_refused(server: RedisServer, policy: str) -> None:
+    with server.admin() as admin:
+        admin.config_set("maxmemory-policy", policy)
+        store = RedisStore(server.url())
+        for use in operations(store).values():
+            with pytest.raises(VaultIOError, match=f"maxmemory-policy is {policy}.*noeviction"):
+                use()
+        admin.config_set("maxmemory-policy", "noeviction")
+        assert store.load() is None
+        store.close()
+
+
+def test_the_policy_is_found_out_where_only_one_command_is_allowed(server: RedisServer) -> None:
+    url = server.url().replace("bot:", "other:")
+    rights = f">{PASSWORD} ~* -@all +evalsha +eval +hmget"
+    with server.admin() as admin:
+        for more in ("+info", "+config|get"):
+            admin.execute_command("ACL", "SETUSER", "other", "reset", "on", *rights.split(), more)
+            store = RedisStore(url)
+            assert store.load() is None
+            store.close()
+        admin.execute_command("ACL", "SETUSER", "other", "reset", "on", *rights.split())
+        with pytest.raises(VaultPermissionError, match="Allow the user"):
+            RedisStore(url).load()
+
+
+def test_a_replica_is_told_from_a_primary(server: RedisServer, store: RedisStore) -> None:
+    with server.admin() as admin:
+        admin.execute_command("REPLICAOF", "127.0.0.1", "1")
+        with pytest.raises(VaultIOError, match="primary"):
+            store.commit(ID, [Change(TAG, 0, b"one", 1)], timeout=1)
+        assert store.load() is not None
+        admin.execute_command("REPLICAOF", "NO", "ONE")
+    assert store.load_record(ID, TAG).data is None
+
+
+def test_a_server_that_cannot_save_to_its_disk_is_told(tmp_path: Path) -> None:
+    with RedisServer(tmp_path / "redis", settings="save 3600 1000000") as server:
+        store = vault_at(server)
+        (tmp_path / "redis" / "dump.rdb" / "in the way").mkdir(parents=True)
+        with server.admin() as admin:
+            admin.bgsave()
+            while admin.info("persistence")["rdb_last_bgsave_status"] != "err":
+                time.sleep(0.02)
+        with pytest.raises(VaultIOError, match="its disk"):
+            store.commit(ID, [Change(TAG, 0, b"one", 1)], timeout=1)
+        assert store.load() is not None
+        store.close()
+
+
+# Who may, and what is told.
+
+
+def captured(run: Callable[[], object]) -> tuple[VaultError, str]:
+    """The error that *run* raises, and its traceback as a debugger would show it."""
+    with pytest.raises(VaultError) as caught:
+        run()
+    error = caught.value
+    whole = traceback.TracebackException.from_exception(error, capture_locals=True)
+    return error, "".join(whole.format())
+
+
+def test_a_wrong_password_is_told_and_never_shown(server: RedisServer) -> None:
+    store = RedisStore(server.url().replace("p%40ss", "canary-wrong"))
+    error, shown = captured(store.load)
+    assert isinstance(error, VaultPermissionError)
+    assert "password in the URL" in str(error)
+    assert "canary" not in shown
+    assert "canary" not in repr(store)
+
+
+@pytest.mark.parametrize("fault", ["killed", "stopped", "forbidden"])
+def test_no_error_shows_the_password(server: RedisServer, store: RedisStore, fault: str) -> None:
+    if fault == "killed":
+        server.kill()
+    elif fault == "stopped":
+        server.stop()
+    else:
+        with server.admin() as admin:
+            admin.execute_command("ACL", "SETUSER", "bot", "-hget")
+    error, shown = captured(lambda: store.load_record(ID, TAG))
+    kind = VaultPermissionError if fault == "forbidden" else StoreUnavailableError
+    assert isinstance(error, kind)
+    assert PASSWORD not in shown
+    assert "canary" not in shown
+    for text in (repr(store), store.location, str(error), repr(error), str(error.path)):
+        assert "canary" not in text
+
+
+def test_a_certificate_of_another_authority_is_refused(
+    tmp_path: Path, tls_server: RedisServer
+) -> None:
+    from tests.redis_server import make_certificates
+
+    make_certificates(tmp_path)
+    store = RedisStore(tls_server.url().replace(tls_server.ca, str(tmp_path / "ca.pem")))
+    with pytest.raises(StoreUnavailableError, match=r"(?i)certificate"):
+        store.load()
+    without = RedisStore(tls_server.url().partition("&ca=")[0])
+    with pytest.raises(StoreUnavailableError, match=r"(?i)certificate"):
+        without.load()
+
+
+def test_speaking_in_clear_to_a_tls_server_is_told(tls_server: RedisServer) -> None:
+    url = tls_server.url().replace("rediss://", "redis://").partition("&ca=")[0]
+    with pytest.raises(StoreUnavailableError):
+        RedisStore(url).load()
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "says"),
+    [
+        (redis.exceptions.BusyLoadingError("loading"), StoreUnavailableError, "not ready"),
+        (redis.ResponseError("BUSY Redis is busy running a script"), StoreUnavailableError, "not"),
+        (redis.AuthenticationError("Authentication required."), VaultPermissionError, "let this"),
+        (redis.ResponseError("NOAUTH Authentication required."), VaultPermissionError, "let this"),
+        (redis.TimeoutError("Timeout reading"), StoreUnavailableError, "does not answer"),
+        # As Redis 6 tells what happened inside of a script.
+        (redis.ResponseError("ERR Error running script: -OOM command not"), VaultIOError, "memory"),
+        (redis.ResponseError("ERR: -READONLY You can't write"), VaultIOError, "primary"),
+        (redis.ResponseError("MISCONF Redis is configured to"), VaultIOError, "disk"),
+        (redis.ResponseError("MOVED 1 host:1"), VaultIOError, "cluster"),
+        (redis.ResponseError("WRONGTYPE Operation"), VaultIOError, "version"),
+    ],
+    ids=str,
+)
+def test_the_errors_of_redis_get_our_words(
+    error: redis.RedisError, kind: type[VaultError], says: str
+) -> None:
+    address = Address.parse("redis://bot:canary@host")
+    problem = told(error, address, wrote=False)
+    assert type(problem) is kind
+    assert re.search(says, str(problem))
+    assert problem.path == "redis://bot@host:6379/0"
+    with_secret = told(redis.ResponseError("ERR the canary sings"), address, wrote=False)
+    assert "canary" not in str(with_secret)
+
+
+def test_only_ciphertext_names_generations_times_and_holders_leave_the_host(
+    own: Callable[..., RedisStore], redis_server: RedisServer
+) -> None:
+    """Not even the name and version of the library are told to the server."""
+    store = own()
+    store.load()
+    with redis_server.admin() as admin:
+        mine = [c for c in admin.client_list() if c["user"] == "bot"]
+    assert mine
+    assert all(not c.get("lib-name") and not c["name"] for c in mine)
+
+
+def test_a_child_that_is_forked_amid_a_stopped_server_is_told_too(
+    server: RedisServer, store: RedisStore
+) -> None:
+    server.stop()
+    try:
+        assert in_child(store.load).startswith("StoreUnavailableError")
+    finally:
+        server.go_on()
+
+
+def test_a_stale_write_is_no_store_that_is_away(own: Callable[..., RedisStore]) -> None:
+    with pytest.raises(StaleWriteError):
+        own().commit(bytes(16), [], timeout=1)
