@@ -15,24 +15,30 @@ PACKAGE = Path(__file__).parent.parent / "interpal"
 FLOORS: list[set[str]] = [
     {"interpal._version", "interpal._log", "interpal._secret", "interpal.exceptions"},
     # interpal.vault, from its ground to its face.
-    {f"interpal.vault.{name}" for name in ("trust", "folders", "files", "locks", "hardening")},
+    {f"interpal.vault.{name}" for name in ("trust", "folders", "files", "locks")},
     {f"interpal.vault.{name}" for name in ("jwe", "fields", "payload", "record", "slots")},
     {f"interpal.vault.{name}" for name in ("envelope", "plain")},
     {"interpal.vault.stores"},
     {f"interpal.vault.{name}" for name in ("command", "secret_text", "environment", "keys")},
-    {f"interpal.vault.{name}" for name in ("memory", "opener", "slot_changes", "versions")},
+    {
+        f"interpal.vault.{name}"
+        for name in ("memory", "opener", "slot_changes", "versions")
+    },
     {
         f"interpal.vault.{name}"
         for name in ("draft", "records", "separate", "login_locks", "key_slots")
     },
     {"interpal.vault.vault"},
-    {f"interpal.vault.{name}" for name in ("report", "surroundings", "doctor")},
+    {f"interpal.vault.{name}" for name in ("report", "surroundings", "doctor", "hardening")},
     {"interpal.vault.cli"},
     {"interpal.vault.__main__", "interpal.vault"},
     # interpal, from its values to its face.
     {f"interpal.{name}" for name in ("address", "body", "session", "events", "flight", "replies")},
     {"interpal.protocol"},
-    {f"interpal.{name}" for name in ("attempts", "binding", "recovery", "session_manager")},
+    {
+        f"interpal.{name}"
+        for name in ("attempts", "binding", "given", "recovery", "session_manager")
+    },
     {"interpal.flows"},
     {"interpal.operations"},
     {"interpal.endpoints"},

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 RETRIED_STATUSES = frozenset({429, 502, 503, 504})
 FIRST_RETRY_PAUSE = 0.5
 LONGEST_RETRY_PAUSE = 30.0
-# A session that another process has left may be over too.
-MOST_SENDINGS = 3
+# Sessions that end faster than a call can be sent; each is known to have ended by then.
+MOST_SENDINGS = 8
 
 
 def call(account: Account, request: Request) -> Flow[Any]:

@@ -6,25 +6,32 @@ records: found by an HMAC of their name, opened one by one, and changed by their
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterator, Mapping, ValuesView
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
+from interpal._log import Logger
 from interpal._secret import Secret
-from interpal.exceptions import StaleWriteError
-from interpal.vault import envelope
+from interpal.exceptions import StaleWriteError, VaultCorruptError, VaultError
+from interpal.vault import envelope, fields, jwe
 from interpal.vault.draft import Draft, Record, as_saved
 from interpal.vault.envelope import Payload
 from interpal.vault.stores import Change
 
 if TYPE_CHECKING:
     from interpal.vault.slot_changes import Change as Rekeying
-    from interpal.vault.stores import Fence, RecordStore, RecordWriter
+    from interpal.vault.stores import Fence, RecordStore, RecordWriter, Sealed
     from interpal.vault.versions import State, Versions
 
-# A write that comes second reads again and is tried again, so many times.
-MOST_TRIES = 20
+# A write that comes second reads again and is tried again, so many times before it asks for the
+# write lock, under which nobody can be faster.
+_TRIES_WITHOUT_LOCK = 4
+# A root that is another one each time it is looked at.
+_MOST_ROTATIONS = 20
+
+_log = Logger("interpal.vault.separate")
 
 
 class SeparateRecords(Mapping[str, Record]):
@@ -42,19 +49,36 @@ class SeparateRecords(Mapping[str, Record]):
     # Reading.
 
     def __getitem__(self, name: str) -> Record:
-        _, record = self._find(name)
-        if record is None:
+        state, tag, data = self._load(name)
+        if data is None:
             raise KeyError(name)
-        return record
+        return self._open(state, tag, data).record
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and self._find(name)[1] is not None
+        return self._load(name)[2] is not None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.all())
 
     def __len__(self) -> int:
-        return len(self.all())
+        """How many there are, without opening them."""
+        while True:
+            state = self._versions.read()
+            number = sum(1 for _ in self._store.load_records(state.header.id))
+            if self._is_still(state):
+                return number
+
+    def __bool__(self) -> bool:
+        state = self._versions.read()
+        return next(iter(self._store.load_records(state.header.id)), None) is not None
+
+    def items(self) -> ItemsView[str, Record]:
+        """Names and records, in one pass."""
+        return self.all().items()
+
+    def values(self) -> ValuesView[Record]:
+        """The records, in one pass."""
+        return self.all().values()
 
     def all(self) -> dict[str, Record]:
         """Every record by its name."""
@@ -62,56 +86,114 @@ class SeparateRecords(Mapping[str, Record]):
             state = self._versions.read()
             records = {name: record for name, _, record in self._opened(state)}
             # A rotation meanwhile takes the old set away under the reader.
-            if self._versions.read().header.id == state.header.id:
+            if self._is_still(state):
                 return records
+
+    def walk(self) -> Iterator[tuple[str, Record]]:
+        """Names and records one by one, so that they need not all fit into the memory.
+
+        Raises `StaleWriteError` at the end where a rotation has made it miss some.
+        """
+        state = self._versions.read()
+        for name, _, record in self._opened(state):
+            yield name, record
+        if not self._is_still(state):
+            raise StaleWriteError(
+                f"{self._store.location}: the vault was rotated while its records were read; "
+                "begin again",
+                path=self._store.location,
+            )
+
+    def damaged(self) -> list[bytes]:
+        """The tags of the records that do not open."""
+        while True:
+            state = self._versions.read()
+            sealed = self._store.load_records(state.header.id)
+            found = [one.tag for one in sealed if self._fault(state, one) is not None]
+            if self._is_still(state):
+                return found
+
+    def _is_still(self, state: State) -> bool:
+        return self._versions.read().header.id == state.header.id
 
     def _opened(self, state: State) -> Iterator[tuple[str, int, Record]]:
         for sealed in self._store.load_records(state.header.id):
             opened = self._open(state, sealed.tag, sealed.data)
             yield opened.name, opened.generation, opened.record
 
-    def _find(self, name: str) -> tuple[int, Record | None]:
-        """Generation and content of a record; 0 and None where there is none."""
+    def _load(self, name: object) -> tuple[State, bytes, bytes | None]:
+        """What the store has for a name: None also for what is no name."""
         state = self._versions.known() or self._versions.read()
-        while True:
-            tag = envelope.name_tag(state.vault_key, name)
+        for _ in range(_MOST_ROTATIONS):
+            try:
+                tag = envelope.name_tag(state.vault_key, cast("str", name))
+            except (AttributeError, TypeError, UnicodeEncodeError):
+                return state, b"", None
             found = self._store.load_record(state.header.id, tag)
             if found.current:
-                break
+                return state, tag, found.data
             # Rotated, replaced or removed: the root says which.
             state = self._versions.read()
-        if found.data is None:
-            return 0, None
-        opened = self._open(state, tag, found.data)
-        return opened.generation, opened.record
+        raise VaultCorruptError(
+            f"{self._store.location}: the store knows the vault by another id than the vault has",
+            path=self._store.location,
+        )
 
     def _open(self, state: State, tag: bytes, data: bytes) -> envelope.RecordEnvelope:
         with self._versions.located():
             return envelope.open_record(data, state.vault_key, vault_id=state.header.id, tag=tag)
 
+    def _fault(self, state: State, sealed: Sealed) -> VaultError | None:
+        """What is wrong with a record."""
+        try:
+            self._open(state, sealed.tag, sealed.data)
+        except VaultError as error:
+            return error
+        return None
+
     # Writing.
 
-    def assign(self, name: str, record: Record | None, timeout: float) -> None:
-        """Put one record, or remove it (KeyError where there is none): one read, one write."""
-        if record is None:
-            envelope.check_name(name)
-        else:
-            record = as_saved(name, record)
+    def assign(self, name: str, record: Record, timeout: float) -> None:
+        """Put one record: one read, one write. A damaged one may be replaced like any other."""
+        self._change(name, as_saved(name, record), timeout)
+
+    def remove(self, name: str, timeout: float) -> None:
+        """Remove one record, damaged or not; KeyError where there is none."""
+        self._change(name, None, timeout)
+
+    def _change(self, name: str, record: Record | None, timeout: float) -> None:
         self._versions.check_not_writing()
-        for turn in range(MOST_TRIES):
-            generation, stored = self._find(name)
-            if record is None and stored is None:
+        for _ in range(_TRIES_WITHOUT_LOCK):
+            state, tag, data = self._load(name)
+            if data is None and record is None:
                 raise KeyError(name)
-            state = self._versions.known() or self._versions.read()
             try:
-                change = self._sealed(state, name, record, generation)
+                expected, stored = (0, None) if data is None else self._seen(state, tag, data)
+                if record is not None and stored is not None and _same(record, stored):
+                    return
+                change = self._sealed(state, name, record, expected)
                 self._store.commit(state.header.id, [change], timeout=timeout)
                 return
             except StaleWriteError:
                 # Somebody else was first, or has rotated: look again, then decide again.
-                if turn == MOST_TRIES - 1:
-                    raise
                 self._versions.read()
+        with self.transaction(timeout) as draft:
+            if record is None:
+                del draft[name]
+            else:
+                draft[name] = record
+
+    def _seen(self, state: State, tag: bytes, data: bytes) -> tuple[int, Record | None]:
+        """Generation and content; of a damaged record the generation that it claims, and None."""
+        try:
+            opened = self._open(state, tag, data)
+        except VaultCorruptError:
+            generation = _claimed_generation(data)
+            if generation is None:
+                raise
+            _log.warning("%s: a damaged record is replaced or removed", self._store.location)
+            return generation, None
+        return opened.generation, opened.record
 
     @contextmanager
     def transaction(self, timeout: float, fence: Fence | None = None) -> Iterator[Draft]:
@@ -119,16 +201,11 @@ class SeparateRecords(Mapping[str, Record]):
         with self._versions.writing(timeout) as (writer, state):
             seen: dict[str, tuple[int, Record | None]] = {}
 
-            def find(name: str) -> tuple[int, Record | None]:
+            def find(name: object) -> tuple[int, Record | None]:
+                if not isinstance(name, str):
+                    return 0, None
                 if name not in seen:
-                    envelope.check_name(name)
-                    tag = envelope.name_tag(state.vault_key, name)
-                    found = self._store.load_record(state.header.id, tag)
-                    if found.data is None:
-                        seen[name] = 0, None
-                    else:
-                        opened = self._open(state, tag, found.data)
-                        seen[name] = opened.generation, opened.record
+                    seen[name] = self._find_locked(state, name)
                 return seen[name]
 
             def names() -> Iterator[str]:
@@ -154,6 +231,48 @@ class SeparateRecords(Mapping[str, Record]):
                 commit = cast("RecordWriter", writer).commit
                 commit(state.header.id, changes, root=root, fence=fence)
 
+    def _find_locked(self, state: State, name: str) -> tuple[int, Record | None]:
+        """Generation and content of a record; 0 and None where there is none."""
+        try:
+            tag = envelope.name_tag(state.vault_key, name)
+        except UnicodeEncodeError:
+            return 0, None
+        found = self._store.load_record(state.header.id, tag)
+        if not found.current:
+            raise StaleWriteError(
+                f"{self._store.location}: the write lock was lost, and the vault was rotated or "
+                "removed since; nothing was written. Begin again.",
+                path=self._store.location,
+            )
+        if found.data is None:
+            return 0, None
+        opened = self._open(state, tag, found.data)
+        return opened.generation, opened.record
+
+    def drop_damaged(self, timeout: float) -> int:
+        """Remove the records that do not open; how many there were.
+
+        Raises `VaultCorruptError`, when all others are gone, for one whose generation is
+        damaged too: the store removes nothing without.
+        """
+        left: VaultCorruptError | None = None
+        with self._versions.writing(timeout) as (writer, state):
+            changes = []
+            for sealed in self._store.load_records(state.header.id):
+                fault = self._fault(state, sealed)
+                if not isinstance(fault, VaultCorruptError):
+                    continue
+                generation = _claimed_generation(sealed.data)
+                if generation is None:
+                    left = fault
+                else:
+                    changes.append(Change(sealed.tag, generation, None, generation + 1))
+            if changes:
+                cast("RecordWriter", writer).commit(state.header.id, changes)
+        if left is not None:
+            raise left
+        return len(changes)
+
     def reseal(self, seen: State, rekeying: Rekeying) -> Iterator[Change]:
         """Every record anew, for a rotation: under the new key and id, at its own generation."""
         for name, generation, record in self._opened(seen):
@@ -165,10 +284,6 @@ class SeparateRecords(Mapping[str, Record]):
             return Change(tag, generation, None, generation + 1)
         with self._versions.located():
             return _seal(name, record, state.vault_key, state.header.id, generation, generation + 1)
-
-    def __bool__(self) -> bool:
-        state = self._versions.read()
-        return next(iter(self._store.load_records(state.header.id)), None) is not None
 
 
 def _seal(
@@ -200,3 +315,21 @@ def _expiry(record: Mapping[str, Any]) -> float | None:
     except ValueError:
         return None
     return None if time.tzinfo is None else time.timestamp()
+
+
+def _claimed_generation(data: bytes) -> int | None:
+    """The generation in the header of a record that does not open; None where there is none.
+
+    The store compares it with its own, so a wrong one changes nothing.
+    """
+    try:
+        header = fields.decode_header(jwe.from_compact(data.decode("ascii")).protected)
+        claimed = fields.check_version(header, header.get("typ", ""))["generation"]
+        return fields.integer_within(claimed, "vault.generation", 1, fields.MAX_GENERATION)
+    except (VaultError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    # As text: to a dict, True and 1 and 1.0 are the same.
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)

@@ -11,7 +11,7 @@ from interpal.exceptions import (
     VaultRollbackError,
 )
 from interpal.vault import envelope, slot_changes
-from interpal.vault.draft import Draft, Record, as_saved, freeze
+from interpal.vault.draft import Draft, ReadOnlyRecord, Record, as_saved, freeze
 from interpal.vault.envelope import Payload
 from interpal.vault.key_slots import KeySlots
 from interpal.vault.keys import KeySource, find_source
@@ -110,8 +110,9 @@ class Vault(Records, KeySlots):
 
         True where this call made it.
 
-        *records* go into a new vault. *replacing* names bytes that are no vault and that a new
-        one takes the place of in the same atomic save, if they are still there unchanged.
+        *records* go into a new vault; where the store keeps each apart, in a step of their own
+        right after it. *replacing* names bytes that are no vault and that a new one takes the
+        place of in the same atomic save, if they are still there unchanged.
         """
         versions = self._versions
         stored = versions.load()
@@ -122,6 +123,9 @@ class Vault(Records, KeySlots):
             raise versions.not_found()
         now = epoch_now()
         payload = Payload({name: as_saved(name, one) for name, one in (records or {}).items()})
+        apart: dict[str, Record] = {}
+        if self._separate is not None:
+            apart, payload = payload.records, Payload({})
         with located(self.path):
             change = slot_changes.creating(Wanted(self._opener.source, None, kdf, now))
         with self._store.write_lock(self._lock_timeout) as writer:
@@ -131,9 +135,13 @@ class Vault(Records, KeySlots):
                     writer, new_header(change, now), payload, change.vault_key, change=change
                 )
                 versions.adopt(self._opener.source, change.slots[0], change)
-                return True
-        versions.open(stored)
-        return False
+                stored = None
+        if stored is not None:
+            versions.open(stored)
+            return False
+        if apart:
+            self.update(apart)
+        return True
 
     def close(self) -> None:
         """Forget the key and what was decrypted, and let go of the store."""
@@ -160,7 +168,11 @@ class Vault(Records, KeySlots):
 
     @property
     def generation(self) -> int:
-        """1 for a new vault, one more with every save."""
+        """1 for a new vault, one more with every save.
+
+        Where the store keeps each record apart, records have generations of their own: there
+        this one grows with slots, rotations and refused logins only.
+        """
         return self._read().header.generation
 
     @property
@@ -184,6 +196,32 @@ class Vault(Records, KeySlots):
         """The newest records as they were decrypted: to be read, never to be changed."""
         return self._read().payload.records if self._separate is None else self._separate
 
+    def __iter__(self) -> Iterator[str]:
+        # What `tuple` asks of a mapping first, its length, would read all of them once more.
+        return super().__iter__() if self._separate is None else iter(self._separate.all())
+
+    def walk(self) -> Iterator[tuple[str, ReadOnlyRecord]]:
+        """Names and records one by one, for more of them than should be in memory at once.
+
+        Where the store keeps each record apart they are not of one moment, and a rotation
+        meanwhile is a `StaleWriteError` at the end.
+        """
+        found = self.stored_records().items() if self._separate is None else self._separate.walk()
+        for name, record in found:
+            yield name, freeze(record)
+
+    def damaged(self) -> int:
+        """How many records do not open, though the vault does. None does that in a file."""
+        return 0 if self._separate is None else len(self._separate.damaged())
+
+    def drop_damaged(self) -> int:
+        """Remove the records that do not open; how many there were.
+
+        A damaged record is a `VaultCorruptError` for whoever reads it, and leaves the others as
+        they are. `vault[name] = …` and `del vault[name]` replace and remove it too.
+        """
+        return 0 if self._separate is None else self._separate.drop_damaged(self._lock_timeout)
+
     def __setitem__(self, name: str, record: Record) -> None:
         if self._separate is None:
             super().__setitem__(name, record)
@@ -194,7 +232,7 @@ class Vault(Records, KeySlots):
         if self._separate is None:
             super().__delitem__(name)
         else:
-            self._separate.assign(name, None, self._lock_timeout)
+            self._separate.remove(name, self._lock_timeout)
 
     @contextmanager
     def transaction(

@@ -1,0 +1,19 @@
+"""O: what no one thought of: random use with faults, coverage-guided fuzzing, mutated source."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.reliability import fuzzing, machine, mutation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.reliability import Row
+
+
+def run(*, full: bool) -> Iterator[Row]:
+    yield machine.run(full=full)
+    yield fuzzing.run(full=full)
+    if full:
+        yield mutation.run()

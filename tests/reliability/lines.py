@@ -1,0 +1,49 @@
+"""The lines of RELIABILITY.md section 1 and what runs them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from tests.reliability import (
+    clocks,
+    corruption,
+    errors,
+    full_disk,
+    generators,
+    in_process,
+    kills,
+    leaks,
+    power,
+    processes,
+    reorder,
+    signals,
+    strangers,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.reliability import Row
+
+
+class Line(Protocol):
+    """Runs one line, with the counts of the table or a minute's worth; yields its rows."""
+
+    def __call__(self, *, full: bool) -> Iterator[Row]: ...
+
+
+LINES: dict[str, Line] = {
+    "A": kills.run,
+    "B": errors.run,
+    "C": in_process.run,
+    "E": signals.run,
+    "F": power.run,
+    "G": reorder.run,
+    "H": full_disk.run,
+    "I": processes.run,
+    "J": strangers.run,
+    "K": corruption.run,
+    "L": leaks.run,
+    "M": clocks.run,
+    "O": generators.run,
+}

@@ -1,0 +1,170 @@
+"""docs/reliability.md, as a full run writes it: what each line does, and what came of it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from tests.reliability import Row
+from tests.reliability.survivors import SURVIVORS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
+
+HEADER = "| line | fault | cases | outcome | run |\n| --- | --- | ---: | --- | --- |\n"
+_ROW = re.compile(r"^\| ([A-Z]) \| (.*) \| ([\d,]+) \| (.*) \| (\d{4}-\d\d-\d\d) \|$", re.MULTILINE)
+_MACHINE = re.compile(r"^Machine of the last full run: (.*)$", re.MULTILINE)
+
+
+class Dated(NamedTuple):
+    """A row and the day it was run, `2026-01-31`."""
+
+    row: Row
+    day: str
+
+
+INTRODUCTION = """# Reliability
+
+What happens to a saved session when a process is killed, the disk is full, the power goes, two
+hundred processes start at once or a neighbour on the same machine means harm? The answers below are
+not arguments but counts: each line of the table is a program that causes the fault on purpose, with
+real processes, users, mounts and signals, and checks what is left.
+
+The promise is the same throughout. After any fault a vault holds the **old content or the new,
+whole**, never something between and never nothing. A save that has returned is there. A fault that
+can be told is told by an error of this package, with the path and what to do. No plain text, no
+temporary file and no lock is left behind.
+
+## Run it
+
+`make test` runs a minute's worth of every line. `make reliability` runs the counts of the table and
+writes this page; it takes the better part of an hour. Single lines run with their letters, which
+leaves the rows of the others, and their dates, as they were:
+
+```text
+.venv/bin/python -m tests.reliability A C          # a minute's worth of lines A and C
+.venv/bin/python -m tests.reliability --full I     # line I in full; this page is written anew
+```
+
+A full run wants Linux and root, in a container or virtual machine that may mount, as CI has it.
+What cannot be done where it runs says "not run" and why. `strace`, `libfaketime` (Debian) and
+`atheris`, `mutmut` (PyPI) are installed where they are missing.
+"""
+
+PROSE = """## The lines
+
+**A, kills.** `strace` kills the process before the *n*-th system call, for every *n* from the
+opening of the vault to the end of the save. The vault is then read, its lock taken and the next save
+made, after which the folder holds the vault and the folder of its locks. Two *mutants*, saves with a
+mistake put in on purpose, show that the check notices one.
+
+**B, errors.** `strace` makes one system call fail, with one of eight error numbers. Either the save
+tells, by an error of this package, and the old content is there; or the failure came after the
+rename, and `NotDurableError` says "saved, but perhaps not durable"; or it did no harm. Memory,
+time and random numbers are left out: the kernel does not refuse those.
+
+**C, pairs of faults.** The same inside Python, where error handling can be harmed too: the second
+fault meets the save while it cleans up after the first. Descriptors are counted afterwards.
+
+**E, signals.** Ctrl-C and SIGTERM at every system call. Where the signal becomes an exception, no
+temporary is left and the process itself can take the lock again. (If it strikes between
+the kernel's opening of a file and Python's taking note of it, that one descriptor stays open; it
+holds no lock.) Without a handler SIGTERM is a kill.
+
+**F, power cut.** A save on an ext4 file system that lives in a file, with everything switched off
+that would write early. When the process dies, that file is what the disk would hold: its copy is
+mounted, its journal replayed, its vault read. Mutants without fsync must lose.
+
+**G, reordered writes.** POSIX promises less than ext4 does. The calls of a save are recorded; for each
+moment, every disk is made that has all that was synced and any subset of the rest, writes in pieces,
+fsync of a file saying nothing of its name. Each of these disks is read. Four mutants (no fsync of
+the file, none of the folder, truncating in place, unlinking before the rename) must fail.
+
+**H, full disks.** Small tmpfs and ext4 disks, records of every size around what fits; a disk that is
+read-only; a limit on the size of files, which gives short writes. Reading works throughout, and a
+client that cannot save logs in all the same, with `persisted` False.
+
+**I, many processes.** Transactions from 64 processes, threads and forks at once, none lost; SIGKILL
+among writers, half of the time the very holder of the lock; two hundred processes on an empty vault
+that make one login, also when the one that logs in is killed, when the session ends under all of
+them, and when the password is wrong or the server says 429.
+
+**J, a hostile neighbour.** A real second user (uid 1001) plants every kind of thing at every name
+beside a vault, of root's and of a plain user's, swaps links, opens all he can while others save,
+under umask 0 and an ACL that would let him in; and every mode a file or folder can have.
+
+**K, corruption.** Each bit of three vaults is turned, each truncation made, and slots are forged that
+ask for more memory or time than the format allows.
+
+**L, leaks.** Canary secrets go through every flow of both clients at DEBUG. Logs, events, reprs,
+errors with the local variables of their frames, pickles, argument lists, environments and files are
+searched for them. `interpal.vault.harden_process()` keeps keys out of core files.
+
+**M, clocks.** Clocks that stand wrong by hours or years, that jump while a lock is waited for, and
+monotonic clocks that differ between processes.
+
+**O, generators.** Hypothesis drives a vault through random operations with faults in them, beside a
+model of what it should hold; coverage-guided fuzzing feeds the reader and `inspect`; mutation testing
+changes the source and looks whether a test notices.
+
+Line N, a Redis server that is killed, stopped or full, is in `tests/stores`.
+"""
+
+
+def write(rows: Iterable[Row], letters: set[str], day: str) -> None:
+    """Write the page: *rows* for the *letters* that were run, the others as they stood."""
+    old = parse(PAGE.read_text(encoding="utf-8")) if PAGE.exists() else []
+    kept = [dated for dated in old if dated.row.letter not in letters]
+    new = [Dated(row, day) for row in rows]
+    PAGE.write_text(render(sorted([*kept, *new], key=_letter), machine()), encoding="utf-8")
+
+
+def _letter(dated: Dated) -> str:
+    return dated.row.letter
+
+
+def parse(text: str) -> list[Dated]:
+    """The rows of a page."""
+    return [
+        Dated(Row(letter, fault, int(cases.replace(",", "")), outcome), day)
+        for letter, fault, cases, outcome, day in _ROW.findall(text)
+    ]
+
+
+def render(rows: list[Dated], where: str) -> str:
+    lines = "".join(
+        f"| {row.letter} | {_cell(row.fault)} | {row.cases:,} | {_cell(row.outcome)} | {day} |\n"
+        for row, day in rows
+    )
+    total = sum(row.cases for row, _ in rows)
+    table = f"## The last full run\n\n{HEADER}{lines}\n{total:,} cases. "
+    return f"{INTRODUCTION}\n{table}Machine of the last full run: {where}\n\n{PROSE}\n{survivors()}"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "/").replace("\n", " ")
+
+
+def machine() -> str:
+    """What kind of machine this is, without a name of it."""
+    release = ".".join(platform.release().split(".")[:2]).partition("-")[0]
+    who = "root" if os.geteuid() == 0 else "a plain user"
+    return (
+        f"{platform.system()} {release}, {platform.machine()}, {os.cpu_count()} processors, "
+        f"{platform.python_implementation()} {platform.python_version()}, run as {who}."
+    )
+
+
+def survivors() -> str:
+    """The mutants that no test notices, each with the reason why that is right."""
+    lines = "".join(f"| `{s.where}` | {_cell(s.change)} | {_cell(s.reason)} |\n" for s in SURVIVORS)
+    return (
+        "## Mutants that survive\n\nChanges of the source that no test of the format and of the "
+        "private files notices, and why none can or need.\n\n"
+        f"| where | change | why it survives |\n| --- | --- | --- |\n{lines}"
+    )
