@@ -5,6 +5,7 @@ from __future__ import annotations
 import binascii
 import json
 import re
+from statistics import median
 from typing import TYPE_CHECKING
 
 from benchmarks.cases.resuming import IMPORTS, OURS
@@ -68,16 +69,15 @@ def _resume(scale: Scale, folder: Path) -> list[Row]:
 
 
 def _import_times(folder: Path, source: str, *arguments: str, rounds: int) -> dict[str, float]:
-    """Seconds that each module takes by itself (`-X importtime`), the least of all rounds."""
+    """Seconds that each module takes by itself (`-X importtime`): the median of all rounds."""
     program = Program(folder, source, *arguments, options=("-X", "importtime"))
-    least: dict[str, float] = {}
+    samples: dict[str, list[float]] = {}
     for _ in range(rounds):
         for line in program.run_and_hear().splitlines():
             found = _LINE.match(line)
             if found:
-                seconds = int(found[1]) / 1e6
-                least[found[2]] = min(least.get(found[2], seconds), seconds)
-    return least
+                samples.setdefault(found[2], []).append(int(found[1]) / 1e6)
+    return {name: median(found) for name, found in samples.items()}
 
 
 def _read(scale: Scale, folder: Path, count: int) -> list[Row]:

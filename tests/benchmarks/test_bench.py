@@ -17,6 +17,7 @@ from benchmarks import plot, table
 from benchmarks.cases import all_cases
 from benchmarks.measure import Spread, interleave
 from benchmarks.result import Result, Row, load, save
+from tests.redis_server import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 
@@ -124,6 +125,11 @@ def test_the_plot_has_a_dot_for_every_ratio() -> None:
     assert len(image.findall("{http://www.w3.org/2000/svg}circle")) == 3
     words = "".join(image.itertext())
     assert "missed / a <floor>" in words
+
+
+def test_the_page_on_stores_allows_a_redis_user_what_the_tests_allow_it() -> None:
+    page = (ROOT / "docs" / "scaling.md").read_text()
+    assert f"~{{interpal}}:* resetchannels -@all {COMMANDS}\n" in page
 
 
 def test_only_some_cases_can_be_asked_for_and_a_quick_run_writes_nothing(tmp_path: Path) -> None:

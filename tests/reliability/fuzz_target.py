@@ -105,9 +105,7 @@ def seeds() -> list[bytes]:
             continue
         protected = jwe.b64decode(outer.sealed.protected)
         found.append(b"\1" + protected)
-        found += [
-            b"\2" + jwe.b64decode(slot.text.partition(".")[0]) for slot in outer.header.slots
-        ]
+        found += [b"\2" + jwe.b64decode(slot.text.partition(".")[0]) for slot in outer.header.slots]
     found.append(b"\3" + b'{"kty":"oct","alg":"A256KW","k":"' + b"A" * 43 + b'"}')
     found += [
         b"\4" + text

@@ -116,9 +116,7 @@ class VaultMachine(RuleBasedStateMachine):
         self._after(self.model, "done")
 
     @rule(which=st.integers(0, 1), name=NAMES, record=RECORDS, fault=FAULTS)
-    def put_with_a_fault(
-        self, which: int, name: str, record: dict[str, Any], fault: Fault
-    ) -> None:
+    def put_with_a_fault(self, which: int, name: str, record: dict[str, Any], fault: Fault) -> None:
         self._faulty(lambda: self.vaults[which].__setitem__(name, record), fault)
         self._after({**self.model, name: record}, self._outcome)
 

@@ -44,7 +44,9 @@ def test_rows_that_were_not_run_again_keep_their_day(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(page, "PAGE", tmp_path / "page.md")
-    page.write([Row("A", "kills | more", 1234, "old"), Row("C", "pairs", 1, "fine")], {"A"}, "2026-01-01")
+    page.write(
+        [Row("A", "kills | more", 1234, "old"), Row("C", "pairs", 1, "fine")], {"A"}, "2026-01-01"
+    )
     page.write([Row("B", "errors", 5, "typed")], {"B", "C"}, "2026-02-02")
     rows = page.parse((tmp_path / "page.md").read_text())
     assert [(dated.row.letter, dated.row.cases, dated.day) for dated in rows] == [

@@ -79,25 +79,25 @@ def test_recognising_a_database_does_not_free_its_locks(tmp_path: Path) -> None:
     path = tmp_path / "vault.db"
     store = SqliteStore(path)
     with store.write_lock(1) as writer:
-        again = open_store(path)
-        assert isinstance(again, SqliteStore)
-        again.close()
-        done = subprocess.run(
-            [sys.executable, "-c", TRY, str(path)], capture_output=True, text=True, check=True
-        )
-        assert done.stdout.strip() == "database is locked"
-        writer.remove()
+        assert writer.load() is None
+    assert isinstance(open_store(path), SqliteStore)
+    command = [sys.executable, "-c", TRY, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "held"
     store.close()
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "free"
 
 
+# SQLite's shared lock on a database (https://www.sqlite.org/lockingv3.html, SHARED_FIRST).
 TRY = """
-import sqlite3, sys
-sql = sqlite3.connect(sys.argv[1], timeout=0, isolation_level=None)
-try:
-    sql.execute("BEGIN IMMEDIATE")
-    print("free")
-except sqlite3.OperationalError as error:
-    print(error)
+import fcntl, sys
+with open(sys.argv[1], "r+b") as database:
+    try:
+        fcntl.lockf(database, fcntl.LOCK_EX | fcntl.LOCK_NB, 510, 0x40000002)
+        print("free")
+    except OSError:
+        print("held")
 """
 
 

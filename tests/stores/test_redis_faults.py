@@ -26,7 +26,7 @@ from interpal.exceptions import (
     VaultPermissionError,
 )
 from interpal.vault.stores import Change, redis_link
-from interpal.vault.stores.redis import RedisStore
+from interpal.vault.stores.redis import RedisStore, RedisWriter
 from interpal.vault.stores.redis_address import Address
 from interpal.vault.stores.redis_link import told
 from tests.files import fork, in_child
@@ -362,6 +362,68 @@ def test_a_forked_child_does_not_keep_its_parents_lock_alive(
     lock.release()
     os.close(writer)
     os.close(reader)
+
+
+def test_a_forked_child_keeps_its_own_lock_alive(own: Callable[..., RedisStore]) -> None:
+    store = own(lock_seconds=0.6)
+    mine = store.login_lock(TAG)
+    assert mine.try_acquire()  # so that the parent's thread runs
+
+    def work() -> bool:
+        lock = store.login_lock(bytes(32))
+        assert lock.try_acquire()
+        time.sleep(1.2)
+        free = store.login_lock(bytes(32)).try_acquire()
+        lock.release()
+        return free
+
+    assert in_child(work) == "False"
+    assert not own().login_lock(TAG).try_acquire()
+    mine.release()
+
+
+@pytest.mark.parametrize("thief", [None, "another token"])
+def test_a_write_lock_that_the_server_has_lost_protects_nothing(
+    own: Callable[..., RedisStore], redis_server: RedisServer, thief: str | None
+) -> None:
+    """A failover: the holder believes that it holds the lock, and the server knows better."""
+    store = own()
+    store.commit(ID, [Change(TAG, 0, b"old", 1)], timeout=1)
+    prefix = store.location.partition("prefix=")[2]
+    root = store.load()
+    assert root is not None
+
+    def lose() -> None:
+        with redis_server.admin() as admin:
+            key = f"{{{prefix}}}:write"
+            admin.delete(key)
+            if thief is not None:
+                admin.set(key, thief)
+
+    def late() -> Iterator[Change]:
+        lose()
+        yield Change(TAG, 0, b"new", 1)
+
+    new = [Change(TAG, 1, b"new", 2)]
+    uses: list[Callable[[RedisWriter], object]] = [
+        lambda writer: writer.commit(ID, new),
+        lambda writer: writer.save(b"new root"),
+        lambda writer: writer.remove(),
+        lambda writer: writer.replace_all(b"new", old_id=ID, new_id=bytes(16), records=late()),
+    ]
+    for use in uses:
+        with redis_server.admin() as admin:
+            admin.delete(f"{{{prefix}}}:write")
+        with pytest.raises(StaleWriteError, match="write lock was lost"):  # noqa: SIM117
+            with store.record_lock(1) as writer:
+                if use is not uses[-1]:
+                    lose()
+                use(writer)
+    assert store.load() == root
+    assert [r.data for r in store.load_records(ID)] == [b"old"]
+    with store.record_lock(0) if thief is None else pytest.raises(LockTimeoutError):
+        if thief is not None:
+            store.commit(ID, new, timeout=0)
 
 
 def test_locks_are_renewed_by_one_thread_that_ends(own: Callable[..., RedisStore]) -> None:
