@@ -8,11 +8,12 @@ flows of the clients are made of. Nothing here uses the network.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from interpal import attempts
 from interpal.binding import Binding
+from interpal.clock import utc_now
 from interpal.exceptions import (
     AmbiguousKeyError,
     LockTimeoutError,
@@ -51,15 +52,6 @@ DEFAULT_NAME = "default"
 VALIDATION_IS_SAVED_EVERY = timedelta(seconds=60)
 
 Notify = Callable[[str, "dict[str, Any]"], None]
-
-
-# Read by `utc_now` alone; tests turn it.
-clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc)  # noqa: E731
-
-
-def utc_now() -> datetime:
-    """The time by the one clock of sessions, aware UTC."""
-    return clock()
 
 
 class SessionManager:
@@ -257,17 +249,18 @@ class SessionManager:
             raise VaultNotFoundError(f"{self.path}: there is no vault", path=self.path)
         return vault.login_lock(record_name(username))
 
-    def put(self, session: Session) -> None:
+    def put(self, session: Session, *, lock: AccountLock | None = None) -> None:
         """Save a session of a login or an import; makes record and vault where they are missing.
 
         Members of the record that are not known here stay as they are; a record of another
-        origin is replaced.
+        origin is replaced. With the login *lock*, nothing is saved where it was lost meanwhile
+        (`StaleWriteError`): somebody else has logged in.
         """
         username = session.username or self._username
         name = record_name(username) if username else DEFAULT_NAME
 
         def save(vault: Vault) -> None:
-            with vault.transaction() as records:
+            with vault.transaction(lock=lock) as records:
                 if name in records and self._binding.is_ours(records[name]):
                     records[name].update(session.to_record())
                 else:
@@ -372,6 +365,10 @@ class SessionManager:
         Another process may remove the file, or put something else there, at any moment.
         """
         damage: VaultCorruptError | None = None
+        trouble: Exception = LockTimeoutError(
+            f"{self.path}: other processes keep replacing the vault; stop them, then try again",
+            path=self.path,
+        )
         for _ in range(8):
             vault = self._new_handle() if self._vault is None else self._vault
             try:
@@ -386,6 +383,8 @@ class SessionManager:
             except VaultCorruptError as error:
                 self._vault = None
                 damage = self._recovery().set_aside(vault, error)
+                # A store that keeps records apart may have one that is damaged, and stays.
+                trouble = error if damage is None else trouble
             except VaultFormatError as error:
                 self._vault = None
                 if isinstance(error, (VaultVersionError, VaultLimitError)):
@@ -393,7 +392,4 @@ class SessionManager:
                 damage = self._recovery().take_in(self._new_handle(), error, utc_now())
             if damage is not None and damage_is_an_error:
                 raise damage
-        raise LockTimeoutError(
-            f"{self.path}: other processes keep replacing the vault; stop them, then try again",
-            path=self.path,
-        )
+        raise trouble

@@ -42,6 +42,7 @@ class FrozenClock:
         self.now = now
 
     def __call__(self) -> datetime:
+        """The time it shows."""
         return self.now
 
     def move(self, by: timedelta) -> datetime:
@@ -85,8 +86,8 @@ def interpal_vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Temporary
 @pytest.fixture
 def interpal_clock(monkeypatch: pytest.MonkeyPatch) -> FrozenClock:
     """The clock of sessions, frozen at the present moment."""
-    from interpal import session_manager
+    from interpal import clock as sessions
 
-    clock = FrozenClock(session_manager.utc_now())
-    monkeypatch.setattr(session_manager, "clock", clock)
+    clock = FrozenClock(sessions.utc_now())
+    monkeypatch.setattr(sessions, "clock", clock)
     return clock

@@ -12,9 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from interpal import AsyncInterpalClient, InterpalClient
+from interpal.clock import utc_now
 from interpal.protocol import read_login
 from interpal.session import Session, to_text
-from interpal.session_manager import SessionManager, utc_now
+from interpal.session_manager import SessionManager
 from interpal.vault import Vault
 from tests.sandbox.web import log_in
 

@@ -22,18 +22,18 @@ FLOORS: list[set[str]] = [
     {f"interpal.vault.{name}" for name in ("command", "secret_text", "environment", "keys")},
     {
         f"interpal.vault.{name}"
-        for name in ("memory", "opener", "slot_changes", "versions")
+        for name in ("memory", "opener", "draft", "slot_changes", "versions")
     },
-    {
-        f"interpal.vault.{name}"
-        for name in ("draft", "records", "separate", "login_locks", "key_slots")
-    },
+    {f"interpal.vault.{name}" for name in ("records", "separate", "login_locks", "key_slots")},
     {"interpal.vault.vault"},
     {f"interpal.vault.{name}" for name in ("report", "surroundings", "doctor", "hardening")},
     {"interpal.vault.cli"},
     {"interpal.vault.__main__", "interpal.vault"},
     # interpal, from its values to its face.
-    {f"interpal.{name}" for name in ("address", "body", "session", "events", "flight", "replies")},
+    {
+        f"interpal.{name}"
+        for name in ("address", "body", "clock", "session", "events", "flight", "replies")
+    },
     {"interpal.protocol"},
     {
         f"interpal.{name}"

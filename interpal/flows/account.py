@@ -7,17 +7,18 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from interpal import address, attempts, protocol
+from interpal.clock import utc_now
 from interpal.events import Event, OnEvent, tell
 from interpal.exceptions import AuthenticationError, NetworkError, SessionExpiredError
 from interpal.protocol import Request
 from interpal.session import Session, record_name
-from interpal.session_manager import SessionManager, utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import timedelta
 
     from interpal._secret import Secret
+    from interpal.session_manager import SessionManager
 
 
 class Settings(NamedTuple):

@@ -6,12 +6,12 @@ import random
 from typing import TYPE_CHECKING, Any
 
 from interpal import protocol
+from interpal.clock import utc_now
 from interpal.exceptions import NetworkError, SessionExpiredError
 from interpal.flows.learn import judge, learn
 from interpal.flows.login import renew
 from interpal.flows.resume import start
 from interpal.protocol import Pause, Request, Response
-from interpal.session_manager import utc_now
 
 if TYPE_CHECKING:
     from interpal.flows.account import Account

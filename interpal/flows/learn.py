@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from interpal import protocol
+from interpal.clock import utc_now
 from interpal.exceptions import AccountMismatchError
 from interpal.flows.save import save_quietly
 from interpal.session import Session, record_name
-from interpal.session_manager import utc_now
 
 if TYPE_CHECKING:
     from interpal.flows.account import Account

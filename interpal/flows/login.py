@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from interpal import protocol
 from interpal._secret import Secret
 from interpal.attempts import REMEMBER_REFUSAL
+from interpal.clock import utc_now
 from interpal.exceptions import (
     InvalidCredentialsError,
     NetworkError,
@@ -22,7 +23,6 @@ from interpal.flight import Flight
 from interpal.flows.save import find_saved, save_quietly
 from interpal.flows.wait import Flow, patiently, wait_for
 from interpal.session import Session, record_name
-from interpal.session_manager import utc_now
 
 if TYPE_CHECKING:
     from interpal.flows.account import Account
@@ -60,7 +60,8 @@ def renew(
             newer = None if force else (yield from _adopt_newer(account, dead, ended=ended))
             if newer is not None:
                 return newer
-            return (yield from _replace(account, dead, ended=ended, since=start, force=force))
+            reason = Reason(ended=ended, since=start, force=force)
+            return (yield from _replace(account, dead, lock, reason))
         finally:
             if lock is not None:
                 lock.release()
@@ -156,27 +157,35 @@ def _same_account(account: Account, found: Session, dead: Session | None) -> boo
     return False
 
 
+class Reason(NamedTuple):
+    """Why a login is wanted: see `renew`. *since* is when, by the monotonic clock."""
+
+    ended: bool
+    since: float
+    force: bool
+
+
 def _replace(
-    account: Account, dead: Session | None, *, ended: bool, since: float, force: bool
+    account: Account, dead: Session | None, lock: AccountLock | None, reason: Reason
 ) -> Flow[Session]:
     """Log in, and save the session in the place of the dead one."""
     manager = account.manager
     if dead is not None:
-        if ended:
+        if reason.ended:
             account.forget(dead)
-        error = account.bury(dead, 401 if ended else None)
+        error = account.bury(dead, 401 if reason.ended else None)
         if not account.can_log_in:
             raise error
     username, password = account.username or "", account.password or Secret()
-    account.refusals.check(username, password, since=since, force=force)
+    account.refusals.check(username, password, since=reason.since, force=reason.force)
     if manager is not None:
-        manager.check_attempts(username, password, force=force)
+        manager.check_attempts(username, password, force=reason.force)
     session = yield from _log_in(account, username, password)
     account.tell("logged_in", username)
     account.adopt(session, persisted=False)
     account.made = session
     if manager is not None:
-        saved = yield from save_quietly(account, lambda: manager.put(session))
+        saved = yield from save_quietly(account, lambda: manager.put(session, lock=lock))
         if saved and session.same_credentials(account.session):
             account.persisted = True
             account.tell("saved", username)

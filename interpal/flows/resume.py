@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from interpal import protocol
+from interpal.clock import utc_now
 from interpal.exceptions import APIError, NetworkError, SessionExpiredError
 from interpal.flight import Flight
 from interpal.flows.learn import Verdict, judge, learn
 from interpal.flows.login import renew
 from interpal.flows.save import find_saved
 from interpal.flows.wait import Flow, wait_for
-from interpal.session_manager import utc_now
 
 if TYPE_CHECKING:
     from interpal.flows.account import Account

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from interpal import protocol
+from interpal.clock import utc_now
 from interpal.exceptions import ValidationError
 from interpal.flows.calls import ready
 from interpal.flows.learn import check_account
@@ -14,7 +15,6 @@ from interpal.flows.resume import start
 from interpal.flows.save import save_quietly
 from interpal.flows.wait import Flow, patiently
 from interpal.session import Session, SessionInfo, local_time
-from interpal.session_manager import utc_now
 
 if TYPE_CHECKING:
     from interpal._secret import Secret

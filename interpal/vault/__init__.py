@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         KeySourceError,
         LockTimeoutError,
         NotDurableError,
+        StaleWriteError,
         StoreUnavailableError,
         VaultCorruptError,
         VaultError,
@@ -35,9 +36,13 @@ if TYPE_CHECKING:
         VaultVersionError,
         WrongKeyError,
     )
+    from interpal.vault.hardening import harden_process
     from interpal.vault.slots import KdfParameters, Slot
     from interpal.vault.stores import Store
     from interpal.vault.stores.file import FileStore
+    from interpal.vault.stores.opening import open_store
+    from interpal.vault.stores.redis import RedisStore
+    from interpal.vault.stores.sqlite import SqliteStore
     from interpal.vault.vault import Vault
 
 _HOME = {
@@ -48,7 +53,10 @@ _HOME = {
     "KeySourceError": "interpal.exceptions",
     "LockTimeoutError": "interpal.exceptions",
     "NotDurableError": "interpal.exceptions",
+    "RedisStore": "interpal.vault.stores.redis",
     "Slot": "interpal.vault.slots",
+    "SqliteStore": "interpal.vault.stores.sqlite",
+    "StaleWriteError": "interpal.exceptions",
     "Store": "interpal.vault.stores",
     "StoreUnavailableError": "interpal.exceptions",
     "Vault": "interpal.vault.vault",
@@ -64,6 +72,8 @@ _HOME = {
     "VaultRollbackError": "interpal.exceptions",
     "VaultVersionError": "interpal.exceptions",
     "WrongKeyError": "interpal.exceptions",
+    "harden_process": "interpal.vault.hardening",
+    "open_store": "interpal.vault.stores.opening",
 }
 
 __all__ = [
@@ -74,7 +84,10 @@ __all__ = [
     "KeySourceError",
     "LockTimeoutError",
     "NotDurableError",
+    "RedisStore",
     "Slot",
+    "SqliteStore",
+    "StaleWriteError",
     "Store",
     "StoreUnavailableError",
     "Vault",
@@ -90,6 +103,8 @@ __all__ = [
     "VaultRollbackError",
     "VaultVersionError",
     "WrongKeyError",
+    "harden_process",
+    "open_store",
 ]
 
 

@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any, NoReturn, SupportsIndex
 
-from interpal.vault.envelope import check_name, check_record
+from interpal.exceptions import ValidationError
+from interpal.vault.payload import check_name, check_record, record_fault
 
 Record = dict[str, Any]
 
@@ -90,20 +91,33 @@ def _thaw_value(value: Any) -> Any:
     return value
 
 
+class Changes(dict[str, "Record | None"]):
+    """Records by name, None for one that is to go. Its repr shows the names only."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<changes of {', '.join(map(repr, self))}>"
+
+
 def as_saved(name: str, record: object) -> Record:
     """A copy of *record* as it will be read again. Raises `ValidationError` for what is none.
 
     By way of JSON: nothing that the caller still holds and may change is part of it.
     """
     check_name(name)
-    check_record(name, record)
+    fault = record_fault(record)
+    if fault is not None:
+        # A traceback may show the values of variables.
+        del record
+        raise ValidationError(f"the record of {name!r} {fault}")
     copy: Record = json.loads(json.dumps(record))
     return copy
 
 
-def _canonical(record: Mapping[str, Any]) -> str:
+def _same(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> bool:
     # As text: to a dict, True and 1 and 1.0 are the same.
-    return json.dumps(record, sort_keys=True)
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 class Draft(MutableMapping[str, Record]):
@@ -180,21 +194,20 @@ class Draft(MutableMapping[str, Record]):
         """The transaction is over."""
         self._ended = True
 
-    def changes(self) -> dict[str, Record | None]:
+    def changes(self) -> Changes:
         """What differs from what was read: new content, None for a record that is to go.
 
         Raises `ValidationError` where a record was changed into something that is none.
         """
-        changed: dict[str, Record | None] = {}
-        for name, record in self._touched.items():
-            stored = self._lookup(name)
-            if record is None:
-                if stored is not None:
-                    changed[name] = None
-            else:
-                copy = as_saved(name, record)
-                if stored is None or _canonical(copy) != _canonical(stored):
-                    changed[name] = copy
+        changed = Changes()
+        # No variable here holds a record: a traceback may show it.
+        for name in self._touched:
+            if self._touched[name] is not None:
+                changed[name] = as_saved(name, self._touched[name])
+                if _same(changed[name], self._lookup(name)):
+                    del changed[name]
+            elif self._lookup(name) is not None:
+                changed[name] = None
         return changed
 
     def changed_attempts(self) -> dict[str, Record] | None:

@@ -106,6 +106,8 @@ def parse(data: bytes) -> Envelope:
         raise VaultFormatError("not a vault: the file holds more members than any JWE")
     members = fields.json_object(data, "the file")
     if "protected" not in members:
+        # It may be a session in clear, and a traceback may show the values of variables.
+        del members
         raise VaultFormatError("not a vault: protected is missing")
     protected = fields.text(members["protected"], "protected")
     header = fields.decode_header(protected)

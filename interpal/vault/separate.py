@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import ItemsView, Iterator, Mapping, ValuesView
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from interpal._log import Logger
 from interpal._secret import Secret
@@ -21,6 +21,7 @@ from interpal.vault.envelope import Payload
 from interpal.vault.stores import Change
 
 if TYPE_CHECKING:
+    from interpal.vault.record import RecordEnvelope
     from interpal.vault.slot_changes import Change as Rekeying
     from interpal.vault.stores import Fence, RecordStore, RecordWriter, Sealed
     from interpal.vault.versions import State, Versions
@@ -32,6 +33,28 @@ _TRIES_WITHOUT_LOCK = 4
 _MOST_ROTATIONS = 20
 
 _log = Logger("interpal.vault.separate")
+
+
+class Seen(NamedTuple):
+    """A record as it is stored or is to be, with its generation: 0 and None where there is none.
+
+    In a variable in place of the bare record, which a traceback may show.
+    """
+
+    generation: int
+    record: Record | None
+
+    def __repr__(self) -> str:
+        return f"<Seen: generation {self.generation}>"
+
+
+class _Hidden(dict[str, Record]):
+    """Records by name that do not show themselves."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} records>"
 
 
 class SeparateRecords(Mapping[str, Record]):
@@ -84,19 +107,20 @@ class SeparateRecords(Mapping[str, Record]):
         """Every record by its name."""
         while True:
             state = self._versions.read()
-            records = {name: record for name, _, record in self._opened(state)}
+            records = _Hidden()
+            for one in self._opened(state):
+                records[one.name] = one.record
             # A rotation meanwhile takes the old set away under the reader.
             if self._is_still(state):
                 return records
 
-    def walk(self) -> Iterator[tuple[str, Record]]:
-        """Names and records one by one, so that they need not all fit into the memory.
+    def walk(self) -> Iterator[RecordEnvelope]:
+        """The records one by one, so that they need not all fit into the memory.
 
         Raises `StaleWriteError` at the end where a rotation has made it miss some.
         """
         state = self._versions.read()
-        for name, _, record in self._opened(state):
-            yield name, record
+        yield from self._opened(state)
         if not self._is_still(state):
             raise StaleWriteError(
                 f"{self._store.location}: the vault was rotated while its records were read; "
@@ -116,10 +140,9 @@ class SeparateRecords(Mapping[str, Record]):
     def _is_still(self, state: State) -> bool:
         return self._versions.read().header.id == state.header.id
 
-    def _opened(self, state: State) -> Iterator[tuple[str, int, Record]]:
+    def _opened(self, state: State) -> Iterator[RecordEnvelope]:
         for sealed in self._store.load_records(state.header.id):
-            opened = self._open(state, sealed.tag, sealed.data)
-            yield opened.name, opened.generation, opened.record
+            yield self._open(state, sealed.tag, sealed.data)
 
     def _load(self, name: object) -> tuple[State, bytes, bytes | None]:
         """What the store has for a name: None also for what is no name."""
@@ -139,7 +162,7 @@ class SeparateRecords(Mapping[str, Record]):
             path=self._store.location,
         )
 
-    def _open(self, state: State, tag: bytes, data: bytes) -> envelope.RecordEnvelope:
+    def _open(self, state: State, tag: bytes, data: bytes) -> RecordEnvelope:
         with self._versions.located():
             return envelope.open_record(data, state.vault_key, vault_id=state.header.id, tag=tag)
 
@@ -153,37 +176,37 @@ class SeparateRecords(Mapping[str, Record]):
 
     # Writing.
 
-    def assign(self, name: str, record: Record, timeout: float) -> None:
+    def assign(self, name: str, wanted: Seen, timeout: float) -> None:
         """Put one record: one read, one write. A damaged one may be replaced like any other."""
-        self._change(name, as_saved(name, record), timeout)
+        self._change(name, Seen(0, as_saved(name, wanted.record)), timeout)
 
     def remove(self, name: str, timeout: float) -> None:
         """Remove one record, damaged or not; KeyError where there is none."""
-        self._change(name, None, timeout)
+        self._change(name, Seen(0, None), timeout)
 
-    def _change(self, name: str, record: Record | None, timeout: float) -> None:
+    def _change(self, name: str, wanted: Seen, timeout: float) -> None:
         self._versions.check_not_writing()
         for _ in range(_TRIES_WITHOUT_LOCK):
             state, tag, data = self._load(name)
-            if data is None and record is None:
+            if data is None and wanted.record is None:
                 raise KeyError(name)
             try:
-                expected, stored = (0, None) if data is None else self._seen(state, tag, data)
-                if record is not None and stored is not None and _same(record, stored):
+                seen = Seen(0, None) if data is None else self._seen(state, tag, data)
+                if wanted.record is not None and _same(wanted.record, seen.record):
                     return
-                change = self._sealed(state, name, record, expected)
+                change = self._sealed(state, name, wanted.record, seen.generation)
                 self._store.commit(state.header.id, [change], timeout=timeout)
                 return
             except StaleWriteError:
                 # Somebody else was first, or has rotated: look again, then decide again.
                 self._versions.read()
         with self.transaction(timeout) as draft:
-            if record is None:
+            if wanted.record is None:
                 del draft[name]
             else:
-                draft[name] = record
+                draft[name] = wanted.record
 
-    def _seen(self, state: State, tag: bytes, data: bytes) -> tuple[int, Record | None]:
+    def _seen(self, state: State, tag: bytes, data: bytes) -> Seen:
         """Generation and content; of a damaged record the generation that it claims, and None."""
         try:
             opened = self._open(state, tag, data)
@@ -192,35 +215,35 @@ class SeparateRecords(Mapping[str, Record]):
             if generation is None:
                 raise
             _log.warning("%s: a damaged record is replaced or removed", self._store.location)
-            return generation, None
-        return opened.generation, opened.record
+            return Seen(generation, None)
+        return Seen(opened.generation, opened.record)
 
     @contextmanager
     def transaction(self, timeout: float, fence: Fence | None = None) -> Iterator[Draft]:
         """Read, change and save under the write lock, whole or not at all."""
         with self._versions.writing(timeout) as (writer, state):
-            seen: dict[str, tuple[int, Record | None]] = {}
+            seen: dict[str, Seen] = {}
 
-            def find(name: object) -> tuple[int, Record | None]:
+            def find(name: object) -> Seen:
                 if not isinstance(name, str):
-                    return 0, None
+                    return Seen(0, None)
                 if name not in seen:
                     seen[name] = self._find_locked(state, name)
                 return seen[name]
 
             def names() -> Iterator[str]:
-                for name, generation, record in self._opened(state):
-                    seen.setdefault(name, (generation, record))
-                    yield name
+                for one in self._opened(state):
+                    seen.setdefault(one.name, Seen(one.generation, one.record))
+                    yield one.name
 
-            draft = Draft(names, lambda name: find(name)[1], state.payload.attempts)
+            draft = Draft(names, lambda name: find(name).record, state.payload.attempts)
             try:
                 yield draft
             finally:
                 draft.end()
+            changed = draft.changes()
             changes = [
-                self._sealed(state, name, record, find(name)[0])
-                for name, record in draft.changes().items()
+                self._sealed(state, name, changed[name], find(name).generation) for name in changed
             ]
             attempts = draft.changed_attempts()
             root = None
@@ -231,12 +254,12 @@ class SeparateRecords(Mapping[str, Record]):
                 commit = cast("RecordWriter", writer).commit
                 commit(state.header.id, changes, root=root, fence=fence)
 
-    def _find_locked(self, state: State, name: str) -> tuple[int, Record | None]:
-        """Generation and content of a record; 0 and None where there is none."""
+    def _find_locked(self, state: State, name: str) -> Seen:
+        """What stands under the write lock."""
         try:
             tag = envelope.name_tag(state.vault_key, name)
         except UnicodeEncodeError:
-            return 0, None
+            return Seen(0, None)
         found = self._store.load_record(state.header.id, tag)
         if not found.current:
             raise StaleWriteError(
@@ -245,9 +268,9 @@ class SeparateRecords(Mapping[str, Record]):
                 path=self._store.location,
             )
         if found.data is None:
-            return 0, None
+            return Seen(0, None)
         opened = self._open(state, tag, found.data)
-        return opened.generation, opened.record
+        return Seen(opened.generation, opened.record)
 
     def drop_damaged(self, timeout: float) -> int:
         """Remove the records that do not open; how many there were.
@@ -275,8 +298,9 @@ class SeparateRecords(Mapping[str, Record]):
 
     def reseal(self, seen: State, rekeying: Rekeying) -> Iterator[Change]:
         """Every record anew, for a rotation: under the new key and id, at its own generation."""
-        for name, generation, record in self._opened(seen):
-            yield _seal(name, record, rekeying.vault_key, rekeying.vault_id, 0, generation)
+        key, vault_id = rekeying.vault_key, rekeying.vault_id
+        for one in self._opened(seen):
+            yield _seal(one.name, one.record, key, vault_id, 0, one.generation)
 
     def _sealed(self, state: State, name: str, record: Record | None, generation: int) -> Change:
         if record is None:
@@ -330,6 +354,6 @@ def _claimed_generation(data: bytes) -> int | None:
         return None
 
 
-def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+def _same(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> bool:
     # As text: to a dict, True and 1 and 1.0 are the same.
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)

@@ -18,11 +18,19 @@ from interpal.vault.keys import KeySource, find_source
 from interpal.vault.login_locks import AccountLock
 from interpal.vault.opener import SlotOpener
 from interpal.vault.records import Records
-from interpal.vault.separate import SeparateRecords
+from interpal.vault.separate import Seen, SeparateRecords
 from interpal.vault.slot_changes import Wanted
 from interpal.vault.stores import keeps_records
 from interpal.vault.stores.opening import open_store
-from interpal.vault.versions import State, Versions, check_timeout, epoch_now, located, new_header
+from interpal.vault.versions import (
+    State,
+    Versions,
+    changed_payload,
+    check_timeout,
+    epoch_now,
+    located,
+    new_header,
+)
 
 if TYPE_CHECKING:
     import os
@@ -206,9 +214,11 @@ class Vault(Records, KeySlots):
         Where the store keeps each record apart they are not of one moment, and a rotation
         meanwhile is a `StaleWriteError` at the end.
         """
-        found = self.stored_records().items() if self._separate is None else self._separate.walk()
-        for name, record in found:
-            yield name, freeze(record)
+        if self._separate is None:
+            yield from self.snapshot().items()
+        else:
+            for one in self._separate.walk():
+                yield one.name, freeze(one.record)
 
     def damaged(self) -> int:
         """How many records do not open, though the vault does. None does that in a file."""
@@ -226,7 +236,10 @@ class Vault(Records, KeySlots):
         if self._separate is None:
             super().__setitem__(name, record)
         else:
-            self._separate.assign(name, record, self._lock_timeout)
+            wanted = Seen(0, record)
+            # A traceback may show the values of variables.
+            del record
+            self._separate.assign(name, wanted, self._lock_timeout)
 
     def __delitem__(self, name: str) -> None:
         if self._separate is None:
@@ -264,11 +277,7 @@ class Vault(Records, KeySlots):
                 draft.end()
             changes, attempts = draft.changes(), draft.changed_attempts()
             if changes or attempts is not None:
-                records = {**old.records, **changes}
-                payload = Payload(
-                    {name: record for name, record in records.items() if record is not None},
-                    old.attempts if attempts is None else attempts,
-                )
+                payload = changed_payload(old, changes, attempts)
                 header = self._versions.next_header(state.header)
                 self._versions.save(writer, header, payload, state.vault_key)
 

@@ -24,6 +24,7 @@ from interpal.vault.stores import keeps_records
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from interpal.vault.draft import Record
     from interpal.vault.keys import KeySource
     from interpal.vault.opener import SlotOpener
     from interpal.vault.slot_changes import Change
@@ -296,6 +297,17 @@ class Versions:
         if not self._closed:
             self._state = state
         return state
+
+
+def changed_payload(
+    old: Payload, changes: Mapping[str, Record | None], attempts: dict[str, Record] | None
+) -> Payload:
+    """What a transaction leaves: *changes* of records, and *attempts* unless None."""
+    records = {**old.records, **changes}
+    return Payload(
+        {name: record for name, record in records.items() if record is not None},
+        old.attempts if attempts is None else attempts,
+    )
 
 
 def new_header(change: Change, now: int) -> Header:

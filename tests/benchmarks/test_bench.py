@@ -108,13 +108,13 @@ def test_the_table_stands_between_its_markers_and_the_rest_of_the_page_stays(
 ) -> None:
     page = tmp_path / "page.md"
     begin = table.BEGIN.format(name="costs")
-    page.write_text(f"before\n{begin}\nold\n{table.END}\nafter\n")
+    page.write_text(f"before\n{begin}\nyesterday\n{table.END}\nafter\n")
     for _ in range(2):
         table.put_into(page, "costs", [Result("some", ROWS)])
     text = page.read_text()
     assert text.startswith("before\n")
     assert text.endswith("after\n")
-    assert "old" not in text
+    assert "yesterday" not in text
     assert text.count("| missed |") == 1
     with pytest.raises(ValueError, match="markers"):
         table.put_into(page, "another", [])

@@ -7,9 +7,9 @@ import os
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from interpal.clock import utc_now
 from interpal.events import EVENTS, Event
 from interpal.sandbox import Sandbox
-from interpal.session_manager import utc_now
 from tests.helpers import ACCOUNTS, SELF, Place, export_of
 
 if TYPE_CHECKING:

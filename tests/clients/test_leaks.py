@@ -15,10 +15,10 @@ import pytest
 
 import interpal
 from interpal import SessionManager
+from interpal.clock import utc_now
 from interpal.exceptions import InterpalException
 from interpal.protocol import Login, Request, Response
 from interpal.session import Session
-from interpal.session_manager import utc_now
 from tests.helpers import SELF, TOKEN, Place, export_of, listening, replying
 from tests.helpers import http as reply
 

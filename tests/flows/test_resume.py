@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from interpal.clock import utc_now
 from interpal.exceptions import (
     AccountMismatchError,
     AmbiguousAccountError,
@@ -17,7 +18,6 @@ from interpal.exceptions import (
     VaultPermissionError,
     WrongKeyError,
 )
-from interpal.session_manager import utc_now
 from tests.helpers import SELF, TOKEN, Place
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from interpal.clock import utc_now
 from interpal.exceptions import APIError, NetworkError, RateLimitError
 from interpal.flows import calls
 from interpal.protocol import Response, retry_after
-from interpal.session_manager import utc_now
 from tests.helpers import SELF, TOKEN
 
 if TYPE_CHECKING:

@@ -145,6 +145,16 @@ def flipped(data: bytes) -> bytes:
     return data[:at] + (b"A" if data[at : at + 1] != b"A" else b"B") + data[at + 1 :]
 
 
+class Keeping:
+    """Changes nothing, and keeps the bytes that it was shown."""
+
+    data = b""
+
+    def __call__(self, data: bytes) -> bytes:
+        self.data = data
+        return data
+
+
 class Children:
     """Forked processes that do *work* at the same moment."""
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class Row(NamedTuple):
-    """One line of the table: the letter of RELIABILITY.md, the fault, how often, what came of it."""
+    """One line of the table: its letter in RELIABILITY.md, the fault, how often, the outcome."""
 
     letter: str
     fault: str

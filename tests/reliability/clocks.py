@@ -9,9 +9,10 @@ import subprocess
 import sys
 import time
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from interpal import InterpalClient, session_manager
+from interpal import InterpalClient, clock
 from interpal.exceptions import LockTimeoutError
 from interpal.vault.locks import FileLock
 from interpal.vault.vault import Vault
@@ -129,7 +130,7 @@ class Watched:
 
 
 def resume_after(sandbox: Server, library: str, jump: int) -> None:
-    """Log in at the right time, then come back with a clock that is off, without and with password."""
+    """Log in at the right time, then come back with a clock that is off, twice."""
     sandbox.do("reset")
     with scratch() as folder:
         first = Watched(sandbox, folder, library, password=PASSWORD).said()
@@ -173,29 +174,27 @@ def wait_while_it_jumps(sandbox: Server, jump: int) -> None:
     In the process itself: libfaketime gets the sleep of a clock that jumps wrong.
     """
     sandbox.do("reset")
-    with scratch() as folder:
-        with Vault.open(path_in(folder), key=KEY, create=True) as vault:
-            login, write = vault.login_lock(NAME), FileLock(path_in(folder), "write.lock")
-            for lock, work in ((login, _log_in), (write, _change)):
-                assert lock.try_acquire()
-                seconds = float(
-                    in_child(lambda work=work: _jumping(jump, sandbox, folder, work)).said
-                )
-                lock.release()
-                assert PATIENCE <= seconds < PATIENCE + 10, f"{seconds} s"
+    with scratch() as folder, Vault.open(path_in(folder), key=KEY, create=True) as vault:
+        login, write = vault.login_lock(NAME), FileLock(path_in(folder), "write.lock")
+        for lock, work in ((login, _log_in), (write, _change)):
+            assert lock.try_acquire()
+            ended = in_child(partial(_jumping, jump, sandbox, folder, work))
+            seconds = float(ended.said)
+            lock.release()
+            assert PATIENCE <= seconds < PATIENCE + 10, f"{seconds} s"
 
 
 def _jumping(
     jump: int, sandbox: Server, folder: str, work: Callable[[Server, str], object]
 ) -> float:
     """The seconds that *work* waited before it gave up, while the wall clock jumped."""
-    start, true_time, true_clock = time.monotonic(), time.time, session_manager.clock
+    start, true_time, true_clock = time.monotonic(), time.time, clock.clock
 
     def off_by() -> int:
         return jump if time.monotonic() - start > PATIENCE / 2 else 0
 
     time.time = lambda: true_time() + off_by()
-    session_manager.clock = lambda: true_clock() + timedelta(seconds=off_by())
+    clock.clock = lambda: true_clock() + timedelta(seconds=off_by())
     try:
         work(sandbox, folder)
     except LockTimeoutError:
@@ -231,13 +230,11 @@ def other_monotonic(each: int) -> Row:
     with scratch() as folder:
         with Vault.open(path_in(folder), key=KEY, create=True) as vault:
             vault["counter"] = {"n": 0}
-        workers = [
-            subprocess.Popen(
-                ["unshare", "-T", "--monotonic", str(offset), "--boottime", str(offset), "--fork"]
-                + [sys.executable, "-c", TRANSACTIONS, path_in(folder), KEY.hex(), str(each)]
-            )
-            for offset in offsets
-        ]
+        work = [sys.executable, "-c", TRANSACTIONS, path_in(folder), KEY.hex(), str(each)]
+        workers = []
+        for offset in map(str, offsets):
+            other = ["unshare", "-T", "--monotonic", offset, "--boottime", offset, "--fork"]
+            workers.append(subprocess.Popen([*other, *work]))
         for worker in workers:
             assert worker.wait(timeout=300) == 0
         with Vault.open(path_in(folder), key=KEY) as vault:

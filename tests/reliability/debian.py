@@ -13,15 +13,21 @@ _INSTALL = ["apt-get", "install", "-y", "-qq", "-o", "DPkg::Lock::Timeout=120"]
 
 def need(package: str, found: Callable[[], str | None]) -> str:
     """What *found* finds, after *package* was installed if need be. RuntimeError otherwise."""
-    reason = ""
-    for commands in ([], [[*_INSTALL, package]], [["apt-get", "update"], [*_INSTALL, package]]):
-        for command in commands:
-            try:
-                done = subprocess.run(command, capture_output=True, text=True, check=False)
-                reason = f"{done.stdout}{done.stderr}".strip()[-500:]
-            except OSError as error:
-                reason = str(error)
-        path = found()
+    path, reason = found(), ""
+    for commands in ([[*_INSTALL, package]], [["apt-get", "update"], [*_INSTALL, package]]):
         if path is not None:
-            return path
-    raise RuntimeError(f"{package} is needed and could not be installed: {reason}")
+            break
+        reason = "".join(_run(command) for command in commands)[-500:]
+        path = found()
+    if path is None:
+        raise RuntimeError(f"{package} is needed and could not be installed: {reason}")
+    return path
+
+
+def _run(command: list[str]) -> str:
+    """What a program said, or why it could not be started."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError as error:
+        return str(error)
+    return done.stdout + done.stderr

@@ -6,6 +6,8 @@ import errno
 import os
 import resource
 import signal
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from interpal import InterpalClient
@@ -14,7 +16,8 @@ from tests.reliability import Row, spread
 from tests.reliability.children import in_child, scratch
 from tests.reliability.kills import no_plaintext
 from tests.reliability.logins import NAME, PASSWORD, Server, server
-from tests.reliability.namespaces import in_mounts_of_its_own, mount_allowed, run as command
+from tests.reliability.namespaces import in_mounts_of_its_own, mount_allowed
+from tests.reliability.namespaces import run as command
 from tests.reliability.subjects import CANARY, KB, KEY, open_vault, path_in
 
 if TYPE_CHECKING:
@@ -31,7 +34,7 @@ def run(*, full: bool) -> Iterator[Row]:
     if why_not is None:
         wanted = None if full else 12
         for name, mount in (("tmpfs of 64 KB", _tmpfs), ("ext4 of 512 KB", _ext4)):
-            saved, refused = map(int, _on(mount, lambda place: _grow(place, wanted)).split())
+            saved, refused = map(int, _on(mount, partial(_grow, wanted)).split())
             yield Row(
                 "H",
                 f"{name}, records of every size around the limit",
@@ -40,7 +43,7 @@ def run(*, full: bool) -> Iterator[Row]:
             )
         with server() as sandbox:
             for name, mount in (("full", _filled), ("read-only", _read_only)):
-                cases = _on(mount, lambda place, name=name: _log_in(sandbox, place, name))
+                cases = _on(mount, partial(_log_in, sandbox, name))
                 yield Row(
                     "H",
                     f"{name} disk: read, change, log in",
@@ -99,12 +102,10 @@ def _with_a_vault(place: str) -> str:
 def _filled(place: str) -> None:
     _tmpfs(place)
     disk = _with_a_vault(place)
-    with open(os.path.join(disk, "filler"), "wb", buffering=0) as filler:
-        try:
-            while True:
-                filler.write(b"x" * 4096)
-        except OSError as error:
-            assert error.errno == errno.ENOSPC, error
+    # Until it is full.
+    with open(os.path.join(disk, "filler"), "wb", buffering=0) as filler, suppress(OSError):
+        while True:
+            filler.write(b"x" * 4096)
 
 
 def _read_only(place: str) -> None:
@@ -113,7 +114,7 @@ def _read_only(place: str) -> None:
     command("mount", "-o", "remount,ro", disk)
 
 
-def _grow(disk: str, wanted: int | None) -> str:
+def _grow(wanted: int | None, disk: str) -> str:
     """Save records of growing size on a small disk; how many were saved and refused."""
     with open_vault(disk, create=True) as vault:
         vault["maple_ink"] = {"pad": ""}
@@ -139,19 +140,27 @@ def _save(vault: Vault, name: str, size: int) -> bool:
     """Whether a record of *size* was saved; where not, the old content must be there."""
     before = vault.snapshot()
     record = {"pad": "x" * size}
+    error = _refusal(lambda: vault.__setitem__(name, record))
+    if error is None:
+        assert vault[name] == record
+        return True
+    assert error.errno in (errno.ENOSPC, errno.EFBIG), error
+    assert "Free some space" in str(error) or "ulimit -f" in str(error), error
+    assert not isinstance(error, NotDurableError), error
+    assert vault.snapshot() == before, f"{size} bytes: the old content is gone"
+    return False
+
+
+def _refusal(change: Callable[[], object]) -> VaultIOError | None:
+    """The error of a change, None where it was taken."""
     try:
-        vault[name] = record
+        change()
     except VaultIOError as error:
-        assert error.errno in (errno.ENOSPC, errno.EFBIG), error
-        assert "Free some space" in str(error) or "ulimit -f" in str(error), error
-        assert not isinstance(error, NotDurableError), error
-        assert vault.snapshot() == before, f"{size} bytes: the old content is gone"
-        return False
-    assert vault[name] == record
-    return True
+        return error
+    return None
 
 
-def _log_in(sandbox: Server, disk: str, what: str) -> int:
+def _log_in(sandbox: Server, what: str, disk: str) -> int:
     """On a disk that takes nothing: reading, changing, logging in; how many were tried."""
     cases = 0
     with open_vault(disk) as vault:
@@ -162,13 +171,10 @@ def _log_in(sandbox: Server, disk: str, what: str) -> int:
             lambda: vault.update(maple_ink={"pad": "x" * 50_000}),
             lambda: vault.rotate() if expected == errno.EROFS else vault.update(a={"b": "c"}),
         ):
-            try:
-                change()
-            except VaultIOError as error:
-                assert error.errno == expected, error
-                cases += 1
-            else:
-                raise AssertionError(f"a change on a {what} disk was taken")
+            error = _refusal(change)
+            assert error is not None, f"a change on a {what} disk was taken"
+            assert error.errno == expected, error
+            cases += 1
         assert dict(vault.snapshot()) == {"pedro_k": {"note": CANARY}}
     with InterpalClient(
         NAME,
@@ -204,7 +210,7 @@ def limited(wanted: int | None) -> tuple[int, int]:
 
         limits = range(max(size - 400, 16), size + 400)
         for index in [*spread(len(limits), wanted), *(-limits[0] + tiny for tiny in (0, 1, 7))]:
-            said = in_child(lambda limit=limits[0] + index: work(limit)).said
+            said = in_child(partial(work, limits[0] + index)).said
             assert said in ("True", "False"), f"limit {limits[0] + index}: {said}"
             saved, refused = saved + (said == "True"), refused + (said == "False")
             assert sorted(os.listdir(folder)) == ["vault", "vault.locks"]

@@ -60,7 +60,7 @@ def slot_content(data: bytes) -> None:
 
 
 def payload(data: bytes) -> None:
-    """The content of a vault, as it is once it was decrypted; what is taken can be written again."""
+    """The content of a vault once it was decrypted; what is taken can be written again."""
     content, fault = decode_payload(Secret(data))
     if fault is None:
         again, fault = decode_payload(encode_payload(content))
@@ -107,14 +107,11 @@ def seeds() -> list[bytes]:
         found.append(b"\1" + protected)
         found += [b"\2" + jwe.b64decode(slot.text.partition(".")[0]) for slot in outer.header.slots]
     found.append(b"\3" + b'{"kty":"oct","alg":"A256KW","k":"' + b"A" * 43 + b'"}')
-    found += [
-        b"\4" + text
-        for text in (
-            b'{"records":{}}',
-            b'{"records":{"maple_ink":{"session_cookie":"x","n":1.5,"expires_at":"2026-01-01T00'
-            b':00:00Z","d":[[{"a":null}],true]}},"attempts":{"a":{"until":5,"tag":"0a0a0"}}}',
-        )
-    ]
+    content = (
+        b'{"records":{"maple_ink":{"session_cookie":"x","n":1.5,"expires_at":"2026-01-01T00:00:00Z",'
+        b'"d":[[{"a":null}],true]}},"attempts":{"a":{"until":5,"tag":"0a0a0"}}}'
+    )
+    found += [b"\4" + text for text in (b'{"records":{}}', content)]
     made = record.seal_record(
         "maple_ink", {"a": 1}, VAULT_KEY, vault_id=VAULT_ID, tag=_TAG, generation=1,
         content_key=_CONTENT_KEY, iv=_IV,

@@ -266,9 +266,8 @@ def records_that_cannot_be_saved(sandbox: Server, folder: str, witness: Witness)
 def sources_of_the_key(sandbox: Server, folder: str, witness: Witness) -> None:
     program = os.path.join(folder, "ask")
     with open(program, "w", encoding="utf-8") as file:
-        file.write(
-            f"#!/bin/sh\ncat /proc/$$/environ /proc/$$/cmdline > {folder}/seen\necho {PASSPHRASE}\n"
-        )
+        file.write(f"#!/bin/sh\ncat /proc/$$/environ /proc/$$/cmdline > {folder}/seen\n")
+        file.write(f"echo {PASSPHRASE}\n")
     os.chmod(program, 0o700)
     os.environ["INTERPALS_VAULT_PASSPHRASE_COMMAND"] = program
     with _client(sandbox, folder, vault_key=None) as client:
@@ -300,7 +299,8 @@ FLOWS = (
     log_in_and_resume, a_wrong_password, a_server_that_echoes, a_rate_limit,
     a_connection_that_is_cut, a_time_out_of_a_call, an_ended_session,
     an_ended_session_without_a_password, an_import_and_a_logout, a_damaged_vault,
-    a_plain_file_of_1_x, wrong_keys, records_that_cannot_be_saved, sources_of_the_key, a_program_run_with_a_session,
+    a_plain_file_of_1_x, wrong_keys, records_that_cannot_be_saved, sources_of_the_key,
+    a_program_run_with_a_session,
 )  # fmt: skip
 
 
@@ -324,6 +324,7 @@ async def async_flows(sandbox: Server, folder: str, witness: Witness) -> None:
     async with make(on_event=witness.hear_object) as client:
         witness.learn(client)
         witness.hear_object(client)
+        assert client.session is not None
         for fault in ({"drop": True}, {"status": 500, "body": client.session.session_cookie}):
             sandbox.do("fault", path="/v1/account/self", **fault)
             try:

@@ -144,20 +144,26 @@ def with_a_dying_holder(sandbox: Server, size: int, rounds: int) -> tuple[int, i
     chance = random.Random(size)
     most = killed = 0
     for _ in range(rounds):
-        with scratch() as folder:
-            sandbox.do("reset")
-            crowd = Crowd(size, lambda wait, folder=folder: _log_in(sandbox, folder))
-            crowd.gather()
-            crowd.go()
-            victim = _kill_holder(crowd, folder, chance)
-            said = crowd.results()
-            if victim is not None and said[victim] == "":
-                killed += 1
-                del said[victim]
-            _all_in(said, len(said))
-            most = max(most, sandbox.logins)
-            assert most <= 2, f"{most} logins"
+        killed += _round_with_a_dying_holder(sandbox, size, chance)
+        most = max(most, sandbox.logins)
+        assert most <= 2, f"{most} logins"
     return most, killed
+
+
+def _round_with_a_dying_holder(sandbox: Server, size: int, chance: random.Random) -> bool:
+    """Whether a holder was killed in the middle; all others must be in."""
+    with scratch() as folder:
+        sandbox.do("reset")
+        crowd = Crowd(size, lambda wait: _log_in(sandbox, folder))
+        crowd.gather()
+        crowd.go()
+        victim = _kill_holder(crowd, folder, chance)
+        said = crowd.results()
+        killed = victim is not None and said[victim] == ""
+        if victim is not None and killed:
+            del said[victim]
+        _all_in(said, size - killed)
+        return killed
 
 
 def ended_meanwhile(sandbox: Server, size: int) -> None:

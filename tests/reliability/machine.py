@@ -8,7 +8,8 @@ import shutil
 import tempfile
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, settings, strategies as st
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     invariant,
@@ -23,7 +24,7 @@ from tests.files import descriptors
 from tests.reliability import Row
 from tests.reliability.children import in_child
 from tests.reliability.in_process import DIE, INTERRUPT, Fault, Injector
-from tests.reliability.subjects import KEY, open_vault, path_in
+from tests.reliability.subjects import open_vault, path_in
 
 NAMES = st.sampled_from(["maple_ink", "pedro_k", "日本", "a" * 200])
 RECORDS = st.dictionaries(

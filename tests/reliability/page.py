@@ -59,58 +59,59 @@ What cannot be done where it runs says "not run" and why. `strace`, `libfaketime
 PROSE = """## The lines
 
 **A, kills.** `strace` kills the process before the *n*-th system call, for every *n* from the
-opening of the vault to the end of the save. The vault is then read, its lock taken and the next save
-made, after which the folder holds the vault and the folder of its locks. Two *mutants*, saves with a
-mistake put in on purpose, show that the check notices one.
+opening of the vault to the end of the save. The vault is then read, its lock taken and the next
+save made, after which the folder holds the vault and the folder of its locks. Two *mutants*,
+saves with a mistake put in on purpose, show that the check notices one.
 
-**B, errors.** `strace` makes one system call fail, with one of eight error numbers. Either the save
-tells, by an error of this package, and the old content is there; or the failure came after the
-rename, and `NotDurableError` says "saved, but perhaps not durable"; or it did no harm. Memory,
-time and random numbers are left out: the kernel does not refuse those.
+**B, errors.** `strace` makes one system call fail, with one of eight error numbers. Either the
+save tells, by an error of this package, and the old content is there; or the failure came after
+the rename, and `NotDurableError` says "saved, but perhaps not durable"; or it did no harm.
+Memory, time and random numbers are left out: the kernel does not refuse those.
 
 **C, pairs of faults.** The same inside Python, where error handling can be harmed too: the second
 fault meets the save while it cleans up after the first. Descriptors are counted afterwards.
 
 **E, signals.** Ctrl-C and SIGTERM at every system call. Where the signal becomes an exception, no
-temporary is left and the process itself can take the lock again. (If it strikes between
-the kernel's opening of a file and Python's taking note of it, that one descriptor stays open; it
+temporary is left and the process itself can take the lock again. (If it strikes between the
+kernel's opening of a file and Python's taking note of it, that one descriptor stays open; it
 holds no lock.) Without a handler SIGTERM is a kill.
 
 **F, power cut.** A save on an ext4 file system that lives in a file, with everything switched off
 that would write early. When the process dies, that file is what the disk would hold: its copy is
 mounted, its journal replayed, its vault read. Mutants without fsync must lose.
 
-**G, reordered writes.** POSIX promises less than ext4 does. The calls of a save are recorded; for each
-moment, every disk is made that has all that was synced and any subset of the rest, writes in pieces,
-fsync of a file saying nothing of its name. Each of these disks is read. Four mutants (no fsync of
-the file, none of the folder, truncating in place, unlinking before the rename) must fail.
+**G, reordered writes.** POSIX promises less than ext4 does. The calls of a save are recorded; for
+each moment, every disk is made that has all that was synced and any subset of the rest, writes in
+pieces, fsync of a file saying nothing of its name. Each of these disks is read. Four mutants (no
+fsync of the file, none of the folder, truncating in place, unlinking before the rename) must
+fail.
 
-**H, full disks.** Small tmpfs and ext4 disks, records of every size around what fits; a disk that is
-read-only; a limit on the size of files, which gives short writes. Reading works throughout, and a
-client that cannot save logs in all the same, with `persisted` False.
+**H, full disks.** Small tmpfs and ext4 disks, records of every size around what fits; a disk that
+is read-only; a limit on the size of files, which gives short writes. Reading works throughout,
+and a client that cannot save logs in all the same, with `persisted` False.
 
-**I, many processes.** Transactions from 64 processes, threads and forks at once, none lost; SIGKILL
-among writers, half of the time the very holder of the lock; two hundred processes on an empty vault
-that make one login, also when the one that logs in is killed, when the session ends under all of
-them, and when the password is wrong or the server says 429.
+**I, many processes.** Transactions from 64 processes, threads and forks at once, none lost;
+SIGKILL among writers, half of the time the very holder of the lock; two hundred processes on an
+empty vault that make one login, also when the one that logs in is killed, when the session ends
+under all of them, and when the password is wrong or the server says 429.
 
 **J, a hostile neighbour.** A real second user (uid 1001) plants every kind of thing at every name
 beside a vault, of root's and of a plain user's, swaps links, opens all he can while others save,
 under umask 0 and an ACL that would let him in; and every mode a file or folder can have.
 
-**K, corruption.** Each bit of three vaults is turned, each truncation made, and slots are forged that
-ask for more memory or time than the format allows.
+**K, corruption.** Each bit of three vaults is turned, each truncation made, and slots are forged
+that ask for more memory or time than the format allows.
 
 **L, leaks.** Canary secrets go through every flow of both clients at DEBUG. Logs, events, reprs,
-errors with the local variables of their frames, pickles, argument lists, environments and files are
-searched for them. `interpal.vault.harden_process()` keeps keys out of core files.
+errors with the local variables of their frames, pickles, argument lists, environments and files
+are searched for them. `interpal.vault.harden_process()` keeps keys out of core files.
 
-**M, clocks.** Clocks that stand wrong by hours or years, that jump while a lock is waited for, and
-monotonic clocks that differ between processes.
+**M, clocks.** Clocks that stand wrong by hours or years, that jump while a lock is waited for,
+and monotonic clocks that differ between processes.
 
-**O, generators.** Hypothesis drives a vault through random operations with faults in them, beside a
-model of what it should hold; coverage-guided fuzzing feeds the reader and `inspect`; mutation testing
-changes the source and looks whether a test notices.
+**O, generators.** Hypothesis drives a vault through random operations with faults in them, beside
+a model of what it should hold; coverage-guided fuzzing feeds the reader and `inspect`; mutation
+testing changes the source and looks whether a test notices.
 
 Line N, a Redis server that is killed, stopped or full, is in `tests/stores`.
 """

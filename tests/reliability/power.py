@@ -17,7 +17,8 @@ from tests.reliability.children import in_child, scratch
 from tests.reliability.in_process import DIE, Fault, Injector
 from tests.reliability.kills import judge
 from tests.reliability.mutants import MUTANTS
-from tests.reliability.namespaces import in_mounts_of_its_own, mount_allowed, run as command
+from tests.reliability.namespaces import in_mounts_of_its_own, mount_allowed
+from tests.reliability.namespaces import run as command
 from tests.reliability.subjects import KB, Subject, state_of, subjects, update
 
 if TYPE_CHECKING:

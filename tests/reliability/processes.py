@@ -20,8 +20,13 @@ from tests.reliability.subjects import KEY, path_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from multiprocessing.process import BaseProcess
 
-METHODS = ("fork", "forkserver", "spawn")
+PROCESSES = (
+    multiprocessing.get_context("fork").Process,
+    multiprocessing.get_context("forkserver").Process,
+    multiprocessing.get_context("spawn").Process,
+)
 PATIENCE = 600.0
 
 
@@ -53,10 +58,10 @@ def count_together(processes: int, each: int) -> int:
             vault["counter"] = {"n": 0}
         readers = [Child(lambda: _read_until_done(folder)) for _ in range(2)]
         try:
-            workers = []
+            workers: list[BaseProcess] = []
             for number in range(processes):
-                context = multiprocessing.get_context(METHODS[number % 3])
-                workers.append(context.Process(target=count, args=(folder, each, number // 3)))
+                start = PROCESSES[number % len(PROCESSES)]
+                workers.append(start(target=count, args=(folder, each, number // 3)))
                 workers[-1].start()
             for worker in workers:
                 worker.join()

@@ -1,4 +1,4 @@
-"""E: SIGINT and SIGTERM at every system call of a save, as Ctrl-C and a service manager send them."""
+"""E: SIGINT and SIGTERM at every system call of a save: Ctrl-C, and a service manager."""
 
 from __future__ import annotations
 

@@ -171,9 +171,9 @@ def _meet(home: Path, owner: int, kind: str, place: str, use: str) -> None:
         assert place != "vault" or use == "lock", f"{where}: taken"
         assert not place.startswith("vault.locks") or use == "load", f"{where}: taken"
     after = _facts(home)
-    for path, facts in before.items():
-        theirs = path == str(target) or "/precious" in path
-        assert not theirs or after.get(path) == facts, f"{where}: {path} was changed"
+    for name, facts in before.items():
+        theirs = name == str(target) or "/precious" in name
+        assert not theirs or after.get(name) == facts, f"{where}: {name} was changed"
     assert (precious / "file").read_bytes() == b"precious", where
 
 
@@ -274,11 +274,8 @@ def swapped(owner: int, seconds: float) -> int:
             store = FileStore(home / "vault")
             refused, until = 0, time.monotonic() + seconds
             while time.monotonic() < until:
-                for attempt in (store.load, lambda: save(store, b"new")):
-                    try:
-                        assert attempt() is None, "something that a stranger owns was taken"
-                    except (VaultPermissionError, VaultIOError):
-                        refused += 1
+                refused += _is_refused(store.load)
+                refused += _is_refused(lambda: save(store, b"new"))
             return refused
 
         swapper = Child(swap, uid=STRANGER)
@@ -293,6 +290,15 @@ def swapped(owner: int, seconds: float) -> int:
         assert precious.read_bytes() == b"canary"
         assert stat.S_IMODE(precious.stat().st_mode) == 0o644
     return refused
+
+
+def _is_refused(attempt: Callable[[], object]) -> bool:
+    try:
+        taken = attempt()
+    except (VaultPermissionError, VaultIOError):
+        return True
+    assert taken is None, "something that a stranger owns was taken"
+    return False
 
 
 def modes(owner: int, wanted: int | None) -> int:

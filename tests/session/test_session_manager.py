@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from interpal import SessionManager
+from interpal.clock import utc_now
 from interpal.exceptions import AmbiguousKeyError, ValidationError
 from interpal.session import Session
-from interpal.session_manager import utc_now
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -421,9 +421,6 @@ def test_a_write_lock_that_the_server_has_lost_protects_nothing(
                 use(writer)
     assert store.load() == root
     assert [r.data for r in store.load_records(ID)] == [b"old"]
-    with store.record_lock(0) if thief is None else pytest.raises(LockTimeoutError):
-        if thief is not None:
-            store.commit(ID, new, timeout=0)
 
 
 def test_locks_are_renewed_by_one_thread_that_ends(own: Callable[..., RedisStore]) -> None:
