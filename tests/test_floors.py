@@ -26,7 +26,10 @@ FLOORS: list[set[str]] = [
     },
     {f"interpal.vault.{name}" for name in ("records", "separate", "login_locks", "key_slots")},
     {"interpal.vault.vault"},
-    {f"interpal.vault.{name}" for name in ("report", "surroundings", "doctor", "hardening")},
+    {
+        f"interpal.vault.{name}"
+        for name in ("report", "surroundings", "doctor", "hardening", "copying")
+    },
     {"interpal.vault.cli"},
     {"interpal.vault.__main__", "interpal.vault"},
     # interpal, from its values to its face.

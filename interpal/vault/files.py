@@ -26,6 +26,7 @@ from interpal.vault.folders import OpenFolder
 from interpal.vault.trust import (
     foreign_owner,
     kind_of,
+    may_mend,
     quoted,
     reported,
     shown,
@@ -71,8 +72,8 @@ class Folder(OpenFolder):
         """Read the file at *name*, at most *limit* bytes. None where there is nothing.
 
         It must be a regular file of this user with one name. Looser mode bits than 0600 are
-        tightened. With `foreign` any owner is read and nothing is changed. Raises
-        `VaultPermissionError`, `VaultLimitError`, `VaultIOError`.
+        tightened, but in `trust.only_looking`. With `foreign` any owner is read and nothing is
+        changed. Raises `VaultPermissionError`, `VaultLimitError`, `VaultIOError`.
         """
         path = self.path_of(name)
         with reported(path, "read"):
@@ -88,7 +89,7 @@ class Folder(OpenFolder):
             try:
                 found = os.fstat(fd)
                 self._check_file(name, found, foreign=foreign)
-                if not foreign:
+                if not foreign and may_mend():
                     tighten(fd, found, path)
                 if found.st_size > limit:
                     raise _too_large(path, limit)
@@ -230,7 +231,7 @@ class Folder(OpenFolder):
         if found.st_uid != os.geteuid() and not foreign:
             raise foreign_owner(path, found)
         # No link at all is a file that was replaced after it was opened, and whole (trap 4).
-        if found.st_nlink > 1 and self._links(name, found, mend=not foreign) > 1:
+        if found.st_nlink > 1 and self._links(name, found, mend=not foreign and may_mend()) > 1:
             raise VaultPermissionError(
                 f"{shown(path)} has {found.st_nlink} hard links, so another name leads to it too; "
                 f"it was left alone. Look for them (find / -xdev -samefile {quoted(path)}) and "

@@ -9,9 +9,15 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
 
 from interpal._log import Logger
 from interpal.exceptions import VaultError, VaultIOError, VaultPermissionError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 _log = Logger("interpal.vault.trust")
 
@@ -43,6 +49,7 @@ _KINDS = {
     stat.S_IFREG: "a file",
 }
 _warned: set[tuple[str, str]] = set()
+_only_looking: ContextVar[bool] = ContextVar("only_looking", default=False)
 
 
 def shown(path: str) -> str:
@@ -181,6 +188,21 @@ def foreign_owner(path: str, found: os.stat_result) -> VaultPermissionError:
         f"was left alone. Run as its owner, use another path, or: chown {us} {quoted(path)}",
         path=shown(path),
     )
+
+
+@contextmanager
+def only_looking() -> Generator[None]:
+    """Inside the block reading mends nothing: mode bits and stray links stay as they are."""
+    token = _only_looking.set(True)
+    try:
+        yield
+    finally:
+        _only_looking.reset(token)
+
+
+def may_mend() -> bool:
+    """Whether a reader may put right what it finds, as it does but in `only_looking`."""
+    return not _only_looking.get()
 
 
 def tighten(fd: int, found: os.stat_result, path: str) -> None:

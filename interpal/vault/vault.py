@@ -175,6 +175,11 @@ class Vault(Records, KeySlots):
         return self._opener.source.name
 
     @property
+    def source(self) -> KeySource:
+        """Where the secret comes from that opens this vault, to open or make another with it."""
+        return self._opener.source
+
+    @property
     def generation(self) -> int:
         """1 for a new vault, one more with every save.
 

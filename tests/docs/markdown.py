@@ -60,6 +60,11 @@ def links(page: str) -> list[str]:
     return _LINK.findall(_BLOCK.sub("", page))
 
 
+def pictures(page: str) -> list[tuple[str, str]]:
+    """The pictures of a page: their descriptions and paths."""
+    return re.findall(r"!\[([^\]]*)\]\(([^)\s]+)\)", _BLOCK.sub("", page))
+
+
 def anchors(page: str) -> set[str]:
     """The anchors of a page's headings, as GitHub and mkdocs name them."""
     found: set[str] = set()

@@ -165,13 +165,25 @@ def run_page(path: Path, sandbox: Sandbox) -> int:
     """Run every block of the page; how many were run."""
     names: dict[str, Any] = {"__name__": "__main__", "sandbox": sandbox}
     names["_loop"] = asyncio.new_event_loop()
-    found = blocks(path.read_text())
-    count = 0
     started: list[subprocess.Popen[str]] = []
+    try:
+        return run_blocks(blocks(path.read_text()), path.name, names, started)
+    finally:
+        for process in started:
+            process.kill()
+            process.communicate()
+        names["_loop"].close()
+
+
+def run_blocks(
+    found: list[Block], name: str, names: dict[str, Any], started: list[subprocess.Popen[str]]
+) -> int:
+    """Run blocks in order; what goes on is added to *started*."""
+    count = 0
     for block, following in zip(found, [*found[1:], None], strict=True):
         setup = block.directives.get("setup")
         if setup:
-            run_python(textwrap.dedent(setup), f"{path.name} (setup)", 1, names)
+            run_python(textwrap.dedent(setup), f"{name} (setup)", 1, names)
         if "file" in block.directives:
             Path(block.directives["file"].strip()).write_text(block.text)
             continue
@@ -183,15 +195,11 @@ def run_page(path: Path, sandbox: Sandbox) -> int:
         elif block.language == "console":
             run_console_block(block)
         else:
-            printed = run_python_block(block, path.name, names)
+            printed = run_python_block(block, name, names)
             if "prints" in block.directives:
                 expected = block.directives["prints"] or (following.text if following else "")
                 if not matches(textwrap.dedent(expected), printed):
-                    raise PageError(f"{path.name}, line {block.line}: prints:\n{printed}")
-    names["_loop"].close()
-    for process in started:
-        process.kill()
-        process.communicate()
+                    raise PageError(f"{name}, line {block.line}: prints:\n{printed}")
     return count
 
 

@@ -16,7 +16,10 @@ from tests.docs.run_page import matches
 if TYPE_CHECKING:
     from pathlib import Path
 
-LANGUAGES = {"python", "console", "text", "json", "gitignore", "ini", "toml", "yaml"}
+LANGUAGES = {
+    *("python", "console", "text", "json", "gitignore", "ini", "toml", "yaml", "conf"),
+    *("diff", "dockerfile", "mermaid"),
+}
 # The others at the root are for contributors, whose commands are those of the Makefile.
 SHOWN = [page for page in PAGES if page.name == "README.md" or ROOT / "docs" in page.parents]
 WITH_CODE = [
@@ -59,19 +62,11 @@ def test_every_block_of_the_page_runs(page: Path, tmp_path: Path) -> None:
 
 
 def test_the_pages_are_there() -> None:
-    names = {name_of(page) for page in WITH_CODE}
+    names = {page.name.removesuffix(".md") for page in WITH_CODE}
     assert {
-        "README.md",
-        "docs/accounts.md",
-        "docs/async.md",
-        "docs/client.md",
-        "docs/command-line.md",
-        "docs/events.md",
-        "docs/format.md",
-        "docs/keys.md",
-        "docs/migrating.md",
-        "docs/session-persistence.md",
-        "docs/testing.md",
+        *("README", "index", "session-persistence", "client", "async", "accounts", "events"),
+        *("keys", "operating", "command-line", "shared-server", "services", "cron", "fleets"),
+        *("testing", "migrating", "format", "endpoints", "architecture"),
     } <= names
 
 
@@ -89,7 +84,7 @@ def test_few_blocks_are_not_run_and_each_says_why() -> None:
         if "not run" in block.directives
     ]
     assert all(len(reason) > 15 for reason in reasons), reasons
-    assert len(reasons) <= 6, reasons
+    assert len(reasons) <= 12, reasons
 
 
 def test_an_ellipsis_stands_for_anything_a_date_for_a_date_and_the_rest_for_itself() -> None:

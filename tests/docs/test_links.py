@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.docs.markdown import PAGES, ROOT, anchors, links, without_blocks
+from tests.docs.markdown import PAGES, ROOT, anchors, links, pictures, without_blocks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +25,13 @@ def test_every_link_inside_leads_to_a_page_and_a_heading(page: Path) -> None:
         if not inside or (anchor and anchor not in anchors(target.read_text())):
             broken.append(link)
     assert not broken
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_picture_is_there_and_described(page: Path) -> None:
+    for description, path in pictures(page.read_text()):
+        assert (page.parent / path).is_file(), path
+        assert len(description) > 15, f"{path}: say what it shows, for those who cannot see it"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

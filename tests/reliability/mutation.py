@@ -1,1 +1,127 @@
+"""Mutation testing: the source is changed in small ways, and a test has to notice each of them.
+
+mutmut does it, in a copy of the tree, over the format, the key slots and `files.py`, with the
+tests of `tests/format` and `tests/files`. The wording of messages is left alone. What survives
+is looked up in `survivors.py`, where every one is explained; one that is not is a failure.
+"""
+
 from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.reliability import Row
+from tests.reliability.children import scratch
+from tests.reliability.fuzzing import install
+from tests.reliability.survivors import SURVIVORS
+
+ROOT = Path(__file__).parents[2]
+MODULES = ("jwe", "fields", "slots", "envelope", "payload", "record", "files")
+TESTS = ("tests/format", "tests/files")
+
+# Text for people: tests look for the path and the remedy in it, not for each word.
+WORDING = (
+    r'^\s+f?"',
+    r'^\s*(message|reason|remedy|fault|wrong) = f?"',
+    r"_log\.",
+    r'raise \w+\(f?"',
+    r"with reported\(",
+    r"^\s+self\._sync\(",
+)
+
+CONFIGURATION = """
+[tool.mutmut]
+source_paths = ["interpal/"]
+only_mutate = {modules}
+also_copy = ["tests"]
+do_not_mutate_patterns = {wording}
+pytest_add_cli_args_test_selection = {tests}
+pytest_add_cli_args = ["-x", "-q", "-p", "no:cacheprovider", "--timeout=60"]
+"""
+
+# Every mutant as a line of JSON: its name, what became of it, and the lines that differ.
+SHOW = """
+import json
+from mutmut.__main__ import *
+for path in walk_mutatable_files():
+    data = SourceFileMutationData(path=path)
+    data.load()
+    for name, code in data.exit_code_by_key.items():
+        status = status_by_exit_code[code]
+        lines = []
+        if status != "killed":
+            diff = get_diff_for_mutant(name, path=path).splitlines()
+            lines = [line[0] + line[1:].strip() for line in diff
+                     if line[:1] in "+-" and line[:3] not in ("+++", "---")]
+        print(json.dumps([name, status, lines]))
+"""
+
+
+def run() -> Row:
+    with scratch(on_disk=True) as place:
+        libraries, tree = os.path.join(place, "libraries"), os.path.join(place, "tree")
+        if importlib.util.find_spec("mutmut") is None:
+            install("mutmut", libraries)
+        _copy(tree)
+        mutants = mutate(tree, libraries)
+    alive = {_key(name, lines): status for name, status, lines in mutants if status != "killed"}
+    explained = {(survivor.where, survivor.change) for survivor in SURVIVORS}
+    unexplained = sorted(key for key in alive if key not in explained)
+    assert not unexplained, "unexplained survivors:\n" + "\n".join(
+        f"{where}: {change} ({alive[where, change]})" for where, change in unexplained
+    )
+    return Row(
+        "O",
+        f"mutants of {', '.join(f'{name}.py' for name in MODULES)}",
+        len(mutants),
+        f"{len(mutants) - len(alive):,} noticed by a test, {len(alive)} survive, each explained",
+    )
+
+
+def mutate(tree: str, libraries: str) -> list[tuple[str, str, list[str]]]:
+    """Run mutmut in *tree*; name, status and changed lines of every mutant."""
+    site = [path for path in sys.path if path.endswith("site-packages")]
+    environment = {**os.environ, "PYTHONPATH": ":".join([libraries, *site])}
+    # Not this environment's own Python: its editable install leads back to the original.
+    python = os.path.realpath(sys.executable)
+    command = [python, "-m", "mutmut", "run", "--max-children", str(os.cpu_count() or 1)]
+    subprocess.run(command, cwd=tree, env=environment, capture_output=True, check=False)
+    shown = subprocess.run(
+        [python, "-c", SHOW], cwd=tree, env=environment, capture_output=True, text=True, check=True
+    )
+    mutants = [tuple(json.loads(line)) for line in shown.stdout.splitlines()]
+    assert mutants, "mutmut made no mutants"
+    return mutants
+
+
+def _copy(tree: str) -> None:
+    """What the tests of the format and of private files need of this tree."""
+    os.mkdir(tree)
+    kept = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "interpal", os.path.join(tree, "interpal"), ignore=kept)
+    os.mkdir(os.path.join(tree, "tests"))
+    shutil.copy(ROOT / "tests/__init__.py", os.path.join(tree, "tests"))
+    for name in ("files", "format", "vectors", "docs"):
+        shutil.copytree(ROOT / "tests" / name, os.path.join(tree, "tests", name), ignore=kept)
+    with open(ROOT / "pyproject.toml", encoding="utf-8") as file:
+        text = file.read()
+    settings = CONFIGURATION.format(
+        modules=json.dumps([f"interpal/vault/{name}.py" for name in MODULES]),
+        wording=json.dumps(list(WORDING)),
+        tests=json.dumps(list(TESTS)),
+    )
+    with open(os.path.join(tree, "pyproject.toml"), "w", encoding="utf-8") as file:
+        file.write(text + settings)
+    shutil.copy(ROOT / "README.md", tree)
+
+
+def _key(name: str, lines: list[str]) -> tuple[str, str]:
+    """Function and change of a mutant, as `survivors.py` has them."""
+    where = name.removeprefix("interpal.vault.").rpartition("__mutmut_")[0]
+    where = where.replace("x\u01c1", "").replace(".x_", ".").replace("\u01c1", ".")
+    return where, " => ".join(line[1:] for line in lines)

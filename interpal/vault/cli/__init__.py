@@ -9,6 +9,7 @@ from __future__ import annotations
 from interpal.vault.cli import (
     accounts,
     checking,
+    copying,
     locksmith,
     looking,
     making,
@@ -20,6 +21,7 @@ from interpal.vault.cli.app import main, run
 __all__ = [
     "accounts",
     "checking",
+    "copying",
     "locksmith",
     "looking",
     "main",

@@ -46,8 +46,9 @@ def remove_verb(user: str, path: str, yes: bool, as_json: bool) -> None:
 
 @cli.command("prune")
 @file_option
+@click.option("--damaged", is_flag=True, help="Drop records that do not open any more, too.")
 @json_option
-def prune_verb(path: str, as_json: bool) -> None:
+def prune_verb(path: str, damaged: bool, as_json: bool) -> None:
     """Drop the sessions that have expired. One that names no expiry stays.
 
     \b
@@ -55,21 +56,25 @@ def prune_verb(path: str, as_json: bool) -> None:
       interpal-vault prune -f team.json
     """
     now = output.utc_now()
-    with opening.open_vault(path) as vault, vault.transaction() as records:
-        expired = [
-            name
-            for name in sorted(records)
-            if report.account(name, records[name]).state(now) == "expired"
-        ]
-        for name in expired:
-            del records[name]
+    with opening.open_vault(path) as vault:
+        unreadable = vault.drop_damaged() if damaged else 0
+        with vault.transaction() as records:
+            expired = [
+                name
+                for name in sorted(records)
+                if report.account(name, records[name]).state(now) == "expired"
+            ]
+            for name in expired:
+                del records[name]
         where = vault.path
     if as_json:
-        output.put_json({"path": where, "removed": expired})
+        output.put_json({"path": where, "removed": expired, "damaged": unreadable})
         return
     for name in expired:
         output.put(clean(name))
     output.say(f"{where}: {output.plural(len(expired), 'expired session')} dropped")
+    if unreadable:
+        output.say(f"{where}: {output.plural(unreadable, 'damaged record')} dropped")
 
 
 def name_of(vault: Vault, user: str | None) -> str:
@@ -77,12 +82,12 @@ def name_of(vault: Vault, user: str | None) -> str:
 
     Raises `NotFound`, and `AmbiguousAccountError` where there are several to choose from.
     """
-    names = sorted(vault)
     if user is not None:
         for name in (user, plain.record_name(user)):
-            if name in names:
+            if name in vault:
                 return name
         raise errors.no_account(clean(user), vault.path)
+    names = sorted(vault)
     if len(names) > 1:
         listed = ", ".join(clean(name) for name in names[:10])
         more = f" and {len(names) - 10} more" if len(names) > 10 else ""

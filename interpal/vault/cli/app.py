@@ -25,11 +25,12 @@ _COMPLETE = "_INTERPAL_VAULT_COMPLETE"
 HELP = """Sessions in an encrypted vault: make one, look into it, look after its keys.
 
 The vault is the file .interpals_session.json of this folder, or the one that
--f FILE names. Its key is looked for in INTERPALS_VAULT_PASSPHRASE,
-..._PASSPHRASE_FILE, ..._PASSPHRASE_COMMAND, INTERPALS_VAULT_KEY,
-..._KEY_FILE and systemd credentials (one of them at most); else it is the key
-file of the user; else a terminal is asked for the passphrase. No secret is
-ever typed into the command itself.
+-f FILE names, which may be a URL too (sqlite:PATH, redis://HOST). Its key is
+looked for in INTERPALS_VAULT_PASSPHRASE, ..._PASSPHRASE_FILE,
+..._PASSPHRASE_COMMAND, INTERPALS_VAULT_KEY, ..._KEY_FILE and systemd
+credentials (one of them at most); else it is the key file of the user; else a
+terminal is asked for the passphrase. No secret is ever typed into the command
+itself.
 
 \b
 First steps:
@@ -50,6 +51,7 @@ Back up, and restore:
   interpal-vault export -o backup.json    an encrypted copy, new passphrase
   interpal-vault verify backup.json       the copy can be read, all of it
   interpal-vault import backup.json       put its accounts back
+  interpal-vault copy team.json sqlite:team.db    move into another store
 
 `interpal-vault VERB --help` tells more, with an example each.
 """
@@ -91,7 +93,7 @@ def file_option(function: F) -> F:
         default=DEFAULT_FILE,
         show_default=True,
         type=click.Path(),
-        help="The vault.",
+        help="The vault: a path, sqlite:PATH or redis://HOST, or @FILE with the URL in it.",
     )(function)
 
 

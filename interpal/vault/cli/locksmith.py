@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from interpal.exceptions import ValidationError
-from interpal.vault import report
-from interpal.vault.cli import errors, opening, output
+from interpal.vault.cli import errors, opening, output, places
 from interpal.vault.cli.app import cli, file_option, json_option, profile_option, yes_option
 from interpal.vault.cli.looking import put_slots, slots_json
 from interpal.vault.cli.terminal import Terminal
-from interpal.vault.stores.file import FileStore
 
 if TYPE_CHECKING:
     from interpal.vault.slots import Slot
@@ -81,10 +79,10 @@ def slot_list_verb(path: str, as_json: bool) -> None:
     Example:
       interpal-vault slot list -f team.json
     """
-    store = FileStore(path)
-    if store.details() is None:
+    store = places.store_of(path)
+    if not places.exists(store):
         raise errors.no_vault(store.location)
-    found = report.look(store, report.load(store))
+    found = places.look(store, places.load(store)).report
     if as_json:
         slots = slots_json(found.slots)
         output.put_json({"path": found.path, "authenticated": False, "slots": slots})

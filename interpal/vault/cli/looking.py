@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from interpal.exceptions import VaultError, VaultPermissionError
+from interpal.exceptions import VaultCorruptError, VaultError, VaultPermissionError
 from interpal.vault import report
-from interpal.vault.cli import errors, opening, output
+from interpal.vault.cli import errors, opening, output, places
 from interpal.vault.cli.app import cli, file_option, json_option
 from interpal.vault.cli.output import Cell, clean
 from interpal.vault.stores.file import FileStore
@@ -18,9 +18,10 @@ from interpal.vault.stores.file import FileStore
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from interpal.vault.report import Account, Report, SlotReport
+    from interpal.vault.cli.places import Look, Records
+    from interpal.vault.report import Account, SlotReport
     from interpal.vault.slots import KdfParameters
-    from interpal.vault.stores import Stored
+    from interpal.vault.stores import Store, Stored
     from interpal.vault.vault import Vault
 
 _STATE_STYLES = {"valid": "green", "ends soon": "yellow", "expired": "red"}
@@ -46,26 +47,27 @@ def inspect_verb(
       interpal-vault inspect team.json
     """
     path = _one_path(context, vault, path)
-    store = FileStore(path)
-    stored = report.load(store) if store.details() else None
-    if stored is None:
+    store = places.store_of(path)
+    if not places.exists(store):
         raise errors.no_vault(store.location)
-    found = report.look(store, stored)
+    stored = places.load(store)
+    found = places.look(store, stored)
     problem: VaultError | None = None
     opened: Vault | None = None
-    if not no_key and not found.foreign:
+    accounts: list[Account] | None = None
+    if not no_key and not found.report.foreign:
         try:
             opened = _open_as_read(store, stored, found)
+            accounts = None if opened is None else _accounts(opened)
         except VaultError as error:
             problem = error
     now = output.utc_now()
-    accounts = None if opened is None else _accounts(opened)
-    source = None if opened is None else opened.key_source
+    source = None if opened is None or accounts is None else opened.key_source
     if as_json:
         output.put_json(
             {
                 **_report_json(found),
-                "authenticated": opened is not None,
+                "authenticated": accounts is not None,
                 "key_source": source,
                 "accounts": None if accounts is None else _accounts_json(accounts, now),
             }
@@ -84,10 +86,12 @@ def inspect_verb(
     return errors.OK
 
 
-def _open_as_read(store: FileStore, stored: Stored, found: Report) -> Vault | None:
+def _open_as_read(store: Store, stored: Stored, found: Look) -> Vault | None:
     """The vault over the very bytes that are shown; None where there is no key at hand."""
-    passphrases = any(slot.kind == "passphrase" for slot in found.slots)
-    vault = opening.peek_bytes(store.location, stored, passphrases=passphrases)
+    passphrases = any(slot.kind == "passphrase" for slot in found.report.slots)
+    if not isinstance(store, FileStore):
+        return opening.peek(store, passphrases=passphrases)
+    vault = opening.peek(opening.Memory(store.location, stored), passphrases=passphrases)
     if vault is not None:
         store.load()  # with every check of a vault that is to be trusted
     return vault
@@ -133,10 +137,12 @@ def verify_verb(vaults: tuple[str, ...], path: str, as_json: bool) -> int:
     typed: list[str] = []
     with output.progress("Verifying", len(paths)) as step:
         for one in paths:
-            result: dict[str, Any] = {"path": FileStore(one).location, "ok": True}
+            store = places.store_of(one)
+            result: dict[str, Any] = {"path": store.location, "ok": True}
             try:
-                with opening.open_vault(one, typed=typed) as vault:
+                with opening.open_vault(store, typed=typed) as vault:
                     result.update(generation=vault.generation, accounts=len(vault))
+                    _check_records(vault)
             except VaultError as error:
                 failure = errors.failure_of(error)
                 codes.append(failure.exit_code)
@@ -150,6 +156,17 @@ def verify_verb(vaults: tuple[str, ...], path: str, as_json: bool) -> int:
         for result in results:
             _put_verdict(result)
     return errors.DATA if errors.DATA in codes else (codes or [errors.OK])[0]
+
+
+def _check_records(vault: Vault) -> None:
+    """Raise `VaultCorruptError` where records that are kept apart do not open."""
+    damaged = vault.damaged()
+    if damaged:
+        raise VaultCorruptError(
+            f"{vault.path}: {damaged} of {output.plural(len(vault), 'record')} can be opened no "
+            "more; the others can. `interpal-vault prune --damaged` removes what is damaged",
+            path=vault.path,
+        )
 
 
 def _put_verdict(result: dict[str, Any]) -> None:
@@ -213,9 +230,12 @@ def _shown_name(account: Account) -> str:
     return f"{clean(account.name)} ({clean(username)})"
 
 
-def _report_json(found: Report) -> dict[str, Any]:
+def _report_json(look: Look) -> dict[str, Any]:
+    found = look.report
+    in_file = look.kind != "redis"
     return {
         "path": found.path,
+        "store": look.kind,
         "format": report.FORMAT,
         "version": report.VERSION,
         "id": found.id,
@@ -223,8 +243,9 @@ def _report_json(found: Report) -> dict[str, Any]:
         "created_at": output.iso(found.created_at),
         "updated_at": output.iso(found.updated_at),
         "size": found.size,
-        "mode": f"{found.mode:04o}",
-        "owner": {"uid": found.uid, "name": _user(found.uid)},
+        "mode": f"{found.mode:04o}" if in_file else None,
+        "owner": {"uid": found.uid, "name": _user(found.uid)} if in_file else None,
+        "records": None if look.records is None else look.records._asdict(),
         "slots": slots_json(found.slots),
     }
 
@@ -269,11 +290,8 @@ def _cost(kdf: KdfParameters | None) -> Cell:
     return Cell(f"{words} (weak)", "red") if kdf.is_weak else Cell(words)
 
 
-def _put_report(
-    found: Report, source: str | None, problem: VaultError | None, now: datetime
-) -> None:
-    owner = _user(found.uid) or str(found.uid)
-    mode = Cell(f"{found.mode:04o}", "red" if found.mode & 0o077 else "")
+def _put_report(look: Look, source: str | None, problem: VaultError | None, now: datetime) -> None:
+    found = look.report
     authentic = source is not None
     if authentic:
         trust = Cell(f"authenticated with the {_kind(source)}", "green")
@@ -282,20 +300,32 @@ def _put_report(
     else:
         trust = Cell("unauthenticated: see the message", "red")
     output.put_title(found.path)
-    output.put_facts(
-        [
-            ("Format", f"{report.FORMAT} {report.VERSION}"),
-            ("Content", trust),
-            ("Generation", str(found.generation)),
-            ("Created", output.long_time(found.created_at)),
-            ("Updated", output.long_time(found.updated_at)),
-            ("Size", output.size(found.size)),
-            ("Mode", mode),
-            ("Owner", f"{clean(owner)} (another user)" if found.foreign else clean(owner)),
+    facts: list[tuple[str, Cell | str]] = [
+        ("Format", f"{report.FORMAT} {report.VERSION}"),
+        ("Content", trust),
+        ("Generation", str(found.generation)),
+        ("Created", output.long_time(found.created_at)),
+        ("Updated", output.long_time(found.updated_at)),
+        ("Size", output.size(found.size)),
+    ]
+    if look.kind != "redis":
+        owner = clean(_user(found.uid) or str(found.uid))
+        facts += [
+            ("Mode", Cell(f"{found.mode:04o}", "red" if found.mode & 0o077 else "")),
+            ("Owner", f"{owner} (another user)" if found.foreign else owner),
         ]
-    )
+    if look.records is not None:
+        facts.append(("Records", _seen_of(look.records)))
+    output.put_facts(facts)
     output.put()
     put_slots(found.slots, now)
+
+
+def _seen_of(records: Records) -> str:
+    if not records.number:
+        return "none"
+    sizes = f"{output.size(records.smallest)} to {output.size(records.largest)} each"
+    return f"{records.number}, {sizes}; number, sizes and expiry can be seen without a key"
 
 
 def _kind(source: str | None) -> str:

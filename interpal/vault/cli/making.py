@@ -8,7 +8,7 @@ import click
 
 from interpal._secret import Secret
 from interpal.exceptions import ValidationError, VaultExistsError
-from interpal.vault.cli import opening, output
+from interpal.vault.cli import opening, output, places
 from interpal.vault.cli.app import cli, file_option, json_option, profile_option
 from interpal.vault.files import Folder
 from interpal.vault.jwe import b64encode
@@ -34,8 +34,8 @@ def init_verb(path: str, ask: bool, profile: str | None, as_json: bool) -> None:
     Example:
       interpal-vault init -f team.json --passphrase --profile strong
     """
-    store = FileStore(path)
-    if store.details() is not None:
+    store = places.store_of(path)
+    if places.exists(store):
         raise _exists(store.location)
     source = opening.source_for_new_vault(store.location, ask=ask)
     if profile is not None and source.kind == "key":

@@ -20,7 +20,7 @@ from interpal.exceptions import (
     VaultNotFoundError,
 )
 from interpal.vault import jwe, plain, report
-from interpal.vault.cli import errors, opening, output
+from interpal.vault.cli import errors, opening, output, places
 from interpal.vault.cli.accounts import name_of
 from interpal.vault.cli.app import cli, file_option, json_option, profile_option
 from interpal.vault.cli.making import write_new_file
@@ -34,7 +34,7 @@ from interpal.vault.vault import Vault
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from interpal.vault.stores import Stored
+    from interpal.vault.stores import Store, Stored
 
 Record = dict[str, Any]
 
@@ -85,7 +85,7 @@ def import_verb(
     Example:
       interpal-vault import old/*_session.json --remove-source
     """
-    target = FileStore(path)
+    target = places.store_of(path)
     sources: list[Source] = []
     typed: list[str] = []
     with output.progress("Reading", len(files)) as step:
@@ -96,7 +96,7 @@ def import_verb(
     for source in sources:
         for name, record in source.records.items():
             records[name] = _newer(records.get(name), record)
-    in_place = next((source for source in sources if _same_file(source.store, target)), None)
+    in_place = next((source for source in sources if places.same_place(source.store, target)), None)
     kept = _save(target, records, in_place, ask=ask, replace=replace)
     removed = []
     if remove_source:
@@ -132,7 +132,7 @@ def import_verb(
 
 
 def _read_source(
-    path: str, target: FileStore, user: str | None, secret_file: str | None, typed: list[str]
+    path: str, target: Store, user: str | None, secret_file: str | None, typed: list[str]
 ) -> Source:
     store = FileStore(path)
     try:
@@ -143,7 +143,7 @@ def _read_source(
         ) from None
     kind = plain.classify(stored.data)
     if kind == "vault":
-        if _same_file(store, target):
+        if places.same_place(store, target):
             raise ValidationError(f"{store.location} is the vault itself; name another with -f")
         with opening.open_copy(
             store.location, stored, secret_file=secret_file, typed=typed
@@ -191,12 +191,8 @@ def _newer(one: Record | None, other: Record) -> Record:
     return one if made and made_other and made > made_other else other
 
 
-def _same_file(one: FileStore, other: FileStore) -> bool:
-    return os.path.realpath(one.path) == os.path.realpath(other.path)
-
-
 def _save(
-    target: FileStore,
+    target: Store,
     records: Mapping[str, Record],
     in_place: Source | None,
     *,
@@ -204,14 +200,14 @@ def _save(
     replace: bool,
 ) -> set[str]:
     """Put the records into the vault in one save; the names of those that were kept as is."""
-    if in_place is not None or target.details() is None:
+    if in_place is not None or not places.exists(target):
         source = opening.source_for_new_vault(target.location, ask=ask)
         replacing = None if in_place is None else in_place.stored
         with Vault(target, source) as vault:
             if vault.start(create=True, records=records, replacing=replacing):
                 return set()
     kept = set()
-    with opening.open_vault(target.path) as vault, vault.transaction() as draft:
+    with opening.open_vault(target) as vault, vault.transaction() as draft:
         for name, record in records.items():
             if not replace and name in draft and not _same_record(draft[name], record):
                 kept.add(name)
@@ -263,6 +259,8 @@ def export_verb(
         _check_stdout(plaintext=plaintext)
         if as_json and plaintext:
             as_json = False  # the data is JSON already
+    elif not isinstance(places.store_of(target), FileStore):
+        raise ValidationError("export writes a file; `interpal-vault copy` writes into a store")
     elif FileStore(target).details() is not None:
         where = FileStore(target).location
         raise VaultExistsError(

@@ -15,10 +15,9 @@ from interpal.exceptions import (
     WrongKeyError,
 )
 from interpal.vault import environment, keys, report
-from interpal.vault.cli import errors
+from interpal.vault.cli import errors, places
 from interpal.vault.cli.terminal import TRIES, NoAnswerError, Terminal
 from interpal.vault.stores import Stored
-from interpal.vault.stores.file import FileStore
 from interpal.vault.vault import Vault
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
     from interpal.vault.keys import KeySource
     from interpal.vault.slots import KdfParameters
-    from interpal.vault.stores import LoginLock, Writer
+    from interpal.vault.stores import LoginLock, Store, Writer
 
 WOULD_DO = (
     "set INTERPALS_VAULT_PASSPHRASE_FILE, INTERPALS_VAULT_PASSPHRASE_COMMAND or "
@@ -78,21 +77,21 @@ class Memory:
         """Nothing is open."""
 
 
-def open_vault(path: str, *, typed: list[str] | None = None) -> Vault:
-    """The vault at *path*, all of it authenticated.
+def open_vault(place: str | Store, *, typed: list[str] | None = None) -> Vault:
+    """The vault at a path, a URL or in a store, all of it authenticated.
 
     *typed* are passphrases that the person has typed for other vaults of this run; they are
     tried before a question is asked, and its answer is added. Raises the errors of
     `Vault.open`; those of keys say what would do.
     """
-    store = FileStore(path)
-    if store.details() is None:
+    store = places.store_of(place) if isinstance(place, str) else place
+    if not places.exists(store):
         raise errors.no_vault(store.location)
     source = keys.find_source()
 
     def start(source: KeySource) -> Vault:
         vault = Vault(store, source)
-        _start(vault)
+        start_vault(vault, store)
         return vault
 
     try:
@@ -109,22 +108,26 @@ def open_vault(path: str, *, typed: list[str] | None = None) -> Vault:
             return ask_and_start(terminal, store.location, start, typed=typed)
 
 
-def _start(vault: Vault) -> None:
+def start_vault(vault: Vault, store: Store) -> None:
+    """Read and open what is in *store*, with errors that say what lies there instead."""
     try:
         vault.start()
     except VaultFormatError as error:
         # The library names the member; a person is helped more by what the file is.
-        stored = report.load(FileStore(vault.path)) if type(error) is VaultFormatError else None
+        stored = places.load(store) if type(error) is VaultFormatError else None
         what = None if stored is None else report.what_instead(stored.data)
         if what is None:
             raise
         raise VaultFormatError(f"{vault.path}: {what}", path=vault.path) from None
 
 
-def peek_bytes(location: str, stored: Stored, *, passphrases: bool) -> Vault | None:
-    """As `open_bytes`, to look only: None where no key is at hand, or Enter was pressed."""
+def peek(store: Store, *, passphrases: bool) -> Vault | None:
+    """The vault in *store*, to look only: None where no key is at hand, or Enter was pressed.
+
+    *passphrases* tells whether one could open it, so that asking makes sense.
+    """
     try:
-        return open_bytes(location, stored, passphrases=passphrases, skip=True)
+        return _opened(store, passphrases=passphrases)
     except _NoKeyError:
         return None
 
@@ -133,15 +136,8 @@ class _NoKeyError(KeyRequiredError):
     """There is none, and nobody to ask, or the person did not want to say it."""
 
 
-def open_bytes(
-    location: str, stored: Stored, *, passphrases: bool = True, skip: bool = False
-) -> Vault:
-    """A vault over bytes that were read already; writing to it changes them in memory only.
-
-    *passphrases* tells whether one could open it, so that asking makes sense; *skip*, whether
-    the person is told that Enter does too. Raises `KeyRequiredError` where there is no key.
-    """
-    start = _starter(location, stored)
+def _opened(store: Store, *, passphrases: bool) -> Vault:
+    location, start = store.location, _starter(store)
     source = keys.find_source()
     try:
         return start(source)
@@ -152,7 +148,7 @@ def open_bytes(
         if terminal is None:
             raise _explained(error, location) from None
     with terminal:
-        return ask_and_start(terminal, location, start, skip=skip)
+        return ask_and_start(terminal, location, start, skip=True)
 
 
 def open_copy(location: str, stored: Stored, *, secret_file: str | None, typed: list[str]) -> Vault:
@@ -160,7 +156,7 @@ def open_copy(location: str, stored: Stored, *, secret_file: str | None, typed: 
 
     That is in *secret_file*; else the key at hand may open it, else the person is asked.
     """
-    start = _starter(location, stored)
+    start = _starter(Memory(location, stored))
     if secret_file is not None:
         slots = report.parsed(location, stored.data).header.slots
         kind = "passphrase" if any(slot.kind == "passphrase" for slot in slots) else "key"
@@ -184,9 +180,9 @@ def open_copy(location: str, stored: Stored, *, secret_file: str | None, typed: 
         return ask_and_start(terminal, location, start, typed=typed)
 
 
-def _starter(location: str, stored: Stored) -> Callable[[KeySource], Vault]:
+def _starter(store: Store) -> Callable[[KeySource], Vault]:
     def start(source: KeySource) -> Vault:
-        vault = Vault(Memory(location, stored), source)
+        vault = Vault(store, source)
         vault.start()
         return vault
 
@@ -296,13 +292,18 @@ def profile(name: str | None) -> KdfParameters | None:
     }[name]
 
 
-def _takes_passphrase(store: FileStore) -> bool:
+def _takes_passphrase(store: Store) -> bool:
     try:
-        stored = report.load(store)
+        stored = places.load(store)
         slots = report.parsed(store.location, stored.data).header.slots
     except VaultError:
         return False
     return any(slot.kind == "passphrase" for slot in slots)
+
+
+def terminal_for(store: Store) -> Terminal | None:
+    """The terminal, where a passphrase could open what is in *store*."""
+    return Terminal.open() if _takes_passphrase(store) else None
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from interpal._log import Logger
 from interpal.exceptions import VaultPermissionError
-from interpal.vault.trust import foreign_owner, quoted, reported, shown, wrong_kind
+from interpal.vault.trust import foreign_owner, may_mend, quoted, reported, shown, wrong_kind
 
 if TYPE_CHECKING:
     from interpal.vault.files import Folder
@@ -24,7 +24,11 @@ _log = Logger("interpal.vault.stores.sqlite")
 
 
 def check_file(folder: Folder, name: str) -> tuple[int, int] | None:
-    """Device and inode of a private file of ours; None for nothing. Never opens it."""
+    """Device and inode of a private file of ours; None for nothing. Never opens it.
+
+    Looser mode bits than 0600 are tightened, but in `trust.only_looking`. Raises
+    `VaultPermissionError`, `VaultIOError`.
+    """
     found = folder.look(name)
     if found is None:
         return None
@@ -41,7 +45,7 @@ def check_file(folder: Folder, name: str) -> tuple[int, int] | None:
             path=shown(path),
         )
     mode = stat.S_IMODE(found.st_mode)
-    if mode & ~0o600:
+    if mode & ~0o600 and may_mend():
         with reported(path, "take away the mode bits"):
             os.chmod(path, mode & 0o600)
         _log.warning("%s: mode %04o was too open, now %04o", shown(path), mode, mode & 0o600)

@@ -1,0 +1,150 @@
+"""The verb `copy`: all sessions of one vault into another one, of whatever store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from interpal.exceptions import (
+    KeyRequiredError,
+    ValidationError,
+    VaultExistsError,
+    WrongKeyError,
+)
+from interpal.vault import copying, keys
+from interpal.vault.cli import opening, output, places
+from interpal.vault.cli.app import cli, json_option, profile_option
+from interpal.vault.cli.output import clean
+from interpal.vault.vault import Vault
+
+if TYPE_CHECKING:
+    from interpal.vault.copying import Copied
+    from interpal.vault.keys import KeySource
+    from interpal.vault.stores import Store
+
+
+@cli.command("copy", short_help="Copy all sessions into a vault in another store.")
+@click.argument("source", metavar="SOURCE", type=click.Path())
+@click.argument("target", metavar="DEST", type=click.Path())
+@click.option("--passphrase", "ask", is_flag=True, help="Ask for a passphrase of DEST's own.")
+@click.option("--replace", is_flag=True, help="Overwrite sessions that are newer in DEST, too.")
+@profile_option
+@json_option
+def copy_verb(
+    source: str, target: str, ask: bool, replace: bool, profile: str | None, as_json: bool
+) -> None:
+    """Copy all sessions of SOURCE into DEST, which is made if need be.
+
+    Both are a path, sqlite:PATH, redis://HOST or rediss://HOST, or @FILE with the URL in that
+    private file, as a URL with a password has to be given. SOURCE is not changed.
+
+    The key of SOURCE comes from the usual sources. DEST opens with the same one, so that
+    programs only need the new address; or with a passphrase of its own, from
+    INTERPALS_VAULT_NEW_PASSPHRASE_FILE, INTERPALS_VAULT_NEW_PASSPHRASE or, with --passphrase,
+    the terminal. Its vault key is a new one either way. Other key slots are not copied.
+
+    A copy that was cut off goes on where it was when it is begun again: what is the same in
+    DEST already is left alone. A session that was made later in DEST is kept (73), unless
+    --replace. At the end every record is read back from DEST and compared.
+
+    \b
+    Example:
+      interpal-vault copy team.json sqlite:/srv/bot/team.db
+    """
+    stores = places.store_of(source), places.store_of(target)
+    if places.same_place(*stores):
+        raise ValidationError(f"{stores[0].location}: SOURCE and DEST are one place")
+    with opening.open_vault(stores[0]) as vault:
+        with _open_target(vault, stores[1], ask=ask, profile=profile) as copy:
+            with output.progress("Copying", 2 * len(vault)) as step:
+                done = copying.copy(
+                    vault, copy, stores[1], replace=replace, now=output.utc_now(), step=step
+                )
+            where, key_source, slots = copy.path, copy.key_source, copy.slots
+        left_out = sorted({slot.kid for slot in vault.slots} - {slot.kid for slot in slots})
+        said = vault.path
+    if as_json:
+        output.put_json({"source": said, "path": where, "key_source": key_source, **done._asdict()})
+    else:
+        output.say(_told(done, said, where))
+        if left_out:
+            output.say(
+                f"Key slots that are not in it: {', '.join(left_out)} (`slot add` makes one)"
+            )
+    if done.kept:
+        listed = ", ".join(clean(name) for name in done.kept[:10])
+        more = f" and {len(done.kept) - 10} more" if len(done.kept) > 10 else ""
+        raise VaultExistsError(
+            f"{where}: the sessions of {listed}{more} were not copied, since those that are there "
+            "are newer or do not tell; --replace overwrites them",
+            path=where,
+        )
+
+
+def _told(done: Copied, source: str, target: str) -> str:
+    parts = [f"{output.plural(done.copied, 'session')} copied from {source}"]
+    if done.same:
+        parts.append(f"{done.same} were there already")
+    if done.expired:
+        parts.append(f"{done.expired} had expired and are not kept there")
+    return f"{target}: {', '.join(parts)}; {done.verified} read back and compared"
+
+
+def _open_target(source: Vault, store: Store, *, ask: bool, profile: str | None) -> Vault:
+    """The vault to copy into: opened, or made, with the key that it is to have."""
+    given = keys.new_secret_source()
+    if given is not None and ask:
+        raise ValidationError(
+            f"--passphrase asks for what {given.name} gives already: leave one of them out"
+        )
+    own = given if given is not None else source.source
+    if places.exists(store):
+        return _open(store, own, ask=ask)
+    if ask:
+        own = keys.passphrase_argument(opening.new_passphrase(store.location), "prompt")
+    if profile is not None and own.kind == "key":
+        raise ValidationError("--profile is for passphrases, and the key comes from a raw key")
+    vault = Vault(store, own)
+    try:
+        vault.start(create=True, kdf=opening.profile(profile))
+    except BaseException:
+        vault.close()
+        raise
+    return vault
+
+
+def _open(store: Store, own: KeySource, *, ask: bool) -> Vault:
+    def start(source: KeySource) -> Vault:
+        vault = Vault(store, source)
+        opening.start_vault(vault, store)
+        return vault
+
+    if not ask:
+        try:
+            return start(own)
+        except (KeyRequiredError, WrongKeyError) as error:
+            terminal = opening.terminal_for(store)
+            if terminal is None:
+                raise type(error)(
+                    f"{store.location}: there is a vault already, and {_named(own)} does not open "
+                    "it; give its passphrase with INTERPALS_VAULT_NEW_PASSPHRASE_FILE, or name "
+                    "another DEST",
+                    path=store.location,
+                ) from None
+    else:
+        terminal = opening.terminal_for(store)
+        if terminal is None:
+            raise KeyRequiredError(
+                f"{store.location}: there is no terminal to ask for its passphrase; set "
+                "INTERPALS_VAULT_NEW_PASSPHRASE_FILE",
+                path=store.location,
+            )
+    with terminal:
+        return opening.ask_and_start(terminal, store.location, start)
+
+
+def _named(source: KeySource) -> str:
+    if source.name == "prompt":
+        return "the passphrase of SOURCE"
+    return f"the {source.kind} from {source.name}"

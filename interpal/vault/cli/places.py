@@ -1,0 +1,134 @@
+"""Where a vault is: the path or URL that a verb was given, and what can be seen there."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
+
+from interpal.exceptions import ValidationError, VaultNotFoundError
+from interpal.vault import report
+from interpal.vault.cli import errors
+from interpal.vault.files import read_secret_file
+from interpal.vault.stores import keeps_records
+from interpal.vault.stores.file import FileStore
+from interpal.vault.stores.opening import open_store
+from interpal.vault.trust import shown
+
+if TYPE_CHECKING:
+    from interpal.vault.stores import Store, Stored
+
+_URL_LIMIT = 4096
+
+
+class Records(NamedTuple):
+    """What anybody sees of records that are kept apart: their number and sizes in bytes."""
+
+    number: int
+    smallest: int
+    largest: int
+    total: int
+
+
+class Look(NamedTuple):
+    """What needs no key. `kind` is `file`, `sqlite` or `redis`; a file has no `records` apart.
+
+    Mode, owner and size of the report are those of the file; in Redis, where there is none,
+    the size is that of all that is stored.
+    """
+
+    kind: str
+    report: report.Report
+    records: Records | None
+
+
+def store_of(text: str) -> Store:
+    """The store at a path or a URL; with `@FILE` the URL is in that private file.
+
+    Raises `Refused` for a URL with a password in it, which other users see in the list of
+    processes, and `ValidationError` for what is neither.
+    """
+    if text.startswith("@"):
+        return open_store(_url_in(text[1:]))
+    if _has_password(text):
+        raise errors.Refused(
+            "other users see the password of this URL in the list of processes: put the URL into "
+            "a file of mode 0600, and give @FILE in its place"
+        )
+    return open_store(text)
+
+
+def _url_in(path: str) -> str:
+    try:
+        return read_secret_file(path, _URL_LIMIT).text.rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise ValidationError(f"{shown(path)}: this is no URL of a store") from None
+
+
+def _has_password(text: str) -> bool:
+    if not text.startswith(("redis:", "rediss:")):
+        return False
+    try:
+        return bool(urlsplit(text).password)
+    except ValueError:
+        return False
+
+
+def file_of(store: Store) -> FileStore | None:
+    """The file that the store is in; None where it is in none."""
+    if isinstance(store, FileStore):
+        return store
+    path = getattr(store, "path", None)
+    return FileStore(path) if isinstance(path, str) else None
+
+
+def same_place(one: Store, other: Store) -> bool:
+    """Whether two stores are one place, as far as their names tell."""
+    files = file_of(one), file_of(other)
+    if files[0] is not None and files[1] is not None:
+        return os.path.realpath(files[0].path) == os.path.realpath(files[1].path)
+    return one.location == other.location
+
+
+def exists(store: Store) -> bool:
+    """Whether something is there: in a store of records, a root."""
+    if isinstance(store, FileStore):
+        return store.details() is not None
+    return store.load() is not None
+
+
+def load(store: Store) -> Stored:
+    """The bytes of the file or of the root. Raises `VaultNotFoundError`."""
+    if isinstance(store, FileStore):
+        return report.load(store)
+    stored = store.load()
+    if stored is None:
+        raise VaultNotFoundError(f"{store.location}: there is no vault", path=store.location)
+    return stored
+
+
+def look(store: Store, stored: Stored) -> Look:
+    """What these bytes and the store say, as nobody vouches for it."""
+    if isinstance(store, FileStore) or not keeps_records(store):
+        file = file_of(store)
+        if file is None:
+            raise ValidationError(f"{store.location}: this kind of store cannot be looked at")
+        return Look("file", report.look(file, stored), None)
+    header = report.parsed(store.location, stored.data).header
+    sizes = [len(sealed.data) for sealed in store.load_records(header.id)]
+    records = Records(len(sizes), min(sizes, default=0), max(sizes, default=0), sum(sizes))
+    file = file_of(store)
+    details = None if file is None else file.details()
+    found = report.Report(
+        path=store.location,
+        id=header.id.hex(),
+        generation=header.generation,
+        created_at=report.from_epoch(header.created_at),
+        updated_at=report.from_epoch(header.updated_at),
+        slots=tuple(report.slot_report(slot) for slot in header.slots),
+        size=records.total + len(stored.data) if details is None else details.size,
+        mode=0 if details is None else stat.S_IMODE(details.mode),
+        uid=os.geteuid() if details is None else details.uid,
+    )
+    return Look("redis" if details is None else "sqlite", found, records)

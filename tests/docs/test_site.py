@@ -1,0 +1,93 @@
+"""The site is built without a warning, and its pictures are those of the program as it is."""
+
+from __future__ import annotations
+
+import html
+import os
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from docs import pictures
+from docs.hooks import ROOT_PAGES, for_the_site
+from tests.docs.markdown import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, built by the command of `make docs`."""
+    folder = tmp_path_factory.mktemp("site")
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)],
+        cwd=ROOT,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1", "PYTHONWARNINGS": "default"},
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    assert "WARNING" not in said
+    assert "Warning" not in said
+    return folder
+
+
+def test_the_site_is_built_without_a_warning(site: Path) -> None:
+    assert (site / "index.html").is_file()
+
+
+@pytest.mark.parametrize("page", sorted(ROOT_PAGES))
+def test_a_page_of_the_root_is_a_page_of_the_site(site: Path, page: str) -> None:
+    title = re.findall(r"^# (.+)$", (ROOT / page).read_text(), re.MULTILINE)[0]
+    shown = (site / ROOT_PAGES[page].removesuffix(".md") / "index.html").read_text()
+    assert f">{html.escape(title)}" in shown
+    assert ".md" not in re.findall(r'href="([^":]*)"', shown)
+
+
+def test_links_of_a_page_of_the_root_are_those_of_the_site() -> None:
+    text = "[a](docs/format.md#6-bounds) [b](CHANGELOG.md) [c](https://example.org/docs/x)"
+    assert for_the_site(text) == (
+        "[a](format.md#6-bounds) [b](changelog.md) [c](https://example.org/docs/x)"
+    )
+
+
+def test_the_reference_has_every_public_name(site: Path) -> None:
+    import interpal
+    import interpal.vault
+
+    shown = (site / "reference" / "index.html").read_text()
+    names = {*interpal.__all__, *interpal.vault.__all__} - {"__version__"}
+    missing = [name for name in sorted(names) if not re.search(rf'id="[\w.]*\b{name}"', shown)]
+    assert not missing
+
+
+def seen(picture: str) -> list[str]:
+    """The lines of text in a picture of a terminal."""
+    rows: dict[float, str] = {}
+    for y, text in re.findall(
+        r'<text class="terminal-r\d+"[^>]* y="([\d.]+)"[^>]*>([^<]*)', picture
+    ):
+        rows[float(y)] = rows.get(float(y), "") + html.unescape(text).replace("\xa0", " ")
+    return [rows[y].rstrip() for y in sorted(rows)]
+
+
+def test_the_pictures_are_what_the_program_shows_today(tmp_path: Path) -> None:
+    pictures.make(tmp_path)
+    for path in sorted(tmp_path.iterdir()):
+        kept = seen((pictures.HERE / path.name).read_text())
+        assert seen(path.read_text()) == kept, "run `make pictures`, and look at them"
+        assert len(kept) > 5
+        assert max(map(len, kept)) <= pictures.COLUMNS
+
+
+def test_looking_at_a_picture_fetches_nothing() -> None:
+    for path in pictures.HERE.glob("*.svg"):
+        addresses = re.findall(r"https?://[^\s\"')]+", path.read_text())
+        assert set(addresses) <= {"http://www.w3.org/2000/svg", "https://www.textualize.io"}
