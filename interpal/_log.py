@@ -28,9 +28,6 @@ class Logger:
     def warning(self, message: str, *values: object) -> None:
         self._log(30, message, values)
 
-    def error(self, message: str, *values: object) -> None:
-        self._log(40, message, values)
-
     def _log(self, level: int, message: str, values: tuple[object, ...]) -> None:
         logging = sys.modules.get("logging")
         if logging is None:
@@ -40,5 +37,5 @@ class Logger:
             root.addHandler(logging.NullHandler())
         logger = logging.getLogger(self._name)
         if logger.isEnabledFor(level):
-            # Two frames up: the caller of debug, info, warning or error.
+            # Two frames up: the caller of debug, info or warning.
             logger.log(level, message, *values, stacklevel=3)

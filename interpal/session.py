@@ -49,7 +49,7 @@ class _Value(Mapping[str, Any]):
     interpal 1.x handed out dicts; scripts written for it go on with `info["username"]`.
     """
 
-    __slots__ = ()
+    __slots__: tuple[str, ...] = ()
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"{type(self).__name__} is frozen: {name} cannot be changed")

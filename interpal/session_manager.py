@@ -35,6 +35,7 @@ from interpal.session import (
     record_name,
 )
 from interpal.vault.keys import KeySource, find_source
+from interpal.vault.trust import only_looking
 from interpal.vault.vault import AccountLock, Vault
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
     from interpal._secret import Secret
     from interpal.recovery import Recovery
+    from interpal.vault.draft import Draft
     from interpal.vault.stores import Store
 
 T = TypeVar("T")
@@ -202,6 +204,7 @@ class SessionManager:
 
     # What the flows are made of.
 
+    @only_looking()
     def peek(self) -> Session | None:
         """The saved session, expired or not, from whatever lies there; changes nothing."""
         stored = self._store.load()
@@ -276,17 +279,10 @@ class SessionManager:
         elsewhere is not undone. True where it was saved.
         """
 
-        def save(vault: Vault) -> bool:
-            name = self._binding.name_of(vault, self._username, seen)
-            if name is None:
-                return False
-            with vault.transaction() as records:
-                if name not in records or not self._binding.holds(records[name], seen):
-                    return False
-                records[name].update(session.changes_since(seen))
-                return True
+        def write(records: Draft, name: str) -> None:
+            records[name].update(session.changes_since(seen))
 
-        return bool(self._with_vault(save))
+        return self._change(seen, write)
 
     def mark_validated(self, seen: Session, session: Session) -> bool:
         """Save what a validation taught; that it took place at most once a minute.
@@ -304,17 +300,10 @@ class SessionManager:
     def discard(self, seen: Session) -> bool:
         """Delete the record of a session that the server has ended, if it is still that one."""
 
-        def drop(vault: Vault) -> bool:
-            name = self._binding.name_of(vault, self._username, seen)
-            if name is None:
-                return False
-            with vault.transaction() as records:
-                if name not in records or not self._binding.holds(records[name], seen):
-                    return False
-                del records[name]
-                return True
+        def drop(records: Draft, name: str) -> None:
+            del records[name]
 
-        return bool(self._with_vault(drop))
+        return self._change(seen, drop)
 
     def check_attempts(self, username: str, password: Secret, *, force: bool = False) -> None:
         """Raise what another process was told a moment ago (`attempts.check`)."""
@@ -338,6 +327,21 @@ class SessionManager:
             self._vault = None
         if self._opened is not None:
             self._opened.close()
+
+    def _change(self, seen: Session, change: Callable[[Draft, str], None]) -> bool:
+        """Change the record of a session, if it is still the one that was *seen*."""
+
+        def save(vault: Vault) -> bool:
+            name = self._binding.name_of(vault, self._username, seen)
+            if name is None:
+                return False
+            with vault.transaction() as records:
+                if name not in records or not self._binding.holds(records[name], seen):
+                    return False
+                change(records, name)
+                return True
+
+        return bool(self._with_vault(save))
 
     def _new_handle(self) -> Vault:
         return Vault(self._store, self._source, lock_timeout=self._patience)

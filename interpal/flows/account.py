@@ -182,7 +182,7 @@ class Account:
         """The error for a session that is over."""
         who = session.username or "this account"
         over = status_code is None
-        why = f"expired at {session.expires_at}" if over else "was ended by the server"
+        why = _expiry_of(session) if over else "was ended by the server"
         how = (
             "call login()"
             if self.has_credentials
@@ -198,8 +198,17 @@ class Account:
         """The error for a call without any session."""
         if self.dead is not None:
             return self.expired(self.dead, self.dead_status)
+        saved = (
+            ""
+            if self.manager is None or not self.may_resume
+            else (
+                f" and none is saved in {self.manager.path} (nobody has logged in, or it has ended)"
+            )
+        )
+        how = "" if self.has_credentials else " with username and password"
         return AuthenticationError(
-            "there is no session: call login(), give session_cookie=, or import_session()"
+            f"there is no session{saved}: call login(){how}, give session_cookie=, or "
+            "import_session()"
         )
 
     # Requests.
@@ -266,3 +275,11 @@ class Account:
     def notify(self, name: str, facts: dict[str, Any]) -> None:
         """Events of the session manager."""
         self.tell(name, **facts)
+
+
+def _expiry_of(session: Session) -> str:
+    at = session.expires_at
+    if session.has_expired(utc_now(), leeway=False):
+        return f"expired at {at}"
+    # By `Session.has_expired` with its leeway.
+    return f"expires at {at} (less than a minute is left)"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING, Any
 
 from interpal import protocol
@@ -10,7 +9,7 @@ from interpal.clock import utc_now
 from interpal.exceptions import NetworkError, SessionExpiredError
 from interpal.flows.learn import judge, learn
 from interpal.flows.login import renew
-from interpal.flows.resume import start
+from interpal.flows.resume import current
 from interpal.protocol import Pause, Request, Response
 
 if TYPE_CHECKING:
@@ -30,6 +29,9 @@ def call(account: Account, request: Request) -> Flow[Any]:
 
     A session that the server has ended is replaced and the request sent once more. A 401 is a
     refusal: the server has done nothing, so even a message is not sent twice.
+
+    Raises `SessionExpiredError`, `AuthenticationError` where there is no session at all,
+    `RateLimitError`, `APIError`, `NetworkError`, and what a login raises.
     """
     session = yield from ready(account)
     for attempt in range(MOST_SENDINGS):
@@ -61,12 +63,11 @@ def call(account: Account, request: Request) -> Flow[Any]:
 
 
 def ready(account: Account) -> Flow[Session]:
-    """The session to send with; one past its expiry is renewed first (step 4)."""
-    if account.session is None and (account.may_login or account.may_resume):
-        yield from start(account)
-    session = account.session
-    if session is None:
-        raise account.no_session()
+    """The session to send with; one past its expiry is renewed first (step 4).
+
+    Raises `AuthenticationError` where there is none.
+    """
+    session = yield from current(account)
     if session.has_expired(utc_now()):
         session = yield from renew(account, session)
     return session
@@ -97,7 +98,8 @@ def _is_self(account: Account, request: Request) -> bool:
 
 def _send(account: Account, request: Request) -> Flow[Response]:
     """Send, and again where that is safe: idempotent methods, on trouble that passes."""
-    for attempt in range(account.settings.max_retries + 1):
+    attempt = 0
+    while True:
         wait = account.next_slot()
         if wait > 0:
             yield Pause(wait)
@@ -108,12 +110,12 @@ def _send(account: Account, request: Request) -> Flow[Response]:
             if last or not (request.idempotent and request.repeatable):
                 raise
             yield Pause(_backoff(attempt))
-            continue
-        pause = None if last else _retry_pause(account, request, response, attempt)
-        if pause is None:
-            return response
-        yield Pause(pause)
-    raise AssertionError  # the last attempt returns or raises
+        else:
+            pause = None if last else _retry_pause(account, request, response, attempt)
+            if pause is None:
+                return response
+            yield Pause(pause)
+        attempt += 1
 
 
 def _retry_pause(
@@ -133,6 +135,8 @@ def _retry_pause(
 
 
 def _backoff(attempt: int) -> float:
+    import random
+
     longest = min(LONGEST_RETRY_PAUSE, FIRST_RETRY_PAUSE * 2.0**attempt)
     return longest * random.uniform(0.5, 1.0)  # noqa: S311  (spreads load, hides nothing)
 

@@ -74,13 +74,14 @@ def learn(
 ) -> Flow[None]:
     """Keep what a reply to a request with *seen* changes, here and in the vault.
 
-    A rotated cookie or token, other cookies; of a *verdict* that the session lives its time,
-    the user's id and name.
+    A rotated cookie or token, other cookies, where the reply is none of an error; of a *verdict*
+    that the session lives its time, the user's id and name.
     """
     current = account.session
     if current is not None and seen.same_credentials(current):
         seen = current
-    session = _renewed(seen, response)
+    # The page of an error may be of something in front of the site, with cookies of its own.
+    session = _renewed(seen, response) if response.status < 400 else seen
     if verdict is not None and verdict.valid:
         session = session.replace(
             last_validated_at=utc_now(),

@@ -57,8 +57,8 @@ def resume(account: Account) -> Flow[None]:
     response: Response | None = None
     try:
         # Never repeated: whatever it says but 401, the session is kept.
-        response = yield account.authenticated(found, account.self_request())
-        verdict = judge(found, response)
+        reply: Response = yield account.authenticated(found, account.self_request())
+        response, verdict = reply, judge(found, reply)
     except NetworkError as fault:
         verdict = Verdict(None, str(fault))
     if verdict.valid is False:
@@ -76,13 +76,22 @@ def resume(account: Account) -> Flow[None]:
         account.tell("unverified", found.username, reason=verdict.reason)
 
 
-def validate(account: Account) -> Flow[bool]:
-    """Ask the server for the session in use: True, False (401), or the error that stopped it."""
+def current(account: Account) -> Flow[Session]:
+    """The session in use; where there is none yet, `start` is what it takes.
+
+    Raises `AuthenticationError` where there is none all the same.
+    """
     if account.session is None and (account.may_login or account.may_resume):
         yield from start(account)
     session = account.session
     if session is None:
         raise account.no_session()
+    return session
+
+
+def validate(account: Account) -> Flow[bool]:
+    """Ask the server for the session in use: True, False (401), or the error that stopped it."""
+    session = yield from current(account)
     request = account.self_request()
     response: Response = yield account.authenticated(session, request)
     verdict = judge(session, response)

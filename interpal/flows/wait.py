@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Generator
 from typing import Any, Protocol, TypeVar
@@ -36,6 +35,8 @@ class Lock(Protocol):
 
 def pauses(longest: float = LONGEST_PAUSE) -> Generator[Pause, None, None]:
     """Growing pauses with jitter, so that those who wait do not come back in step."""
+    import random
+
     pause = SHORTEST_PAUSE
     while True:
         yield Pause(pause * random.uniform(0.5, 1.0))  # noqa: S311  (spreads load, hides nothing)
@@ -43,16 +44,19 @@ def pauses(longest: float = LONGEST_PAUSE) -> Generator[Pause, None, None]:
 
 
 def patiently(action: Callable[[], T], seconds: float) -> Flow[T]:
-    """Do *action*, again and again while somebody holds the write lock that it needs."""
+    """Do *action*, again and again while somebody holds the write lock that it needs.
+
+    Raises the action's `LockTimeoutError` where that takes longer than *seconds*.
+    """
     deadline = time.monotonic() + seconds
-    for pause in pauses():
+    coming = pauses()
+    while True:
         try:
             return action()
         except LockTimeoutError:
             if time.monotonic() >= deadline:
                 raise
-        yield pause
-    raise AssertionError  # pauses() has no end
+        yield next(coming)
 
 
 def wait_for(lock: Lock, deadline: float, what: str, path: str | None = None) -> Flow[None]:
@@ -63,7 +67,8 @@ def wait_for(lock: Lock, deadline: float, what: str, path: str | None = None) ->
     """
     start = time.monotonic()
     shown = False
-    for pause in pauses():
+    coming = pauses()
+    while True:
         if lock.try_acquire():
             return
         now = time.monotonic()
@@ -79,5 +84,4 @@ def wait_for(lock: Lock, deadline: float, what: str, path: str | None = None) ->
         if not shown and now - start >= WAITING_IS_SHOWN_AFTER:
             shown = True
             _log.info("waiting for %s: process %s is at it", what, holder or "unknown")
-        yield Pause(min(pause.seconds, max(deadline - now, 0.0)), in_line=True)
-    raise AssertionError  # pauses() has no end
+        yield Pause(min(next(coming).seconds, max(deadline - now, 0.0)), in_line=True)

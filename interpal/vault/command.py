@@ -10,7 +10,7 @@ import os
 import signal
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 from interpal._secret import Secret
 from interpal.exceptions import KeySourceError
@@ -89,7 +89,7 @@ def _collect(process: subprocess.Popen[bytes], deadline: float) -> tuple[Secret,
     import subprocess
 
     late = f"took longer than {TIMEOUT_SECONDS:g} seconds and was ended"
-    pipe = process.stdout.fileno() if process.stdout is not None else -1
+    pipe = _output(process).fileno()
     poller = select.poll()
     poller.register(pipe, select.POLLIN)
     pieces: list[Secret] = []
@@ -116,6 +116,10 @@ def _collect(process: subprocess.Popen[bytes], deadline: float) -> tuple[Secret,
     return Secret(b"".join(pieces)), _fault_of(status)
 
 
+def _output(process: subprocess.Popen[bytes]) -> IO[bytes]:
+    return cast("IO[bytes]", process.stdout)  # A pipe was asked for.
+
+
 def _fault_of(status: int) -> str | None:
     if status < 0:
         return f"was ended by signal {-status}"
@@ -129,7 +133,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     # Not ours to kill (a set-uid program), or nothing left of it.
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-    if process.stdout is not None:
-        process.stdout.close()
+    _output(process).close()
     with suppress(subprocess.TimeoutExpired):
         process.wait(5)

@@ -158,9 +158,11 @@ class Draft(MutableMapping[str, Record]):
         return record
 
     def __contains__(self, name: object) -> bool:
+        if not isinstance(name, str):
+            return False
         if name in self._touched:
             return self._touched[name] is not None
-        return isinstance(name, str) and self._lookup(name) is not None
+        return self._lookup(name) is not None
 
     def __setitem__(self, name: str, record: Record) -> None:
         self._check_open()

@@ -68,6 +68,12 @@ class KeySource:
     def __repr__(self) -> str:
         return f"<KeySource: {self.kind} from {self.name}>"
 
+    @property
+    def described(self) -> str:
+        """The secret in a sentence: "the key from INTERPALS_VAULT_KEY"."""
+        article = "" if self.name.startswith("INTERPALS_") else "the "
+        return f"the {self.kind} from {article}{self.name}"
+
     def read(self) -> Secret:
         """The passphrase as normalised UTF-8, or the 32 bytes of the key.
 
@@ -184,9 +190,9 @@ def default_key_file() -> KeySource:
     def read() -> Secret:
         if not _is_there(path):
             raise KeyRequiredError(
-                f"no key for the vault: there is no key file at {path}; give vault_passphrase= or "
-                "vault_key=, set INTERPALS_VAULT_PASSPHRASE, INTERPALS_VAULT_KEY or the _FILE of "
-                "one of them, or put the key file back"
+                f"no key for the vault: there is no key file at {path}; put it back, set "
+                "INTERPALS_VAULT_PASSPHRASE, INTERPALS_VAULT_KEY or the _FILE of one of them, or "
+                "hand over passphrase or key in the program"
             )
         return parse_key_file(read_secret_file(path, _KEY_FILE_LIMIT), path)
 

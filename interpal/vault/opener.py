@@ -51,9 +51,9 @@ class SlotOpener:
         if not candidates:
             other = "passphrase" if source.kind == "key" else "key"
             raise KeyRequiredError(
-                f"this vault opens with a {other} only, and what is at hand is a "
-                f"{source.kind} (from {source.name}): give vault_{other}= or set "
-                f"INTERPALS_VAULT_{other.upper()}"
+                f"this vault opens with a {other} only, and what is at hand is "
+                f"{source.described}: set INTERPALS_VAULT_{other.upper()} or its _FILE instead, "
+                f"or hand over the {other} in the program"
             )
         envelope.check_kdf_budget(candidates)
         # A slot whose key is at hand costs nothing, so it goes first.
@@ -74,8 +74,8 @@ class SlotOpener:
                 envelope.check_key(header, slot, vault_key)
                 return vault_key
         raise WrongKeyError(
-            f"no key slot opens with the {source.kind} from {source.name}: it is another "
-            "one, or the slots were tampered with; nothing was changed"
+            f"no key slot opens with {source.described}: it is another one, or the slots were "
+            "tampered with; nothing was changed"
         )
 
     def key_at_hand(self, slot: Slot) -> Secret | None:

@@ -144,8 +144,6 @@ def _attempt_fault(attempt: object) -> str | None:
 
 def _survey(container: Any, depth: int) -> tuple[int, int]:
     """The members below a dict or list, and a bound on its size as compact JSON, in bytes."""
-    if not isinstance(container, (dict, list)):
-        raise _Unfit("is not a JSON object")
     if depth > MAX_RECORD_DEPTH:
         raise _Unfit(f"is nested deeper than {MAX_RECORD_DEPTH}")
     characters = 0

@@ -126,13 +126,13 @@ def parse(
         "expires_at": _format(expires),
         "last_validated_at": None,
     }
-    for name, value in members.items():
-        if name not in _KNOWN:
-            record[name] = _kept(value)
+    for unknown in members:
+        if unknown not in _KNOWN:
+            record[unknown] = _kept(members[unknown])
     name = record_name(record["username"] or default_name or DEFAULT_NAME)
     fault = record_fault(record) or name_fault(name)
     if fault is not None:
-        del members, found, cookie, others, record, name, value
+        del members, found, cookie, others, record, name
         raise VaultFormatError(f"this session file of interpal 1.x cannot be kept: it {fault}")
     return PlainRecord(name, record)
 

@@ -191,7 +191,7 @@ def foreign_owner(path: str, found: os.stat_result) -> VaultPermissionError:
 
 
 @contextmanager
-def only_looking() -> Generator[None]:
+def only_looking() -> Generator[None, None, None]:
     """Inside the block reading mends nothing: mode bits and stray links stay as they are."""
     token = _only_looking.set(True)
     try:

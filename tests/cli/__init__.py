@@ -53,7 +53,12 @@ class Done(NamedTuple):
 
 def environment(folder: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment of a user who has nothing yet, with *folder* as the home."""
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "TZ") if name in os.environ}
+    # COVERAGE_…: what measures the tests' coverage follows into the program.
+    kept = {
+        name: text
+        for name, text in os.environ.items()
+        if name in ("PATH", "LANG", "TZ") or name.startswith("COVERAGE_")
+    }
     return {
         **kept,
         "HOME": str(folder / "home"),

@@ -157,7 +157,9 @@ def run_command(command: str, answers: list[str] | None) -> tuple[int, str]:
         while answers and terminal.question():
             terminal.type(answers.pop(0) + "\n")
         code = terminal.end(60)
-        plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.screen)
+        plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.screen).replace("\r", "")
+        # A bar of progress is there where the machine is slow, and gone in the end.
+        plain = re.sub(r"(?m)^\w+ +[━╸╺]+ .*\n+", "", plain)
         return code, as_shown(re.sub(r"(?m) +$", "", plain))
 
 

@@ -11,6 +11,7 @@ from interpal import AsyncInterpalClient, InterpalClient, exceptions
 from interpal.events import EVENTS
 from interpal.vault import KdfParameters, slots
 from interpal.vault.cli import errors
+from interpal.vault.cli.app import cli
 from interpal.vault.environment import SOURCES
 from tests.docs.markdown import ROOT
 
@@ -82,6 +83,11 @@ def test_the_exit_codes_are_those_of_the_program() -> None:
         value for name, value in vars(errors).items() if name.isupper() and isinstance(value, int)
     }
     assert shown == own
+
+
+def test_every_verb_is_in_the_table_of_the_command_line() -> None:
+    shown = " ".join(cells[0] for cells in rows(page("docs/command-line.md"), "verb"))
+    assert {*re.findall(r"`([a-z]+)", shown)} == {*cli.commands}
 
 
 @pytest.mark.parametrize("name", ["SECURITY.md", "docs/format.md", "docs/keys.md"])

@@ -278,9 +278,10 @@ def test_threads_of_a_client_that_saves_nothing_share_a_login_too(
 def test_many_that_wait_for_a_login_that_fails_do_not_all_try_it(
     driver: Driver, place: Place
 ) -> None:
-    client = driver.open(**place.settings(persist_session=False, timeout=0.5))
+    # Long enough for all to have been refused before the first one gives up, on a busy machine.
+    client = driver.open(**place.settings(persist_session=False, timeout=2))
     place.site.invalidate()
-    place.site.fault(TOKEN, hang=3, times=None)
+    place.site.fault(TOKEN, hang=5, times=None)
     results = driver.together(client, [("get_threads",)] * 8)
     assert all(isinstance(result, NetworkError) for result in results)
     assert place.requests(TOKEN) == 2

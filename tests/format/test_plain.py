@@ -1,4 +1,4 @@
-"""Session files of interpal 1.x and its kin (INTERPALS_API.md section 7)."""
+"""Session files of interpal 1.x and its kin (docs/migrating.md)."""
 
 from __future__ import annotations
 

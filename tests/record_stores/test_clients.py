@@ -193,10 +193,10 @@ def test_a_login_whose_lock_was_lost_is_not_saved(redis_server: RedisServer, sit
         os.kill(child.pids[0], signal.SIGCONT)
         assert child.codes() == [0]
         assert logins(site) == 2
+        assert client.session is not None
         with place.open() as vault:
             assert vault[NAME]["session_cookie"] == client.session.session_cookie
         again = InterpalClient(**settings(place, site))
-        assert client.session is not None
         assert client.session.same_credentials(again.session)
 
 

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from interpal.exceptions import VaultError
-from interpal.vault import doctor
-from interpal.vault.cli import errors, output
+from interpal.exceptions import StoreUnavailableError, VaultError, VaultNotFoundError
+from interpal.vault import doctor, surroundings
+from interpal.vault.cli import errors, output, places
 from interpal.vault.cli.app import cli, file_option, json_option
 from interpal.vault.cli.output import Cell
 from interpal.vault.stores.file import FileStore
+from interpal.vault.surroundings import Finding
 
 if TYPE_CHECKING:
-    from interpal.vault.surroundings import Finding
+    from interpal.vault.stores import Store
+
 
 _GIT_SECONDS = 10
 
@@ -37,17 +39,17 @@ def doctor_verb(path: str, fix: bool, as_json: bool) -> int:
     Example:
       interpal-vault doctor --fix
     """
-    store = FileStore(path)
-    findings = doctor.examine(path, git=run_git)
+    store = places.store_of(path)
+    findings = _examine(store)
     mended: list[Finding] = []
     if fix and any(finding.fix for finding in findings):
         before = findings
         for finding in before:
             _mend(finding, as_json=as_json)
-        findings = doctor.examine(path, git=run_git)
+        findings = _examine(store)
         left = {(finding.code, finding.path) for finding in findings}
         mended = [finding for finding in before if (finding.code, finding.path) not in left]
-    missing = store.details() is None
+    missing = not places.exists(store)
     if as_json:
         output.put_json(
             {
@@ -66,6 +68,35 @@ def doctor_verb(path: str, fix: bool, as_json: bool) -> int:
     if missing:
         raise errors.no_vault(store.location)
     return errors.FOUND if findings else errors.OK
+
+
+def _examine(store: Store) -> list[Finding]:
+    """What could be safer: of a database its file too, of Redis the keys' sources and slots."""
+    if isinstance(store, FileStore):
+        return doctor.examine(store.path, git=run_git)
+    file = places.file_of(store)
+    if file is None:
+        findings = list(surroundings.of_sources("", None))
+    else:
+        found = doctor.examine(file.path, git=run_git)
+        # For a database is no vault in one file.
+        findings = [finding for finding in found if finding.code != "unreadable"]
+    try:
+        slots = places.look(store, places.load(store)).report.slots
+    except VaultNotFoundError:
+        return findings
+    except VaultError as error:
+        if isinstance(error, StoreUnavailableError):
+            raise
+        message = str(error).removeprefix(f"{store.location}: ")
+        remedy = "put a sound copy back, or see what can be had of it"
+        return [*findings, Finding("unreadable", store.location, message, remedy)]
+    for slot in slots:
+        if slot.kdf is not None and slot.kdf.is_weak:
+            message = f"slot {slot.kid} has weak Argon2id settings: its passphrase is guessed fast"
+            remedy = f"interpal-vault passwd -f … --slot {slot.kid}"
+            findings.append(Finding("weak-slot", store.location, message, remedy))
+    return findings
 
 
 def _mend(finding: Finding, *, as_json: bool) -> None:

@@ -69,9 +69,7 @@ def copy_verb(
     else:
         output.say(_told(done, said, where))
         if left_out:
-            output.say(
-                f"Key slots that are not in it: {', '.join(left_out)} (`slot add` makes one)"
-            )
+            output.say(f"Key slots that it has not: {', '.join(left_out)}; see `slot add`")
     if done.kept:
         listed = ", ".join(clean(name) for name in done.kept[:10])
         more = f" and {len(done.kept) - 10} more" if len(done.kept) > 10 else ""

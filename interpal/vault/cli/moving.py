@@ -259,7 +259,7 @@ def export_verb(
         _check_stdout(plaintext=plaintext)
         if as_json and plaintext:
             as_json = False  # the data is JSON already
-    elif not isinstance(places.store_of(target), FileStore):
+    elif target.startswith(places.SCHEMES):
         raise ValidationError("export writes a file; `interpal-vault copy` writes into a store")
     elif FileStore(target).details() is not None:
         where = FileStore(target).location

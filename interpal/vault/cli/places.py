@@ -19,6 +19,9 @@ from interpal.vault.trust import shown
 if TYPE_CHECKING:
     from interpal.vault.stores import Store, Stored
 
+SCHEMES = ("file:", "sqlite:", "redis:", "rediss:")
+"""With which a URL begins; a file of such a name is `./sqlite:…`."""
+
 _URL_LIMIT = 4096
 
 

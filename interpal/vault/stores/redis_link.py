@@ -60,7 +60,7 @@ class Link:
             client[1].close()
 
     def _send(self, command: Sequence[object], text: str | None, *, again: bool) -> Any:
-        import redis
+        import redis.exceptions
 
         client = self._connected()
         wrote = text is not None and not again
@@ -123,7 +123,7 @@ def check_policy(link: Link) -> None:
 
 def told(error: redis.RedisError, address: Address, *, wrote: bool) -> VaultError:
     """The package's error for one of redis-py; *wrote*: a write may have been under way."""
-    import redis
+    import redis.exceptions
 
     where = address.location
     text = _scrubbed(error, address)
