@@ -38,7 +38,7 @@ reliability: $(VENV)/.reliability
 
 docs: $(STAMP)
 	$(BIN)/python -m docs.generate
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 pictures: $(STAMP)
 	$(BIN)/python -m docs.pictures

@@ -50,15 +50,7 @@ class Recovery:
 
     def plain_record(self, stored: Stored, now: datetime) -> PlainRecord | None:
         """The record of a plain file of interpal 1.x; None for anything else."""
-        if classify(stored.data) != "plain":
-            return None
-        return parse(
-            stored.data,
-            default_name=self._username,
-            local=None,
-            now=now,
-            lifetime=self._lifetime,
-        )
+        return self._parsed(stored, now) if classify(stored.data) == "plain" else None
 
     def take_in(
         self, vault: Vault, error: VaultFormatError, now: datetime
@@ -94,11 +86,18 @@ class Recovery:
         self._notify("quarantined", {"moved_to": moved, "reason": str(error)})
         return VaultCorruptError(f"{error}; it was set aside as {moved}", path=error.path)
 
+    def _parsed(self, stored: Stored, now: datetime) -> PlainRecord:
+        return parse(
+            stored.data,
+            default_name=self._username,
+            local=None,
+            now=now,
+            lifetime=self._lifetime,
+        )
+
     def _migrate(self, vault: Vault, stored: Stored, now: datetime) -> None:
         """Encrypt a plain file in place: one atomic save, and nothing plain is left."""
-        plain = self.plain_record(stored, now)
-        if plain is None:
-            return
+        plain = self._parsed(stored, now)
         if vault.start(create=True, records={plain.name: plain.record}, replacing=stored):
             _log.info(
                 "%s: the plain session file of interpal 1.x is encrypted now; old copies of it "

@@ -33,15 +33,24 @@ HOLD_WITHOUT_RETRY_AFTER = 60.0
 
 
 def renew(
-    account: Account, dead: Session | None, *, ended: bool = False, force: bool = False
+    account: Account,
+    dead: Session | None,
+    *,
+    ended: bool = False,
+    force: bool = False,
+    since: float | None = None,
 ) -> Flow[Session]:
     """A session in the place of *dead*: another's newer one, or one from a login of our own.
 
     *ended* tells that the server refused *dead*, so that it is deleted; one that merely passed
     its expiry is kept until it is replaced. *force* logs in whatever is stored. Threads and
-    tasks of this process share one flight, processes the account's login lock.
+    tasks of this process share one flight, processes the account's login lock. Whoever waited
+    *since* before another found the server out of reach is told the same (monotonic clock; from
+    now on where None).
 
-    Raises `SessionExpiredError` where there is no newer one and no login is possible.
+    Raises `SessionExpiredError` where there is no newer one and no login is possible,
+    `ValidationError` without credentials, `LockTimeoutError`, and what the server's reply to a
+    login raises (`protocol.read_login`).
     """
     if not account.can_log_in and (dead is None or force):
         raise _nothing_to_go_on(account, force=force)
@@ -60,7 +69,7 @@ def renew(
             newer = None if force else (yield from _adopt_newer(account, dead, ended=ended))
             if newer is not None:
                 return newer
-            reason = Reason(ended=ended, since=start, force=force)
+            reason = Reason(ended=ended, since=start if since is None else since, force=force)
             return (yield from _replace(account, dead, lock, reason))
         finally:
             if lock is not None:
@@ -148,13 +157,10 @@ def _same_account(account: Account, found: Session, dead: Session | None) -> boo
     """Without a username the only record of a vault was found: it may be anybody's by now."""
     if account.username is not None:
         return True
-    if dead is None:
-        return False
-    if dead.user_id and found.user_id:
-        return dead.user_id == found.user_id
-    if dead.username and found.username:
-        return record_name(dead.username) == record_name(found.username)
-    return False
+    user_id, name = (None, None) if dead is None else (dead.user_id, dead.username)
+    if user_id and found.user_id:
+        return user_id == found.user_id
+    return bool(name and found.username and record_name(name) == record_name(found.username))
 
 
 class Reason(NamedTuple):

@@ -24,13 +24,15 @@ if TYPE_CHECKING:
 def start(account: Account) -> Flow[None]:
     """Resume the saved session, or log in where that was asked for; once for all who wait."""
     flight = Flight((account, "start"))
-    deadline = time.monotonic() + account.settings.lock_timeout
+    since = time.monotonic()
     try:
-        yield from wait_for(flight, deadline, "the start of this client")
+        yield from wait_for(
+            flight, since + account.settings.lock_timeout, "the start of this client"
+        )
         if account.session is None and account.may_resume:
             yield from resume(account)
         if account.session is None and account.may_login:
-            yield from renew(account, None)
+            yield from renew(account, None, since=since)
     finally:
         flight.release()
 

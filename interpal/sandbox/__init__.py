@@ -1,7 +1,7 @@
 """A loopback server that speaks the Interpals protocol, for demonstrations and tests.
 
 `python -m interpal.sandbox`, or `with Sandbox(accounts={"maple_ink": "secret"}) as sandbox`. It
-follows INTERPALS_API.md section 8.2, so that the unmodified PyPI `interpal` 1.2.0 works against
+follows the rules of docs/sandbox.md, so that the unmodified PyPI `interpal` 1.2.0 works against
 it. Its people are invented, and it binds to 127.0.0.1 only.
 
 Test controls lie outside `/v1` and are not counted: `GET /_sandbox/stats` and `/messages`,

@@ -1,8 +1,8 @@
 """The invented world of the sandbox: people, threads and messages, in memory and without a network.
 
-Every person, name and message here is made up. Shapes follow INTERPALS_API.md sections 5.9, 6
-and 8.2: ids are 19-digit strings, times are UTC and end in `Z`, lists are bare. A `World` is
-not thread-safe: the server holds its lock around every call.
+Every person, name and message here is made up. Shapes are those of `interpal.replies`: ids are
+19-digit strings, times are UTC and end in `Z`, lists are bare. A `World` is not thread-safe: the
+server holds its lock around every call.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ class World:
         return {"messages": unread, "unread_messages": unread, **dict.fromkeys(names, 0)}
 
     def feed(self, query: Mapping[str, str]) -> list[Json]:
-        """Return two posts as a bare list, which suits every client (INTERPALS_API.md rule 17)."""
+        """Return two posts as a bare list, which suits every client (docs/sandbox.md, rule 17)."""
         posts = [
             {
                 "id": str(21 * 10**17 + number),

@@ -1,6 +1,6 @@
 """The sandbox's side of the protocol without a network: accounts, sessions, tokens and routes.
 
-INTERPALS_API.md section 8.2 numbers the rules. A `Site` is not thread-safe: the server holds
+docs/sandbox.md numbers the rules. A `Site` is not thread-safe: the server holds
 its lock around every call.
 """
 

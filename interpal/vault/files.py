@@ -2,7 +2,7 @@
 
 Nothing here knows what a vault is. Opening the folder is in `folders.py`, what is refused and
 with which words in `trust.py`, the locks beside a vault in `locks.py`. The rules are those of
-DESIGN.md section 4 "Files", the traps those of RELIABILITY.md section 2.
+docs/shared-server.md, the traps those of docs/reliability.md.
 """
 
 from __future__ import annotations
@@ -319,7 +319,7 @@ def read_secret_file(path: str, limit: int) -> Secret:
 
     Symbolic links are followed, as container secrets need it; what they lead to is judged. A
     file that group or world may read is refused unless root owns it and nobody else may write
-    it (DESIGN.md section 4). Raises `KeySourceError` for one that is absent, too large or no
+    it (docs/keys.md). Raises `KeySourceError` for one that is absent, too large or no
     regular file, `VaultPermissionError` for an insecure one, `VaultIOError`.
     """
     with reported(path, "read"):

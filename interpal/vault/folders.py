@@ -1,7 +1,7 @@
 """A folder, opened once and checked, through whose descriptor everything in it is reached.
 
 `O_NOFOLLOW` guards the last part of a path only; a descriptor cannot be swapped for another
-folder between the check and the use (RELIABILITY.md section 2, trap 5).
+folder between the check and the use (docs/reliability.md, trap 5).
 """
 
 from __future__ import annotations

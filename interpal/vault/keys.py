@@ -98,7 +98,7 @@ def find_source(
     *,
     environ: Mapping[str, str] | None = None,
 ) -> KeySource:
-    """The one source that counts (DESIGN: an argument, else one in the environment, else the file).
+    """The one source that counts (an argument, else one in the environment, else the file).
 
     Nothing is read yet but the environment. Raises `AmbiguousKeyError` where two are set.
     """

@@ -2,7 +2,7 @@
 
 A lock file lives in `<vault>.locks/` (0700), has mode 0600 and is never deleted: a file that
 comes and goes lets two processes lock two files of one name. The kernel frees the lock when its
-holder ends, however it ends. RELIABILITY.md section 2, traps 1, 2, 3, 11 and 12.
+holder ends, however it ends. docs/reliability.md, traps 1, 2, 3, 11 and 12.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Records from the plain session files of interpal 1.x, of its JavaScript port, and by hand.
 
 Pure: bytes in, a record of FORMAT.md section 4 out. What these files look like in the wild is
-INTERPALS_API.md section 7; what is read here is more than those clients read themselves, since
+docs/migrating.md; what is read here is more than those clients read themselves, since
 the one thing that must not happen on the way into a vault is to lose a session.
 """
 

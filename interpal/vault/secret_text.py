@@ -1,6 +1,6 @@
 """How a passphrase or a key is written down: text and file content to secret bytes.
 
-DESIGN.md section 4, "Keys". Whatever is wrong is a `KeySourceError` that names where the text
+docs/keys.md. Whatever is wrong is a `KeySourceError` that names where the text
 came from and shows none of it; the errors of the decoders carry their input, so none of them
 is a cause or a context here.
 """

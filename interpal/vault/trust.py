@@ -1,7 +1,7 @@
 """What is wrong with a file or folder, and how to mend it: judgements, errors and their words.
 
 Owners are compared with the effective user, and root is no exception: root that rewrote a
-user's vault would make it root's (RELIABILITY.md section 2, trap 6).
+user's vault would make it root's (docs/reliability.md, trap 6).
 """
 
 from __future__ import annotations

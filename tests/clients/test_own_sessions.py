@@ -297,3 +297,44 @@ def test_a_session_that_is_too_large_to_be_kept_is_used(driver: Driver, place: P
     assert client.is_authenticated
     assert not client.persisted
     assert place.told == ["save_failed"]
+
+
+def test_a_name_alone_resumes_and_a_password_alone_completes_the_credentials(
+    driver: Driver, place: Place
+) -> None:
+    place.save()
+    client = driver.open(**place.settings(username=None, password=None, auto_login=False))
+    assert driver.run(client, "login", "maple_ink").username == "maple_ink"
+    place.site.invalidate()
+    with pytest.raises(SessionExpiredError):
+        driver.run(client, "get_self")
+    assert driver.run(client, "login", password="secret").username == "maple_ink"
+    assert place.logins == 2
+
+
+def test_an_import_without_a_vault_is_used_and_no_other_session_looked_for(
+    driver: Driver, place: Place
+) -> None:
+    client = driver.open(**place.settings(persist_session=False, auto_login=False))
+    driver.run(client, "import_session", export_of(place.log_in()))
+    assert driver.run(client, "get_self")["username"] == "maple_ink"
+    assert not client.persisted
+    assert driver.run(client, "get_session_info") is None
+
+
+def test_an_explicit_cookie_that_ends_where_no_vault_is_yet_makes_none(
+    driver: Driver, place: Place
+) -> None:
+    session = place.log_in()
+    client = driver.open(
+        **place.settings(
+            password=None,
+            auto_login=False,
+            session_cookie=session.session_cookie,
+            auth_token=session.auth_token,
+        )
+    )
+    place.site.invalidate()
+    with pytest.raises(SessionExpiredError):
+        driver.run(client, "get_self")
+    assert not place.path.exists()

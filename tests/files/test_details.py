@@ -119,6 +119,7 @@ def test_an_error_of_the_folder_sync_carries_its_facts(
         f"vault.g{HEX[1:]}.tmp",
         f"vault.{HEX[:-1]}g.tmp",
         f"vault.{HEX.upper()}.tmp",
+        f"vault.{'X' * 16}.tmp",
         f"vault.{HEX}0.tmp",
         f"vault.{HEX[:-1]}.tmp",
         f"vault.{HEX}.TMP",

@@ -185,11 +185,16 @@ def test_a_child_forked_while_another_thread_waits_does_not_keep_the_lock(tmp_pa
     while len(locks._open_files) < 2:
         time.sleep(0.001)
     reader, writer = os.pipe()
+    alive, child = os.pipe()
     pid = fork()
     if pid == 0:
         os.close(writer)
+        os.close(child)
         os.read(reader, 1)
         os._exit(0)
+    os.close(child)
+    assert os.read(alive, 1) == b""  # the child is through with what it does after a fork
+    os.close(alive)
     held.release()
     thread.join()
     # Not by LOCK_UN, which reaches every copy: the child must have none left.

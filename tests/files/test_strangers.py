@@ -243,8 +243,9 @@ def test_a_symlink_that_comes_and_goes_never_leads_anywhere(public: Path) -> Non
         return 0
 
     with background(swap, uid=STRANGER), Folder.open(str(folder), strict=False) as opened:
-        until = time.monotonic() + 0.7
-        while time.monotonic() < until:
+        start = time.monotonic()
+        # Longer where the machine is busy and the other process slow to start.
+        while (spent := time.monotonic() - start) < 0.7 or (refused <= 10 and spent < 30):
             refused += look(opened)
     print(f"{refused} links refused")
     assert refused > 10

@@ -287,6 +287,17 @@ def test_many_that_wait_for_a_login_that_fails_do_not_all_try_it(
     assert place.requests(TOKEN) == 2
 
 
+def test_calls_that_come_while_a_client_starts_do_not_each_try_a_login_that_fails(
+    driver: Driver, place: Place
+) -> None:
+    client = driver.open(**place.settings(persist_session=False, auto_login=False, timeout=1))
+    client._account.may_login = True
+    place.site.fault(TOKEN, hang=3, times=None)
+    results = driver.together(client, [("get_threads",)] * 8)
+    assert all(isinstance(result, NetworkError) for result in results)
+    assert place.requests(TOKEN) == 1
+
+
 def test_a_password_that_was_changed_meanwhile_is_told_to_all_after_one_attempt(
     driver: Driver, tmp_path: Path
 ) -> None:

@@ -97,6 +97,20 @@ def test_a_session_within_its_leeway_is_renewed_and_its_info_says_not_expired(
     assert place.logins == 2
 
 
+def test_a_session_within_its_leeway_is_not_said_to_have_expired_before_its_time(
+    driver: Driver, place: Place, interpal_clock: FrozenClock
+) -> None:
+    session = place.save()
+    client = driver.open(**place.settings(password=None, auto_login=False))
+    interpal_clock.move(timedelta(hours=24, seconds=-30))
+    with pytest.raises(SessionExpiredError, match="expires at .* less than a minute") as caught:
+        driver.run(client, "get_self")
+    assert caught.value.expired_at == session.expires_at
+    interpal_clock.move(timedelta(minutes=1))
+    with pytest.raises(SessionExpiredError, match="expired at"):
+        driver.run(client, "get_self")
+
+
 def test_a_session_that_passes_its_expiry_in_mid_run_is_renewed_once(
     driver: Driver, place: Place, interpal_clock: FrozenClock
 ) -> None:

@@ -1,4 +1,4 @@
-"""The resume table of DESIGN.md section 3, row by row, with both clients."""
+"""The resume table of docs/client.md, row by row, with both clients."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from interpal.clock import utc_now
 from interpal.exceptions import (
     AccountMismatchError,
     AmbiguousAccountError,
+    AuthenticationError,
     KeyRequiredError,
     SessionExpiredError,
     ValidationError,
@@ -313,6 +314,10 @@ def test_a_401_without_credentials_deletes_the_record_and_is_told(
             driver.run(client, "get_self")
     assert place.names() == ["pedro_k"]
     assert place.told[:2] == ["session_loaded", "invalidated"]
+    # Whoever comes after it finds no record, and is told what to do.
+    later = driver.open(**place.settings(password=None, auto_login=False))
+    with pytest.raises(AuthenticationError, match="none is saved .* with username and password"):
+        driver.run(later, "get_self")
 
 
 def test_a_mismatch_found_in_mid_run_is_told(driver: Driver, place: Place) -> None:

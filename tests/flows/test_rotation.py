@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from interpal.exceptions import APIError
 from interpal.sandbox import Sandbox
 from tests.helpers import ACCOUNTS, SELF, Place, listening, replying
 from tests.helpers import http as reply
@@ -138,6 +139,23 @@ def test_other_cookies_are_kept_sent_and_dropped_as_the_server_says(
     assert b"; csrf=x1y2\r\n" in heard[2]
     assert all(b"interpals_sessid=" in request for request in heard)
     assert SELF.encode() in heard[2]
+
+
+@pytest.mark.parametrize("status", ["404 Not Found", "500 Internal Server Error"])
+def test_a_cookie_on_the_page_of_an_error_is_no_rotation(
+    driver: Driver, place: Place, status: str
+) -> None:
+    handler, _ = replying(
+        reply("200 OK", PROFILE),
+        reply(status, b"{}", "Set-Cookie: interpals_sessid=stray", "X-Auth-Token: stray"),
+    )
+    with listening(handler) as base_url:
+        saved = place.save(user_id="17", origin=base_url)
+        client = driver.open(**place.settings(base_url=base_url, max_retries=0))
+        with pytest.raises(APIError):
+            driver.run(client, "get_threads")
+        assert saved.same_credentials(client.session)
+    assert saved_pair(place) == (saved.session_cookie, saved.auth_token)
 
 
 def test_a_session_cookie_that_is_deleted_or_cannot_be_sent_stays_as_it_was(

@@ -199,7 +199,7 @@ def test_a_rotation_that_is_killed_leaves_the_old_or_the_new(place: Place) -> No
             while True:
                 vault.rotate()
 
-    for _ in range(12):
+    for _ in range(8):
         child = Children(1, work)
         time.sleep(random.uniform(0.02, 0.12))
         os.kill(child.pids[0], signal.SIGKILL)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from interpal.exceptions import StaleWriteError
 from interpal.vault import KdfParameters, Vault
+from interpal.vault.cli.errors import failure_of
 from tests.cli import KEY, PASSPHRASE, WITH_KEY, Program, assert_no_secret, record
 from tests.record_stores import Place, RedisPlace, SqlitePlace, flipped
 from tests.redis_server import PASSWORD, RedisServer
@@ -155,6 +157,11 @@ def test_a_redis_that_is_down_ends_with_69(run: Program) -> None:
     assert done.code == 69
     assert done.error["code"] == "store-unavailable"
     assert run("doctor", "-f", "redis://127.0.0.1:1").code == 69
+
+
+def test_a_write_that_came_too_late_is_no_internal_error() -> None:
+    failure = failure_of(StaleWriteError("it was changed meanwhile"))
+    assert (failure.code, failure.exit_code) == ("stale", 75)
 
 
 # copy

@@ -1,6 +1,6 @@
 """Faults on purpose: what a save, a lock or a login does when the machine does its worst.
 
-One module for each line of RELIABILITY.md section 1. Each has `run(full=...)`, which yields the
+One module for each line of docs/reliability.md. Each has `run(full=...)`, which yields the
 rows that docs/reliability.md shows: what was done, how many times, and what came of it. Anything
 but the promise is an AssertionError that names the case. `python -m tests.reliability` runs them
 (`--full` with the counts of the table), `test_lines.py` a minute's worth.
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class Row(NamedTuple):
-    """One line of the table: its letter in RELIABILITY.md, the fault, how often, the outcome."""
+    """One line of the table: its letter there, the fault, how often, the outcome."""
 
     letter: str
     fault: str

@@ -23,7 +23,7 @@ NEEDS = ("requests", "aiohttp", "websocket-client", "requests-toolbelt")
 
 _FOLDER = Path(__file__).resolve().parents[2] / ".venv" / "peers"
 
-# Every class attribute that holds the address of the real site (INTERPALS_API.md section 8.1).
+# Every class attribute that holds the address of the real site (docs/sandbox.md).
 POINT_AT_SANDBOX = """
 import sys, interpal.auth, interpal.http, interpal.websocket
 from interpal import AsyncInterpalClient, InterpalClient

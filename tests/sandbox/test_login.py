@@ -1,4 +1,4 @@
-"""Logging in, and what authenticates: INTERPALS_API.md section 8.2, rules 1-6, 21, 23."""
+"""Logging in, and what authenticates: docs/sandbox.md, rules 1-6, 21, 23."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a signed-in user sees and does: INTERPALS_API.md section 8.2, rules 6 to 19."""
+"""What a signed-in user sees and does: docs/sandbox.md, rules 6 to 19."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The unmodified PyPI `interpal` 1.2.0 against the sandbox: INTERPALS_API.md section 8.3."""
+"""The unmodified PyPI `interpal` 1.2.0 against the sandbox."""
 
 from __future__ import annotations
 

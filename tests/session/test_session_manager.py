@@ -127,6 +127,23 @@ def test_reading_changes_deletes_and_creates_nothing(
     assert everything(tmp_path) == before
 
 
+@pytest.mark.parametrize("scheme", ["file", "sqlite"])
+def test_reading_leaves_mode_bits_that_are_too_loose_to_others(tmp_path: Path, scheme: str) -> None:
+    path = tmp_path / "v.db"
+    settings: dict[str, Any] = {"store": f"{scheme}:{path}", "key": bytes(32)}
+    manager = SessionManager(**settings)
+    manager.save_session("abc123", username="maple_ink")
+    manager.close()
+    path.chmod(0o644)
+    reader = SessionManager(**settings)
+    assert reader.get_session_info() is not None
+    assert reader.load_session() is not None
+    assert path.stat().st_mode & 0o777 == 0o644
+    assert reader.find() is not None
+    assert path.stat().st_mode & 0o777 == 0o600
+    reader.close()
+
+
 def test_reading_where_nothing_is_creates_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

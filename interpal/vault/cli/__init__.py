@@ -1,7 +1,7 @@
 """The command line, `interpal-vault`: the only floor that prints.
 
 `main` is what the installed script and `python -m interpal.vault` call. It ends the process
-with an exit code of DESIGN.md section 5; `run` returns it instead.
+with an exit code of docs/command-line.md; `run` returns it instead.
 """
 
 from __future__ import annotations

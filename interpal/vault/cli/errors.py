@@ -1,6 +1,6 @@
 """Which error ends the program with which exit code, and under which name scripts know it.
 
-The numbers are those of sysexits.h where it has one that fits (DESIGN.md section 5).
+The numbers are those of sysexits.h where it has one that fits (docs/command-line.md).
 """
 
 from __future__ import annotations
@@ -74,6 +74,7 @@ _CODES: tuple[tuple[type[e.InterpalException], str, int], ...] = (
     (e.NotDurableError, "not-durable", IO),
     (e.VaultIOError, "io", IO),
     (e.LockTimeoutError, "locked", LOCKED),
+    (e.StaleWriteError, "stale", LOCKED),
     (e.StoreUnavailableError, "store-unavailable", SOURCE),
     (e.AmbiguousAccountError, "ambiguous-account", CONFIGURATION),
     (e.ValidationError, "invalid", USAGE),

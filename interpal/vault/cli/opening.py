@@ -329,7 +329,7 @@ def _explained(error: VaultError, location: str) -> VaultError:
 
 
 def key_from_file(path: str) -> Secret:
-    """The raw key in a file (DESIGN.md section 4, the rules for key files)."""
+    """The raw key in a file (docs/keys.md, the rules for key files)."""
     return environment.key_in_file(Secret(os.fsencode(path)), "key file")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urlsplit
 
 from interpal.exceptions import ValidationError, VaultNotFoundError
 from interpal.vault import report
@@ -72,6 +71,8 @@ def _url_in(path: str) -> str:
 def _has_password(text: str) -> bool:
     if not text.startswith(("redis:", "rediss:")):
         return False
+    from urllib.parse import urlsplit
+
     try:
         return bool(urlsplit(text).password)
     except ValueError:

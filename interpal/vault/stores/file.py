@@ -1,7 +1,7 @@
 """A vault in one file: read without a lock, replaced whole under one.
 
 Everything beside the file starts with its name: `<vault>.locks/`, `<vault>.<random>.tmp`,
-`<vault>.corrupt-<UTC>` (DESIGN.md section 4, "Files").
+`<vault>.corrupt-<UTC>` (docs/session-persistence.md).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A holder that is stopped for longer than the life of the lock loses it. That cannot be
 prevented, so a write hands in what tells it: the fence of a login lock, the token of the write
-lock (DESIGN.md section 4 "Stores").
+lock (docs/fleets.md).
 """
 
 from __future__ import annotations

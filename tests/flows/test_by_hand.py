@@ -1,0 +1,142 @@
+"""Flows with a scripted server, for what real servers do once in a thousand runs.
+
+A flow asks for a request to be sent; here a function answers, and may change the world first, as
+another thread or process would have.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from interpal._secret import Secret
+from interpal.client import drive
+from interpal.exceptions import NetworkError, SessionExpiredError
+from interpal.flows import calls
+from interpal.flows.account import Account, Settings
+from interpal.flows.login import renew
+from interpal.protocol import SESSION_COOKIE, Request, Response
+from tests.helpers import SELF, TOKEN, Place
+
+if TYPE_CHECKING:
+    from interpal.session import Session
+
+
+def account_of(place: Place, *, username: str | None = "maple_ink", saved: bool = True) -> Account:
+    settings = Settings(
+        base_url=place.site.base_url,
+        user_agent="tests",
+        lifetime=timedelta(hours=24),
+        revalidate_after=0,
+        timeout=5,
+        max_retries=0,
+        min_interval=0,
+        lock_timeout=5,
+        on_event=place.events.append,
+    )
+    return Account(
+        settings,
+        place.manager(username, patience=0) if saved else None,
+        username=username,
+        password=None if username is None else Secret(b"secret"),
+        may_login=username is not None,
+    )
+
+
+def path_of(request: Request) -> str:
+    return "/" + request.url.split("/", 3)[3]
+
+
+def reply(status: int, cookie: str | None = None) -> Response:
+    headers = () if cookie is None else (("set-cookie", f"{SESSION_COOKIE}={cookie}"),)
+    return Response(status, headers, b"{}")
+
+
+def nobody(request: Request) -> Response:
+    pytest.fail(f"{request} was sent")
+
+
+def fetch(account: Account, send: Any) -> Any:
+    return drive(calls.call(account, account.request("GET", "/v1/thing")), send)
+
+
+def test_a_late_reply_to_an_older_session_does_not_replace_a_newer_one(place: Place) -> None:
+    account = account_of(place)
+    old, new = place.save(), place.log_in()
+    account.adopt(old, persisted=True)
+
+    def send(request: Request) -> Response:
+        place.save(new)
+        account.adopt(new, persisted=True)
+        return reply(200, "rotated")
+
+    fetch(account, send)
+    assert new.same_credentials(account.session)
+    assert account.persisted
+    assert place.record()["session_cookie"] == new.session_cookie
+
+
+def test_a_server_that_ends_each_session_at_once_is_given_up_on(place: Place) -> None:
+    account = account_of(place, saved=False)
+    sent: list[str] = []
+
+    def send(request: Request) -> Response:
+        sent.append(path_of(request))
+        made = sent[-1] == TOKEN
+        return reply(201, f"cookie-{len(sent)}") if made else reply(401)
+
+    account.adopt(place.log_in(), persisted=False)
+    with pytest.raises(SessionExpiredError, match="just given out") as caught:
+        fetch(account, send)
+    assert caught.value.replayed
+    assert sent.count("/v1/thing") == calls.MOST_SENDINGS
+    assert sent.count(TOKEN) == calls.MOST_SENDINGS
+
+
+def test_a_call_refused_twice_while_the_server_cannot_be_asked_costs_one_login(
+    place: Place,
+) -> None:
+    account = account_of(place, saved=False)
+    sent: list[str] = []
+
+    def send(request: Request) -> Response:
+        sent.append(path_of(request))
+        if sent[-1] == SELF:
+            raise NetworkError("gone")
+        return reply(201, "fresh") if sent[-1] == TOKEN else reply(401)
+
+    account.adopt(place.log_in(), persisted=False)
+    with pytest.raises(SessionExpiredError, match="just given out"):
+        fetch(account, send)
+    assert sent == ["/v1/thing", TOKEN, "/v1/thing", SELF]
+    assert account.session is not None
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "taken_on"),
+    [
+        ({"user_id": "7", "username": None}, {"user_id": "7", "username": "new"}, True),
+        ({"user_id": "7", "username": "same"}, {"user_id": "8", "username": "same"}, False),
+        ({"user_id": "7", "username": "Same"}, {"user_id": None, "username": "same"}, True),
+        ({"user_id": None, "username": None}, {"user_id": "8", "username": "other"}, False),
+        ({"user_id": "7", "username": None}, {"user_id": None, "username": "other"}, False),
+    ],
+)
+def test_a_client_without_a_name_takes_on_a_newer_session_of_its_own_account_only(
+    place: Place, before: dict[str, Any], after: dict[str, Any], taken_on: bool
+) -> None:
+    account = account_of(place, username=None)
+    dead: Session = place.log_in().replace(**before)
+    account.adopt(dead, persisted=True)
+    newer = place.log_in().replace(**after)
+    place.manager(None).put(newer)
+    if taken_on:
+        assert drive(renew(account, dead, ended=True), nobody).same_credentials(newer)
+    else:
+        with pytest.raises(SessionExpiredError):
+            drive(renew(account, dead, ended=True), nobody)
+        assert account.session is None
+    # Whoever's it is, it is not ours to delete.
+    assert place.names() == [after["username"] or "default"]
