@@ -118,7 +118,7 @@ class AsyncDriver(Driver):
     def together(self, client: Any, calls: Sequence[tuple[Any, ...]]) -> list[Any]:
         async def all_of_them() -> list[Any]:
             return await asyncio.gather(
-                *(getattr(client, TWINS.get(name, name))(*rest) for name, *rest in calls),
+                *(getattr(client, TWINS.get(call[0], call[0]))(*call[1:]) for call in calls),
                 return_exceptions=True,
             )
 
@@ -164,7 +164,7 @@ class Place:
         return {name: value for name, value in chosen.items() if value is not None}
 
     def manager(self, username: str | None = "maple_ink", **changes: Any) -> SessionManager:
-        settings = {"key": self.key, "origin": self.site.base_url, **changes}
+        settings: dict[str, Any] = {"key": self.key, "origin": self.site.base_url, **changes}
         return SessionManager(self.path, username=username, **settings)
 
     def vault(self) -> Vault:

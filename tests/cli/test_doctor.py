@@ -95,7 +95,8 @@ def test_leftovers_are_found_and_only_temporaries_removed(run: Program, vault: P
     for path in (temporary, aside):
         path.write_bytes(b"x")
         os.chmod(path, 0o600)
-        os.utime(path, (time.time() - 3600,) * 2)
+        an_hour_ago = time.time() - 3600
+        os.utime(path, (an_hour_ago, an_hour_ago))
     assert codes(doctor(run)) == {"leftover", "set-aside"}
     done = doctor(run, "--fix")
     assert done.code == 1

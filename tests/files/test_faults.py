@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-CALLS = [(os, call) for call in ("open", "close", "stat", "fstat", "lstat", "read", "write")]
-CALLS += [(os, call) for call in ("fchmod", "fsync", "replace", "unlink", "mkdir", "listdir")]
-CALLS += [(os, call) for call in ("pwrite", "ftruncate", "lseek")]
-CALLS += [(fcntl, "flock")]
+CALLS = [
+    *((os, call) for call in ("open", "close", "stat", "fstat", "lstat", "read", "write")),
+    *((os, call) for call in ("fchmod", "fsync", "replace", "unlink", "mkdir", "listdir")),
+    *((os, call) for call in ("pwrite", "ftruncate", "lseek")),
+    (fcntl, "flock"),
+]
 
 
 class Faults:

@@ -6,7 +6,7 @@ import json
 import os
 import socket
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -119,7 +119,8 @@ def test_what_is_no_vault_is_refused_and_untouched(driver: Driver, place: Place,
     make, error = UNTOUCHED[kind]
     place.path.write_bytes(make(place))
     before = place.snapshot()
-    for settings in ({}, {"password": None}, {"auto_login": False}):
+    variants: list[dict[str, Any]] = [{}, {"password": None}, {"auto_login": False}]
+    for settings in variants:
         with pytest.raises(error) as caught:
             driver.open(**place.settings(**settings))
         assert str(place.path) in str(caught.value)

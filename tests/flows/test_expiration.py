@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from interpal.testing import FrozenClock
     from tests.helpers import Driver
 
-BAD = [0, -1, 0.0, float("nan"), float("inf"), -float("inf"), "24", True, None, [], 1e300, 1e-12]
-BAD += [10**400]
+BAD: list[Any] = [
+    *(0, -1, 0.0, float("nan"), float("inf"), -float("inf"), 1e300, 1e-12, 10**400),
+    *("24", True, None, []),
+]
 
 
 @pytest.mark.parametrize("hours", BAD, ids=lambda value: repr(value)[:12])
@@ -103,7 +105,7 @@ def test_a_session_within_its_leeway_is_not_said_to_have_expired_before_its_time
     session = place.save()
     client = driver.open(**place.settings(password=None, auto_login=False))
     interpal_clock.move(timedelta(hours=24, seconds=-30))
-    with pytest.raises(SessionExpiredError, match="expires at .* less than a minute") as caught:
+    with pytest.raises(SessionExpiredError, match="less than a minute is left") as caught:
         driver.run(client, "get_self")
     assert caught.value.expired_at == session.expires_at
     interpal_clock.move(timedelta(minutes=1))
@@ -125,7 +127,8 @@ def test_a_session_that_passes_its_expiry_in_mid_run_is_renewed_once(
 def test_an_expired_session_in_mid_run_takes_on_what_another_has_logged_in(
     driver: Driver, place: Place, interpal_clock: FrozenClock
 ) -> None:
-    for settings in ({}, {"password": None}, {"auto_login": False}):
+    variants: list[dict[str, Any]] = [{}, {"password": None}, {"auto_login": False}]
+    for settings in variants:
         client = driver.open(**place.settings(**settings))
         interpal_clock.move(timedelta(days=2))
         newer = place.save()

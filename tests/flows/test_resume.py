@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -266,7 +266,8 @@ def test_another_users_profile_is_a_mismatch_and_the_vault_untouched(
     pedro = place.log_in("pedro_k")
     place.save(pedro, username="maple_ink", user_id=None)
     before = place.snapshot()
-    for settings in ({}, {"password": None}, {"auto_login": False}):
+    variants: list[dict[str, Any]] = [{}, {"password": None}, {"auto_login": False}]
+    for settings in variants:
         with pytest.raises(AccountMismatchError) as caught:
             driver.open(**place.settings(**settings))
         assert (caught.value.expected, caught.value.found) == ("maple_ink", "pedro_k")
@@ -316,7 +317,7 @@ def test_a_401_without_credentials_deletes_the_record_and_is_told(
     assert place.told[:2] == ["session_loaded", "invalidated"]
     # Whoever comes after it finds no record, and is told what to do.
     later = driver.open(**place.settings(password=None, auto_login=False))
-    with pytest.raises(AuthenticationError, match="none is saved .* with username and password"):
+    with pytest.raises(AuthenticationError, match=r"none is saved .* with username and password"):
         driver.run(later, "get_self")
 
 

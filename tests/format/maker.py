@@ -51,7 +51,7 @@ class Maker:
         secret: bytes = KEY,
         text: Callable[[str], str] = lambda text: text,
     ) -> str:
-        header = {
+        header: dict[str, Any] = {
             "alg": "A256KW",
             "enc": "A256GCM",
             "cty": "jwk+json",

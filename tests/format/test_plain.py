@@ -44,8 +44,8 @@ BERLIN = ZoneInfo("Europe/Berlin")
 
 def parse(members: dict[str, Any] | bytes, **change: Any) -> plain.PlainRecord:
     data = members if isinstance(members, bytes) else json.dumps(members, indent=2).encode()
-    arguments = {"default_name": None, "local": BERLIN, "now": NOW, "lifetime": DAY, **change}
-    return plain.parse(data, **arguments)
+    usual: dict[str, Any] = {"default_name": None, "local": BERLIN, "now": NOW, "lifetime": DAY}
+    return plain.parse(data, **(usual | change))
 
 
 def times(created: Any = ..., expires: Any = ..., **change: Any) -> tuple[Any, Any]:

@@ -119,7 +119,7 @@ def test_the_profiles_are_the_published_ones() -> None:
 )
 def test_a_slot_that_no_reader_would_take_is_not_made(change: dict[str, Any]) -> None:
     good: dict[str, Any] = {"key": bytes(32), "kid": "a", "vid": VAULT_ID, "iat": 0}
-    more = {"kdf": None, "salt": None, "content_key": bytes(32), "iv": bytes(12)}
+    more: dict[str, Any] = {"kdf": None, "salt": None, "content_key": bytes(32), "iv": bytes(12)}
     arguments = {"vault_key": bytes(32), **good, **more, **change}
     with pytest.raises(ValidationError):
         slots.make_slot(arguments.pop("vault_key"), **arguments)
@@ -169,7 +169,8 @@ def test_nothing_is_derived_where_anything_is_beyond_a_limit(
     limits = [v for v in load_vectors().values() if v["expect"].get("error") == "limit"]
     assert len(limits) > 10
     for vector in limits:
-        for secret in ({"passphrase": "x"}, {"key": bytes(32)}):
+        secrets: list[dict[str, Any]] = [{"passphrase": "x"}, {"key": bytes(32)}]
+        for secret in secrets:
             if "to try them all" in vector["comment"] and "key" in secret:
                 continue
             with pytest.raises(VaultFormatError):

@@ -6,24 +6,17 @@ import pickle
 import threading
 import time
 from collections.abc import MutableMapping
-from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from interpal.exceptions import (
-    KeyRequiredError,
     LockTimeoutError,
-    StaleWriteError,
     ValidationError,
-    VaultError,
-    VaultNotFoundError,
-    VaultRollbackError,
-    WrongKeyError,
 )
-from interpal.vault import KdfParameters, versions
+from interpal.vault import versions
 from interpal.vault.separate import SeparateRecords
-from tests.record_stores import KEY, OTHER_KEY, Keeping, RedisPlace, SqlitePlace
+from tests.record_stores import OTHER_KEY, SqlitePlace
 from tests.vault.test_records import BAD_RECORDS, CHANGES, RECORD
 from tests.vault.test_transactions import (
     adds_and_removes,
@@ -36,14 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.record_stores import Place
-
-CHEAP = KdfParameters.INSECURE_FOR_TESTS
-
-
-def in_seconds(seconds: float) -> str:
-    time = datetime.now(timezone.utc) + timedelta(seconds=seconds)
-    return time.isoformat().replace("+00:00", "Z")
-
 
 # A mapping.
 
@@ -314,188 +299,3 @@ def test_a_handle_sees_what_the_others_write(place: Place) -> None:
     assert other["a"] == {"n": 2}
     del other["a"]
     assert "a" not in vault
-
-
-# Opening.
-
-
-def test_a_wrong_key_opens_nothing_and_touches_nothing(place: Place) -> None:
-    vault = place.new({"a": {"n": 1}})
-    before = place.records()
-    with pytest.raises(WrongKeyError) as caught:
-        place.open(key=OTHER_KEY, create=True)
-    assert caught.value.path == vault.path
-    with pytest.raises(KeyRequiredError):
-        place.open(passphrase="correct horse", create=True)
-    assert place.records() == before
-    assert dict(vault) == {"a": {"n": 1}}
-
-
-def test_what_is_not_there_is_not_found_and_not_made(place: Place) -> None:
-    with pytest.raises(VaultNotFoundError):
-        place.open()
-    with pytest.raises(VaultNotFoundError):
-        place.open(create=True, min_generation=2)
-    assert place.url.startswith("redis") or not place.path.exists()  # type: ignore[attr-defined]
-
-
-def test_a_vault_may_be_made_with_records(place: Place) -> None:
-    from interpal.vault.keys import explicit_source
-    from interpal.vault.stores.opening import open_store
-    from interpal.vault.vault import Vault
-
-    records = {"a": {"n": 1}, "b": {"n": 2}}
-    with Vault(open_store(place.url), explicit_source(key=KEY)) as vault:
-        assert vault.start(create=True, records=records)
-        assert vault._read().payload.records == {}, "the root of such a vault holds none"
-    assert dict(place.open()) == records
-    with Vault(open_store(place.url), explicit_source(key=KEY)) as vault:
-        assert not vault.start(create=True, records={"c": {}})
-    assert dict(place.open()) == records
-
-
-def test_an_old_root_that_was_put_back_is_told(place: Place) -> None:
-    vault = place.new()
-    old = Keeping()
-    place.damage_root(old)
-    vault.add_slot(key=OTHER_KEY)
-    seen = vault.generation
-    place.open(min_generation=seen)
-    place.damage_root(lambda _data: old.data)
-    with pytest.raises(VaultRollbackError):
-        place.open(min_generation=seen)
-
-
-def test_a_closed_vault_says_so(place: Place) -> None:
-    vault = place.new({"a": {"n": 1}})
-    vault.close()
-    uses: tuple[Callable[[], object], ...] = (
-        lambda: vault["a"],
-        lambda: list(vault),
-        lambda: vault.__setitem__("a", {}),
-        lambda: list(vault.walk()),
-    )
-    for use in uses:
-        with pytest.raises(VaultError, match="closed"):
-            use()
-
-
-def test_a_removed_vault_is_not_found_and_not_made_again(place: Place) -> None:
-    vault = place.new({"a": {"n": 1}})
-    place.take_away()
-    uses: tuple[Callable[[], object], ...] = (
-        lambda: vault["a"],
-        lambda: "a" in vault,
-        lambda: vault.__setitem__("a", {"n": 2}),
-        lambda: vault.__setitem__("b", {}),
-        lambda: vault.__delitem__("a"),
-        lambda: list(vault),
-        vault.rotate,
-        lambda: vault.update(b={}),
-        lambda: vault.login_lock("a").try_acquire(),
-    )
-    for use in uses:
-        with pytest.raises(VaultNotFoundError):
-            use()
-    with pytest.raises(VaultNotFoundError):
-        place.open()
-    vault.remove_file()
-
-
-def test_only_an_empty_vault_is_removed(place: Place) -> None:
-    vault = place.new({"a": {"n": 1}})
-    vault.remove_file()
-    assert dict(vault) == {"a": {"n": 1}}
-    vault.clear()
-    vault.add_slot(key=OTHER_KEY)
-    vault.remove_file()
-    assert len(vault.slots) == 2
-    vault.remove_slot("slot-2")
-    vault.remove_file()
-    with pytest.raises(VaultNotFoundError):
-        place.open()
-    assert dict(place.open(create=True)) == {}
-
-
-# What the store sees.
-
-
-def test_no_name_and_no_content_can_be_seen_in_the_store(place: Place) -> None:
-    vault = place.new({"maple_ink": {"session_cookie": "c4n4ry", "expires_at": in_seconds(900)}})
-    lock = vault.login_lock("maple_ink")
-    assert lock.try_acquire()
-    with vault.transaction(lock=lock) as records:
-        records["maple_ink"]["auth_token"] = "t0k3n"
-        records.attempts["maple_ink"] = {"until": versions.epoch_now() + 60}
-    vault.rotate()
-    seen = place.everything()
-    lock.release()
-    for secret in (b"maple", b"c4n4ry", b"t0k3n", KEY, b"maple_ink".hex().encode()):
-        assert secret not in seen
-    assert vault["maple_ink"]["auth_token"] == "t0k3n"
-
-
-def test_redis_drops_a_session_at_its_own_expiry(redis_server: Any) -> None:
-    place = RedisPlace(redis_server)
-    vault = place.new({"stays": {"n": 1}, "named": {"expires_at": "next week"}})
-    vault["ends"] = {"expires_at": in_seconds(0.5)}
-    vault["longer"] = {"expires_at": in_seconds(0.5)}
-    vault["longer"] = {"expires_at": in_seconds(900)}
-    vault["for good"] = {"expires_at": in_seconds(0.5)}
-    vault["for good"] = {"n": 1}
-    assert len(vault) == 5
-    time.sleep(0.7)
-    assert sorted(vault) == ["for good", "longer", "named", "stays"]
-    assert "ends" not in vault
-    with pytest.raises(KeyError):
-        del vault["ends"]
-    vault["ends"] = {"expires_at": in_seconds(900)}
-    assert len(place.open()) == 5
-
-
-def test_an_expiry_is_kept_by_a_rotation(redis_server: Any) -> None:
-    place = RedisPlace(redis_server)
-    vault = place.new({"a": {"expires_at": in_seconds(1.5)}, "b": {"n": 1}})
-    vault.rotate()
-    assert len(vault) == 2
-    time.sleep(1.6)
-    assert list(vault) == ["b"]
-
-
-# Login locks and their fence.
-
-
-def test_a_login_lock_is_one_for_all_handles(place: Place) -> None:
-    vault, other = place.new(), place.open()
-    lock, same, elsewhere = (v.login_lock("a") for v in (vault, vault, other))
-    assert lock.try_acquire()
-    assert lock.try_acquire()
-    assert not same.try_acquire()
-    assert not elsewhere.try_acquire()
-    assert elsewhere.holder()
-    with vault.transaction(lock=lock) as records:
-        records["a"] = {"n": 1}
-    lock.release()
-    assert elsewhere.try_acquire()
-    elsewhere.release()
-    assert vault["a"] == {"n": 1}
-
-
-def test_a_writer_whose_login_lock_has_a_later_holder_saves_nothing(redis_server: Any) -> None:
-    place = RedisPlace(redis_server)
-    vault, other = place.new({"a": {"n": 1}}), place.open()
-    mine, theirs = vault.login_lock("a"), other.login_lock("a")
-    assert mine.try_acquire()
-    with redis_server.admin() as admin:
-        (key,) = admin.scan_iter(f"{{{place.prefix}}}:login:*")
-        admin.delete(key)  # as its life had ended
-    assert theirs.try_acquire()
-    with other.transaction(lock=theirs) as records:
-        records["a"]["n"] = 2
-    with pytest.raises(StaleWriteError, match="login lock"), vault.transaction(lock=mine) as late:
-        late["a"]["n"] = 666
-        late.attempts["a"] = {"until": versions.epoch_now() + 60}
-    assert dict(vault) == {"a": {"n": 2}}
-    assert vault.attempts == {}
-    mine.release()
-    theirs.release()

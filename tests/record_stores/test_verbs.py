@@ -135,6 +135,11 @@ def test_doctor_looks_at_the_slots_and_the_file(place: Place, where: str, run: P
     assert "weak-slot" in codes
     assert ("mode" in codes) == (not isinstance(place, RedisPlace))
     assert "unreadable" not in codes
+    assert run("inspect", where, "--no-key").code == 0
+    if isinstance(place, SqlitePlace):
+        assert place.path.stat().st_mode & 0o777 == 0o640, "looking changes nothing"
+        mended = run("doctor", "-f", where, "--fix", "--json").json["mended"]
+        assert [finding["code"] for finding in mended] == ["mode"]
 
 
 def test_a_url_with_a_password_is_no_argument(redis_server: RedisServer, run: Program) -> None:

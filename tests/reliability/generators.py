@@ -1,10 +1,10 @@
-"""O: what no one thought of: random use with faults, coverage-guided fuzzing, mutated source."""
+"""O: what no one thought of: random use with faults, and coverage-guided fuzzing."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.reliability import fuzzing, machine, mutation
+from tests.reliability import fuzzing, machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,5 +15,3 @@ if TYPE_CHECKING:
 def run(*, full: bool) -> Iterator[Row]:
     yield machine.run(full=full)
     yield fuzzing.run(full=full)
-    if full:
-        yield mutation.run()

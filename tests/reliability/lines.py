@@ -13,6 +13,7 @@ from tests.reliability import (
     in_process,
     kills,
     leaks,
+    mutation,
     power,
     processes,
     reorder,
@@ -46,4 +47,5 @@ LINES: dict[str, Line] = {
     "L": leaks.run,
     "M": clocks.run,
     "O": generators.run,
+    "P": mutation.run,
 }

@@ -110,8 +110,11 @@ are searched for them. `interpal.vault.harden_process()` keeps keys out of core 
 and monotonic clocks that differ between processes.
 
 **O, generators.** Hypothesis drives a vault through random operations with faults in them, beside
-a model of what it should hold; coverage-guided fuzzing feeds the reader and `inspect`; mutation
-testing changes the source and looks whether a test notices.
+a model of what it should hold; coverage-guided fuzzing feeds the reader and `inspect`, also with
+what lies behind the keys.
+
+**P, mutants.** The third generator, by itself since it takes longest: mutation testing changes the
+source of the format, the key slots and `files.py` in small ways, and a test has to notice.
 
 Line N, a Redis server that is killed, stopped or full, is in `tests/stores`.
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -70,7 +70,12 @@ def test_with_the_secrets_every_slot_stays(path: Path, derivations: Counted) -> 
     assert vault.rotate({"second": "second", "server": KEY.hex()}) == ()
     assert derivations.calls == 1, "that of the slot whose secret was given"
     assert [(slot.kid, slot.kdf, slot.salt) for slot in vault.slots] == kinds
-    for arguments in ({"passphrase": "correct horse"}, {"passphrase": "second"}, {"key": KEY}):
+    secrets: list[dict[str, Any]] = [
+        {"passphrase": "correct horse"},
+        {"passphrase": "second"},
+        {"key": KEY},
+    ]
+    for arguments in secrets:
         assert dict(Vault.open(path, **arguments)) == RECORDS
 
 

@@ -38,7 +38,12 @@ def test_a_second_passphrase_and_a_key_open_the_same_records(path: Path) -> None
     assert (slot.kid, slot.kind) == ("the.server_1-A", "key")
     assert kids(vault) == ["slot-1", "slot-2", "the.server_1-A"]
     assert vault.generation == 4
-    for arguments in ({"passphrase": "correct horse"}, {"passphrase": "second"}, {"key": KEY}):
+    secrets: list[dict[str, Any]] = [
+        {"passphrase": "correct horse"},
+        {"passphrase": "second"},
+        {"key": KEY},
+    ]
+    for arguments in secrets:
         other = Vault.open(path, **arguments)
         assert dict(other) == RECORDS
         assert other.id == identity
@@ -132,7 +137,8 @@ def test_a_changed_passphrase_touches_no_record_and_keeps_the_vault_key(path: Pa
     assert after.header.generation == state.header.generation + 2
     with pytest.raises(WrongKeyError):
         Vault.open(path, passphrase="correct horse")
-    for arguments in ({"passphrase": "battery staple"}, {"key": KEY}):
+    secrets: list[dict[str, Any]] = [{"passphrase": "battery staple"}, {"key": KEY}]
+    for arguments in secrets:
         assert dict(Vault.open(path, **arguments)) == RECORDS
 
 
@@ -301,7 +307,7 @@ def test_what_does_not_open_does_not_replace_the_old_file(
         patch.setattr(
             slot_changes,
             "make_slot",
-            lambda vault_key, **k: make(vault_key, **{**k, "key": bytes(32)}),
+            lambda vault_key, **k: make(vault_key, **(k | {"key": bytes(32)})),
         )
         for operation in (*operations[:2], operations[3]):
             with pytest.raises(VaultIOError, match="stays in its place"):

@@ -13,7 +13,7 @@ from interpal.vault.files import read_secret_file
 from interpal.vault.stores import keeps_records
 from interpal.vault.stores.file import FileStore
 from interpal.vault.stores.opening import open_store
-from interpal.vault.trust import shown
+from interpal.vault.trust import only_looking, shown
 
 if TYPE_CHECKING:
     from interpal.vault.stores import Store, Stored
@@ -99,14 +99,16 @@ def exists(store: Store) -> bool:
     """Whether something is there: in a store of records, a root."""
     if isinstance(store, FileStore):
         return store.details() is not None
-    return store.load() is not None
+    with only_looking():
+        return store.load() is not None
 
 
 def load(store: Store) -> Stored:
     """The bytes of the file or of the root. Raises `VaultNotFoundError`."""
     if isinstance(store, FileStore):
         return report.load(store)
-    stored = store.load()
+    with only_looking():
+        stored = store.load()
     if stored is None:
         raise VaultNotFoundError(f"{store.location}: there is no vault", path=store.location)
     return stored
@@ -120,7 +122,8 @@ def look(store: Store, stored: Stored) -> Look:
             raise ValidationError(f"{store.location}: this kind of store cannot be looked at")
         return Look("file", report.look(file, stored), None)
     header = report.parsed(store.location, stored.data).header
-    sizes = [len(sealed.data) for sealed in store.load_records(header.id)]
+    with only_looking():
+        sizes = [len(sealed.data) for sealed in store.load_records(header.id)]
     records = Records(len(sizes), min(sizes, default=0), max(sizes, default=0), sum(sizes))
     file = file_of(store)
     details = None if file is None else file.details()

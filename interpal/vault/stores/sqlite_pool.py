@@ -24,7 +24,7 @@ from interpal.vault.files import Folder
 from interpal.vault.locks import FileLock, network_filesystem
 from interpal.vault.stores.sqlite_errors import in_the_way, timed_out, told
 from interpal.vault.stores.sqlite_files import SIDE_FILES, check_file, identity_of, uri_of
-from interpal.vault.trust import shown, warn_once
+from interpal.vault.trust import may_mend, shown, warn_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -243,6 +243,8 @@ class Pool:
         except sqlite3.Error as error:
             raise told(error, path) from error
         link = Link(sql, path, identity)
+        # One that left mode bits as they were is for this once.
+        link.retired = not may_mend()
         try:
             if not self._ready(link):
                 if not make:
