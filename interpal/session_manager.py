@@ -255,20 +255,23 @@ class SessionManager:
     def put(self, session: Session, *, lock: AccountLock | None = None) -> None:
         """Save a session of a login or an import; makes record and vault where they are missing.
 
-        Members of the record that are not known here stay as they are; a record of another
-        origin is replaced. With the login *lock*, nothing is saved where it was lost meanwhile
-        (`StaleWriteError`): somebody else has logged in.
+        Members that are not known here stay as they are; a record of another origin is
+        replaced. With the login *lock*, nothing is saved where it was lost (`StaleWriteError`).
         """
         username = session.username or self._username
         name = record_name(username) if username else DEFAULT_NAME
 
         def save(vault: Vault) -> None:
-            with vault.transaction(lock=lock) as records:
-                if name in records and self._binding.is_ours(records[name]):
-                    records[name].update(session.to_record())
-                else:
-                    records[name] = session.to_record()
-                records.attempts.pop(name, None)
+            try:
+                with vault.transaction(lock=lock) as records:
+                    if name in records and self._binding.is_ours(records[name]):
+                        records[name].update(session.to_record())
+                    else:
+                        records[name] = session.to_record()
+                    records.attempts.pop(name, None)
+            except VaultCorruptError:
+                # Where records are kept apart, one that nobody can read is replaced whole.
+                vault[name] = session.to_record()
 
         self._with_vault(save, create=True)
 
@@ -369,10 +372,8 @@ class SessionManager:
         Another process may remove the file, or put something else there, at any moment.
         """
         damage: VaultCorruptError | None = None
-        trouble: Exception = LockTimeoutError(
-            f"{self.path}: other processes keep replacing the vault; stop them, then try again",
-            path=self.path,
-        )
+        what = "other processes keep replacing the vault; stop them, then try again"
+        trouble: Exception = LockTimeoutError(f"{self.path}: {what}", path=self.path)
         for _ in range(8):
             vault = self._new_handle() if self._vault is None else self._vault
             try:
@@ -387,7 +388,7 @@ class SessionManager:
             except VaultCorruptError as error:
                 self._vault = None
                 damage = self._recovery().set_aside(vault, error)
-                # A store that keeps records apart may have one that is damaged, and stays.
+                # Where records are kept apart, a damaged one stays.
                 trouble = error if damage is None else trouble
             except VaultFormatError as error:
                 self._vault = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from interpal._log import Logger
 from interpal.exceptions import (
     NotDurableError,
     ValidationError,
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from interpal.flows.account import Account
     from interpal.session import Session
+
+_log = Logger("interpal.flows")
 
 
 def find_saved(
@@ -38,6 +41,12 @@ def find_saved(
             account.settings.lock_timeout,
         )
         return found, found is not None
+    except VaultCorruptError as error:
+        if damage_is_an_error:
+            raise
+        # One record of a store that keeps them apart: the login that follows replaces it.
+        _log.warning("%s; a login replaces it", error)
+        return None, False
     except VaultIOError as error:
         try:
             found = manager.peek()

@@ -165,10 +165,10 @@ def machine() -> str:
 
 
 def survivors() -> str:
-    """The mutants that no test notices, each with the reason why that is right."""
-    lines = "".join(f"| `{s.where}` | {_cell(s.change)} | {_cell(s.reason)} |\n" for s in SURVIVORS)
+    """The mutants that no test notices, by kind, each with the reason why that is right."""
+    lines = "".join(f"| {_cell(s.what)} | {_cell(s.reason)} |\n" for s in SURVIVORS)
     return (
         "## Mutants that survive\n\nChanges of the source that no test of the format and of the "
-        "private files notices, and why none can or need.\n\n"
-        f"| where | change | why it survives |\n| --- | --- | --- |\n{lines}"
+        "private files notices, and why\nnone can or need. A survivor of any other kind fails line "
+        f"P.\n\n| change | why it survives |\n| --- | --- |\n{lines}"
     )

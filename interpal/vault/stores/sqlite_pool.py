@@ -270,9 +270,15 @@ class Pool:
 
     def _ready(self, link: Link) -> bool:
         """Whether this is the database of a vault; False for one that nothing is in yet."""
-        mark = link.execute("PRAGMA application_id")[0][0]
-        version = link.execute("PRAGMA user_version")[0][0]
-        if mark == 0 and not link.execute("SELECT 1 FROM sqlite_master LIMIT 1"):
+        # In one transaction: another process may be making the tables at this moment.
+        link.execute("BEGIN")
+        try:
+            tables = link.execute("SELECT 1 FROM sqlite_master LIMIT 1")
+            mark = link.execute("PRAGMA application_id")[0][0]
+            version = link.execute("PRAGMA user_version")[0][0]
+        finally:
+            link.execute("COMMIT")
+        if mark == 0 and not tables:
             return False
         if mark != APPLICATION_ID:
             raise VaultFormatError(

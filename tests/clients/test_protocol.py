@@ -1,0 +1,115 @@
+"""The pure parts below the clients: addresses, bodies, what is read from a reply."""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from interpal import AsyncInterpalClient, address, body, client, protocol
+from interpal.exceptions import NetworkError, ValidationError
+from interpal.given import GivenPlace
+from interpal.protocol import SESSION_COOKIE, Response
+from interpal.vault.jwe import b64encode
+
+if TYPE_CHECKING:
+    from tests.helpers import Driver, Place
+
+NOW = datetime(2026, 11, 22, 7, 40, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize("url", ["https://[::1", "https://host:99999", "https://", 7])
+def test_what_is_no_url_is_no_base_url(url: Any) -> None:
+    with pytest.raises(ValidationError, match="base_url"):
+        address.check_base_url(url)
+
+
+def test_loopback_is_this_machine_and_nothing_that_looks_like_it() -> None:
+    assert all(map(address.is_loopback, ["localhost", "::1", "127.0.0.1", "127.255.0.9"]))
+    others = ["localhost.example", "127.0.0.1.example", "127.0.0", "128.0.0.1", "127.0.0.256"]
+    assert not any(map(address.is_loopback, others))
+
+
+def test_a_path_with_other_letters_is_encoded_and_one_with_blanks_refused() -> None:
+    url = address.url_of("https://host", "v1/caf\u00e9?q=\u00e9%20x", {"n": 1})
+    assert url == "https://host/v1/caf%C3%A9?q=%C3%A9%20x&n=1"
+    for path in ("/v1/a b", "/v1/\n", "https://elsewhere/v1"):
+        with pytest.raises(ValidationError, match="path"):
+            address.url_of("https://host", path)
+
+
+def test_files_are_content_or_name_content_and_type_beside_a_form() -> None:
+    made, kind = body.encode_body({"a": 1}, None, {"f": ("x.txt", b"content", "text/plain")})
+    assert isinstance(made, bytes)
+    assert b'name="f"; filename="x.txt"\r\nContent-Type: text/plain' in made
+    assert str(kind).startswith("multipart/form-data")
+    for data, files in ((b"raw", {"f": b"x"}), ({}, {"f": ("x.txt",)})):
+        with pytest.raises(ValidationError):
+            body.encode_body(data, None, files)
+
+
+def test_a_place_is_a_path_a_url_or_a_store() -> None:
+    wrong: list[Any] = [None, b"v.json", 7, "", "a\0b"]
+    for place in wrong:
+        with pytest.raises(ValidationError, match="session_file"):
+            GivenPlace(place)
+
+
+def test_an_id_is_found_under_the_known_names_and_nowhere_else() -> None:
+    assert protocol.user_id_of({"user": {"id": 17}}) == "17"
+    assert protocol.user_id_of({"data": {"name": "17"}, "id": True, "user_id": ""}) is None
+
+
+def test_cookies_without_a_name_or_value_are_none() -> None:
+    reply = Response(200, (("set-cookie", "lang"), ("set-cookie", "=x"), ("date", "now")), b"")
+    assert protocol.cookies_of(reply) == {}
+
+
+def test_cookies_that_cannot_be_sent_are_left_out_of_a_header() -> None:
+    found = protocol.cookie_in(f"Cookie: lang=a b; {SESSION_COOKIE}=abc; csrf=x")
+    assert found == ("abc", {"csrf": "x"})
+    assert protocol.cookie_in("lang=en") is None
+
+
+def test_a_date_without_a_zone_is_utc() -> None:
+    reply = Response(429, (("retry-after", "Sun, 22 Nov 2026 07:41:00 -0000"),), b"")
+    assert protocol.retry_after(reply, NOW) == 60
+
+
+@pytest.mark.parametrize("claims", [b'{"exp": true}', b'{"exp": "soon"}', b"{}", b"[1]", b"\xff"])
+def test_a_token_whose_end_cannot_be_read_has_none(claims: bytes) -> None:
+    assert protocol.token_expiry(f"e30.{b64encode(claims)}.c2ln") is None
+
+
+def test_a_time_out_of_the_connection_is_told_from_one_of_the_answer() -> None:
+    import requests
+
+    late = requests.exceptions.ConnectTimeout()
+    assert client._reason(late, 5) == "no connection within 5 seconds"
+    assert client._reason(requests.exceptions.ReadTimeout(), 5) == "no answer within 5 seconds"
+
+
+def test_a_proxy_that_does_not_answer_is_named(
+    driver: Driver, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "")
+    with pytest.raises(NetworkError, match=r"proxy|no connection"):
+        driver.open(**place.settings(base_url="https://interpals.invalid", persist_session=False))
+
+
+def test_a_plain_login_waits_for_another_process(place: Place) -> None:
+    place.save()
+    manager = place.manager()
+    manager.ensure_vault()
+    lock = manager.login_lock("maple_ink")
+    assert lock.try_acquire()
+    release = threading.Timer(0.3, lock.release)
+    release.start()
+    async_client = AsyncInterpalClient(**place.settings())
+    assert async_client.login(force=True).bot_id
+    release.join()
+    assert "login_waited" in place.told

@@ -1,0 +1,148 @@
+"""Bounds met exactly, in slots and in records that stand apart; and errors that name the member."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from interpal.exceptions import (
+    ValidationError,
+    VaultCorruptError,
+    VaultFormatError,
+    VaultLimitError,
+)
+from interpal.vault import fields, jwe, record, slots
+from interpal.vault.slots import KdfParameters
+
+KEY, VAULT_KEY, CONTENT_KEY = bytes(range(32)), bytes(range(32, 64)), bytes(32)
+VAULT_ID, TAG, IV = bytes(range(16)), bytes(range(64, 96)), bytes(12)
+SALT = bytes(16)
+
+
+def slot_at(iat: int, kdf: KdfParameters | None = None) -> slots.Slot:
+    return slots.make_slot(
+        VAULT_KEY,
+        key=KEY,
+        kid="slot-1",
+        vid=VAULT_ID,
+        iat=iat,
+        kdf=kdf,
+        salt=None if kdf is None else SALT,
+        content_key=CONTENT_KEY,
+        iv=IV,
+    )
+
+
+def sealed_record(generation: int) -> bytes:
+    return record.seal_record(
+        "maple_ink",
+        {"n": 1},
+        VAULT_KEY,
+        vault_id=VAULT_ID,
+        tag=TAG,
+        generation=generation,
+        content_key=CONTENT_KEY,
+        iv=IV,
+    )
+
+
+def open_it(data: bytes) -> record.RecordEnvelope:
+    return record.open_record(data, VAULT_KEY, vault_id=VAULT_ID, tag=TAG)
+
+
+@pytest.mark.parametrize("iat", [0, 1, fields.MAX_TIME])
+def test_a_slot_of_the_first_and_of_the_last_moment_is_made_and_read(iat: int) -> None:
+    slot = slot_at(iat)
+    assert slots.parse_slot(slot.text) == slot
+
+
+@pytest.mark.parametrize("iat", [-1, fields.MAX_TIME + 1])
+def test_a_slot_of_no_moment_is_not_made(iat: int) -> None:
+    with pytest.raises(ValidationError, match="iat"):
+        slot_at(iat)
+
+
+def test_a_header_is_written_without_white_space() -> None:
+    slot = slot_at(1, KdfParameters.INSECURE_FOR_TESTS)
+    header = jwe.b64decode(slot.text.partition(".")[0])
+    assert header == json.dumps(json.loads(header), separators=(",", ":")).encode()
+    assert b" " not in header
+
+
+@pytest.mark.parametrize("length", [0, 16, 31, 33])
+def test_a_slot_that_holds_a_key_of_another_length_is_corrupt(length: int) -> None:
+    made = slot_at(1)
+    content = {"kty": "oct", "alg": "A256KW", "k": jwe.b64encode(bytes(length))}
+    sealed = jwe.seal(
+        made.text.partition(".")[0],
+        json.dumps(content).encode(),
+        KEY,
+        content_key=CONTENT_KEY,
+        iv=IV,
+    )
+    with pytest.raises(VaultCorruptError, match="'slot-1' holds no vault key"):
+        slots.open_slot(made._replace(text=jwe.to_compact(sealed)), KEY)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"alg": "dir"}, r"slot\.alg"),
+        ({"iat": -1}, r"slot\.iat"),
+        ({"extra": 1}, r"slot\.'extra' is not a member"),
+        ({"kdf": {"v": 18}}, r"slot\.kdf\.v"),
+        ({"kdf": {"m": True}}, r"slot\.kdf\.m"),
+        ({"kdf": {"more": 1}}, r"slot\.kdf\.'more' is not a member"),
+        ({"kdf": {"t": 17}}, r"slot\.kdf\.t"),
+    ],
+)
+def test_the_error_of_a_slot_names_the_member(change: dict[str, Any], named: str) -> None:
+    protected, *rest = slot_at(1, KdfParameters.INSECURE_FOR_TESTS).text.split(".")
+    header = json.loads(jwe.b64decode(protected))
+    kdf = {**header["kdf"], **change.pop("kdf", {})}
+    text = jwe.b64encode(json.dumps({**header, "kdf": kdf, **change}).encode())
+    with pytest.raises(VaultFormatError, match=named):
+        slots.parse_slot(".".join([text, *rest]))
+
+
+@pytest.mark.parametrize("generation", [1, 2, fields.MAX_GENERATION])
+def test_a_record_of_the_first_and_of_the_last_generation_is_kept(generation: int) -> None:
+    assert open_it(sealed_record(generation)).generation == generation
+
+
+@pytest.mark.parametrize("generation", [0, -1, fields.MAX_GENERATION + 1])
+def test_a_record_of_no_generation_is_not_made(generation: int) -> None:
+    with pytest.raises(ValidationError, match="generation"):
+        sealed_record(generation)
+
+
+def test_a_record_of_just_the_largest_size_is_looked_at() -> None:
+    with pytest.raises(VaultLimitError, match="1 MiB"):
+        open_it(b"." * (record.MAX_RECORD_FILE_BYTES + 1))
+    with pytest.raises(VaultCorruptError):
+        open_it(b"." * record.MAX_RECORD_FILE_BYTES)
+
+
+@pytest.mark.parametrize(
+    ("member", "value", "named"),
+    [
+        ("alg", "dir", "alg"),
+        ("enc", "A128GCM", "enc"),
+        ("id", jwe.b64encode(bytes(15)), r"vault\.id"),
+        ("id", jwe.b64encode(bytes(16)), r"vault\.id is that of another vault"),
+        ("name", jwe.b64encode(bytes(31)), r"vault\.name"),
+        ("name", jwe.b64encode(bytes(32)), r"vault\.name is that of another record"),
+        ("generation", 0, r"vault\.generation"),
+        ("generation", True, r"vault\.generation"),
+        ("other", 1, r"vault\.'other' is not a member"),
+    ],
+)
+def test_the_error_of_a_record_names_the_member(member: str, value: object, named: str) -> None:
+    protected, *rest = sealed_record(1).decode().split(".")
+    header = json.loads(jwe.b64decode(protected))
+    (header if member in ("alg", "enc") else header["vault"])[member] = value
+    text = jwe.b64encode(json.dumps(header).encode())
+    with pytest.raises(VaultCorruptError, match=named):
+        open_it(".".join([text, *rest]).encode())
