@@ -1,7 +1,7 @@
 """The key operations of a vault: who opens it, and with what.
 
-What they make of the slots is in `slot_changes.py`. Each is one atomic save, proven on the new
-bytes before they replace the old ones.
+What they make of the slots is in `slot_changes.py`, which is imported where it is used. Each is
+one atomic save, proven on the new bytes before they replace the old ones.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from interpal.exceptions import WrongKeyError
-from interpal.vault import slot_changes
-from interpal.vault.slot_changes import Change, Given, wanted_slot
 from interpal.vault.versions import State, Versions, epoch_now, located
 
 if TYPE_CHECKING:
@@ -18,6 +16,7 @@ if TYPE_CHECKING:
 
     from interpal.vault.opener import SlotOpener
     from interpal.vault.separate import SeparateRecords
+    from interpal.vault.slot_changes import Change
     from interpal.vault.slots import KdfParameters, Slot
 
 
@@ -67,9 +66,11 @@ class KeySlots:
         (`KdfParameters.DEFAULT`). No record is touched. Raises `ValidationError`, also for a
         ninth slot, `KeySourceError` for what is no key, and what a save raises.
         """
+        from interpal.vault import slot_changes
+
         try:
             with located(self.path):
-                wanted = wanted_slot(passphrase, key, kid, kdf, epoch_now())
+                wanted = slot_changes.wanted_slot(passphrase, key, kid, kdf, epoch_now())
         finally:
             del passphrase, key
         change = self._rekey(
@@ -91,9 +92,11 @@ class KeySlots:
         the old secret, and `rotate` is the remedy for the future. Without *kdf* a passphrase
         keeps the slot's cost, unless that is below the floor. Raises as `add_slot` does.
         """
+        from interpal.vault import slot_changes
+
         try:
             with located(self.path):
-                wanted = wanted_slot(passphrase, key, kid, kdf, epoch_now())
+                wanted = slot_changes.wanted_slot(passphrase, key, kid, kdf, epoch_now())
         finally:
             del passphrase, key
         mine = self._own_slot()
@@ -111,6 +114,8 @@ class KeySlots:
         This open vault remains usable, also where it was its own slot. Raises `ValidationError`
         for the last slot and for one that is not there, and what a save raises.
         """
+        from interpal.vault import slot_changes
+
         self._rekey(
             lambda state: slot_changes.removing(
                 state.header, state.vault_key, self._opener, kid=kid
@@ -130,7 +135,9 @@ class KeySlots:
         for a secret that does not open its slot, `ValidationError` for a slot that is not
         there or is too weak to be made again, and what a save raises.
         """
-        given = {kid: Given(secret) for kid, secret in (secrets or {}).items()}
+        from interpal.vault import slot_changes
+
+        given = {kid: slot_changes.Given(secret) for kid, secret in (secrets or {}).items()}
         del secrets
         before: tuple[str, ...] = ()
 

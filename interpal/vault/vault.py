@@ -10,7 +10,7 @@ from interpal.exceptions import (
     VaultNotFoundError,
     VaultRollbackError,
 )
-from interpal.vault import envelope, slot_changes
+from interpal.vault import envelope
 from interpal.vault.draft import Draft, ReadOnlyRecord, Record, as_saved, freeze
 from interpal.vault.envelope import Payload
 from interpal.vault.key_slots import KeySlots
@@ -18,8 +18,6 @@ from interpal.vault.keys import KeySource, find_source
 from interpal.vault.login_locks import AccountLock
 from interpal.vault.opener import SlotOpener
 from interpal.vault.records import Records
-from interpal.vault.separate import Seen, SeparateRecords
-from interpal.vault.slot_changes import Wanted
 from interpal.vault.stores import keeps_records
 from interpal.vault.stores.opening import open_store
 from interpal.vault.versions import (
@@ -36,6 +34,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator, Mapping
 
+    from interpal.vault.separate import SeparateRecords
     from interpal.vault.slots import KdfParameters
     from interpal.vault.stores import Store, Stored
 
@@ -62,7 +61,11 @@ class Vault(Records, KeySlots):
         self._opener = SlotOpener(source)
         self._versions = Versions(store, self._opener)
         # Where the store keeps each record apart.
-        self._separate = SeparateRecords(store, self._versions) if keeps_records(store) else None
+        self._separate: SeparateRecords | None = None
+        if keeps_records(store):
+            from interpal.vault import separate
+
+            self._separate = separate.SeparateRecords(store, self._versions)
 
     @classmethod
     def open(
@@ -129,13 +132,16 @@ class Vault(Records, KeySlots):
             return False
         if not create:
             raise versions.not_found()
+        # A resume makes no vault and changes no slot: what does is imported where it is used.
+        from interpal.vault import slot_changes
+
         now = epoch_now()
         payload = Payload({name: as_saved(name, one) for name, one in (records or {}).items()})
         apart: dict[str, Record] = {}
         if self._separate is not None:
             apart, payload = payload.records, Payload({})
         with located(self.path):
-            change = slot_changes.creating(Wanted(self._opener.source, None, kdf, now))
+            change = slot_changes.creating(slot_changes.Wanted(self._opener.source, None, kdf, now))
         with self._store.write_lock(self._lock_timeout) as writer:
             stored = writer.load()
             if stored is None or stored == replacing:
@@ -241,6 +247,8 @@ class Vault(Records, KeySlots):
         if self._separate is None:
             super().__setitem__(name, record)
         else:
+            from interpal.vault.separate import Seen
+
             wanted = Seen(0, record)
             # A traceback may show the values of variables.
             del record

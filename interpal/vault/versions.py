@@ -18,7 +18,6 @@ from interpal.exceptions import ValidationError, VaultError, VaultLimitError, Va
 from interpal.vault import envelope
 from interpal.vault.envelope import Header, Payload
 from interpal.vault.fields import MAX_GENERATION, MAX_TIME
-from interpal.vault.slot_changes import prove
 from interpal.vault.stores import keeps_records
 
 if TYPE_CHECKING:
@@ -178,7 +177,7 @@ class Versions:
 
         def verify(read_back: bytes) -> None:
             if change is not None:
-                prove(read_back, change, payload)
+                _prove(read_back, change, payload)
 
         with self.located():
             check = None if change is None else verify
@@ -251,7 +250,7 @@ class Versions:
         payload = _current(payload, header.updated_at)
         data = self.sealed(header, payload, change.vault_key)
         with self.located():
-            prove(data, change, payload)
+            _prove(data, change, payload)
             replace_all = cast("RecordWriter", writer).replace_all
             replace_all(data, old_id=old_id, new_id=header.id, records=records)
         with self._here.lock:
@@ -308,6 +307,13 @@ def changed_payload(
         {name: record for name, record in records.items() if record is not None},
         old.attempts if attempts is None else attempts,
     )
+
+
+def _prove(data: bytes, change: Change, payload: Payload) -> None:
+    # A resume changes no slot, so what does is imported where it is used.
+    from interpal.vault.slot_changes import prove
+
+    prove(data, change, payload)
 
 
 def new_header(change: Change, now: int) -> Header:
