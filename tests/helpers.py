@@ -20,7 +20,7 @@ from interpal.vault import Vault
 from tests.sandbox.web import log_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
     from pathlib import Path
 
     from interpal.events import Event
@@ -259,7 +259,7 @@ def export_of(session: Session) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def listening(answer: Callable[[socket.socket], None]) -> Iterator[str]:
+def listening(answer: Callable[[socket.socket], None]) -> Generator[str, None, None]:
     """A server of our own on loopback: its base URL. *answer* is given each connection."""
     server = socket.create_server(("127.0.0.1", 0))
     server.settimeout(0.1)

@@ -75,6 +75,15 @@ def test_the_constructor_keeps_the_order_of_1_x(name: str) -> None:
     assert " ".join([*positional, "|", *keyword]) == CONSTRUCTOR
 
 
+def test_every_error_is_at_hand_beside_the_clients() -> None:
+    errors = {
+        name
+        for name, value in vars(exceptions).items()
+        if isinstance(value, type) and issubclass(value, exceptions.InterpalException)
+    }
+    assert errors < set(interpal.__all__)
+
+
 def test_the_tree_of_errors_is_the_one_in_its_docstring() -> None:
     classes = {
         name: cls

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any, NoReturn, SupportsIndex
 
 from interpal.exceptions import ValidationError
-from interpal.vault.payload import check_name, check_record, record_fault
+from interpal.vault.payload import check_name, record_fault
 
 Record = dict[str, Any]
 
@@ -91,7 +91,7 @@ def _thaw_value(value: Any) -> Any:
     return value
 
 
-class Changes(dict[str, "Record | None"]):
+class Changes(dict[str, Any]):
     """Records by name, None for one that is to go. Its repr shows the names only."""
 
     __slots__ = ()
@@ -167,8 +167,13 @@ class Draft(MutableMapping[str, Record]):
     def __setitem__(self, name: str, record: Record) -> None:
         self._check_open()
         check_name(name)
-        check_record(name, record)
-        self._touched[name] = record
+        fault = record_fault(record)
+        if fault is None:
+            self._touched[name] = record
+            return
+        # A traceback may show the values of variables.
+        del record
+        raise ValidationError(f"the record of {name!r} {fault}")
 
     def __delitem__(self, name: str) -> None:
         self._check_open()

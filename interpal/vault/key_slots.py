@@ -123,13 +123,19 @@ class KeySlots:
         )
 
     def rotate(
-        self, secrets: Mapping[str, str | bytes] | None = None, *, drop_slots: bool = False
+        self,
+        secrets: Mapping[str, str | bytes] | None = None,
+        *,
+        drop_slots: bool = False,
+        progress: Callable[[int], None] | None = None,
     ) -> tuple[str, ...]:
         """Draw a new vault key and id, and seal everything anew, in one atomic save.
 
         The slot that opened this vault stays, and every slot whose secret *secrets* gives, by
         `kid`: a passphrase as text, a key as 32 bytes or text. Others cannot: with
         *drop_slots* they go, and their names are returned; without it nothing is done.
+        *progress* is called with the number of records sealed so far, where the store keeps
+        each apart; it runs under the write lock and must not use this vault.
 
         Raises `KeyRequiredError` naming the slots whose secrets are missing, `WrongKeyError`
         for a secret that does not open its slot, `ValidationError` for a slot that is not
@@ -153,12 +159,16 @@ class KeySlots:
                 now=epoch_now(),
             )
 
-        kept = {slot.kid for slot in self._rekey(rotated).slots}
+        kept = {slot.kid for slot in self._rekey(rotated, progress).slots}
         return tuple(kid for kid in before if kid not in kept)
 
     def _own_slot(self) -> Slot | None:
         return next((slot for slot in self.slots if self._opener.opens(slot)), None)
 
-    def _rekey(self, prepare: Callable[[State], Change]) -> Change:
-        reseal = None if self._separate is None else self._separate.reseal
+    def _rekey(
+        self,
+        prepare: Callable[[State], Change],
+        progress: Callable[[int], None] | None = None,
+    ) -> Change:
+        reseal = None if self._separate is None else self._separate.resealing(progress)
         return self._versions.rekey(prepare, self._lock_timeout, reseal=reseal)

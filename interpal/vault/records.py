@@ -13,7 +13,7 @@ from collections.abc import (
 )
 from typing import TYPE_CHECKING, Any
 
-from interpal.vault.draft import Draft, ReadOnlyRecord, Record, freeze
+from interpal.vault.draft import Changes, Draft, ReadOnlyRecord, Record, freeze
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -64,10 +64,6 @@ class Records(MutableMapping[str, Record]):
         """Names and records of one version of the vault."""
         return self.snapshot().items()
 
-    def __setitem__(self, name: str, record: Record) -> None:
-        with self.transaction() as records:
-            records[name] = record
-
     def __delitem__(self, name: str) -> None:
         with self.transaction() as records:
             del records[name]
@@ -84,13 +80,18 @@ class Records(MutableMapping[str, Record]):
 
     def setdefault(self, name: str, default: Any = None) -> Any:
         """The record *name*, or *default* saved as it, in one transaction."""
+        wanted = Changes({name: default})
+        del default
         with self.transaction() as records:
-            return freeze(records.setdefault(name, default))
+            return freeze(records.setdefault(name, wanted[name]))
 
     def update(self, *others: Any, **more: Record) -> None:
         """Put many records, in one transaction; arguments as for a dict."""
+        # A traceback may show the values of variables; this one shows names only.
+        wanted = Changes(dict(*others, **more))
+        del others, more
         with self.transaction() as records:
-            records.update(*others, **more)
+            records.update(wanted)
 
     def clear(self) -> None:
         """Remove every record, in one transaction."""

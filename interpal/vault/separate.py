@@ -21,6 +21,8 @@ from interpal.vault.envelope import Payload
 from interpal.vault.stores import Change
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from interpal.vault.record import RecordEnvelope
     from interpal.vault.slot_changes import Change as Rekeying
     from interpal.vault.stores import Fence, RecordStore, RecordWriter, Sealed
@@ -296,11 +298,20 @@ class SeparateRecords(Mapping[str, Record]):
             raise left
         return len(changes)
 
-    def reseal(self, seen: State, rekeying: Rekeying) -> Iterator[Change]:
-        """Every record anew, for a rotation: under the new key and id, at its own generation."""
-        key, vault_id = rekeying.vault_key, rekeying.vault_id
-        for one in self._opened(seen):
-            yield _seal(one.name, one.record, key, vault_id, 0, one.generation)
+    def resealing(
+        self, progress: Callable[[int], None] | None
+    ) -> Callable[[State, Rekeying], Iterator[Change]]:
+        """What gives every record anew, for a rotation; *progress* hears how many there were."""
+
+        def reseal(seen: State, rekeying: Rekeying) -> Iterator[Change]:
+            # Under the new key and id, at its own generation.
+            key, vault_id = rekeying.vault_key, rekeying.vault_id
+            for number, one in enumerate(self._opened(seen), 1):
+                yield _seal(one.name, one.record, key, vault_id, 0, one.generation)
+                if progress is not None:
+                    progress(number)
+
+        return reseal
 
     def _sealed(self, state: State, name: str, record: Record | None, generation: int) -> Change:
         if record is None:

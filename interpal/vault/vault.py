@@ -11,7 +11,7 @@ from interpal.exceptions import (
     VaultRollbackError,
 )
 from interpal.vault import envelope
-from interpal.vault.draft import Draft, ReadOnlyRecord, Record, as_saved, freeze
+from interpal.vault.draft import Changes, Draft, ReadOnlyRecord, Record, as_saved, freeze
 from interpal.vault.envelope import Payload
 from interpal.vault.key_slots import KeySlots
 from interpal.vault.keys import KeySource, find_source
@@ -244,15 +244,16 @@ class Vault(Records, KeySlots):
         return 0 if self._separate is None else self._separate.drop_damaged(self._lock_timeout)
 
     def __setitem__(self, name: str, record: Record) -> None:
+        # A traceback may show the values of variables; this one shows the name only.
+        wanted = Changes({name: record})
+        del record
         if self._separate is None:
-            super().__setitem__(name, record)
+            with self.transaction() as records:
+                records.update(wanted)
         else:
             from interpal.vault.separate import Seen
 
-            wanted = Seen(0, record)
-            # A traceback may show the values of variables.
-            del record
-            self._separate.assign(name, wanted, self._lock_timeout)
+            self._separate.assign(name, Seen(0, wanted[name]), self._lock_timeout)
 
     def __delitem__(self, name: str) -> None:
         if self._separate is None:

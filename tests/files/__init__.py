@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from interpal.exceptions import InterpalException
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
 STRANGER = 1001
 
@@ -35,7 +35,9 @@ def in_child(work: Callable[[], object], *, uid: int | None = None) -> str:
 
 
 @contextmanager
-def background(work: Callable[[], object], *, uid: int | None = None) -> Iterator[None]:
+def background(
+    work: Callable[[], object], *, uid: int | None = None
+) -> Generator[None, None, None]:
     """Run *work* in a forked child while the block runs; the child is killed after it."""
     pid = _fork(work, uid)
     try:

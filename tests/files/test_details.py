@@ -17,6 +17,7 @@ from interpal.exceptions import (
     VaultLimitError,
     VaultPermissionError,
 )
+from interpal.vault import files
 from interpal.vault.files import Folder, read_secret_file
 from tests.files import STRANGER, mode_of
 
@@ -224,3 +225,38 @@ def test_a_failed_setting_aside_leaves_what_somebody_else_put_there(
         aside = [name for name in os.listdir(tmp_path) if "corrupt" in name]
         assert len(aside) == int(put_there)
         assert (tmp_path / "vault").read_bytes() == b"old"
+
+
+def test_a_lock_file_is_born_private_and_not_only_made_so(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed: list[int] = []
+    monkeypatch.setattr(os, "fchmod", lambda fd, mode: changed.append(mode))
+    old = os.umask(0)
+    try:
+        fd = folder.open_lock("write.lock")
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE(os.fstat(fd).st_mode) == 0o600
+    os.close(fd)
+    assert changed == []
+
+
+def test_a_file_of_another_size_than_was_written_is_an_error_of_the_disk(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "write", lambda fd, data: len(data))
+    with pytest.raises(VaultIOError, match="the file has another size than was written") as caught:
+        folder.replace("vault", b"new")
+    assert caught.value.errno == errno.EIO
+
+
+def test_a_file_over_the_limit_is_noticed_however_small_the_pieces_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_bytes(b"1234")
+    real = os.read
+    monkeypatch.setattr(os, "read", lambda fd, size: real(fd, min(size, 1)))
+    fd = os.open(tmp_path / "file", os.O_RDONLY)
+    assert files._read_all(fd, 3, 3) == b"1234"
+    os.close(fd)

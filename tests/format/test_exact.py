@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,8 +13,11 @@ from interpal.exceptions import (
     VaultFormatError,
     VaultLimitError,
 )
-from interpal.vault import fields, jwe, record, slots
+from interpal.vault import envelope, fields, jwe, record, slots
 from interpal.vault.slots import KdfParameters
+
+if TYPE_CHECKING:
+    from tests.format.small import SmallVault
 
 KEY, VAULT_KEY, CONTENT_KEY = bytes(range(32)), bytes(range(32, 64)), bytes(32)
 VAULT_ID, TAG, IV = bytes(range(16)), bytes(range(64, 96)), bytes(12)
@@ -146,3 +149,38 @@ def test_the_error_of_a_record_names_the_member(member: str, value: object, name
     text = jwe.b64encode(json.dumps(header).encode())
     with pytest.raises(VaultCorruptError, match=named):
         open_it(".".join([text, *rest]).encode())
+
+
+@pytest.mark.parametrize(
+    ("generation", "created", "updated"),
+    [(1, 0, 0), (fields.MAX_GENERATION, fields.MAX_TIME, fields.MAX_TIME), (1, fields.MAX_TIME, 0)],
+)
+def test_a_vault_at_the_bounds_is_sealed_and_read(
+    small: SmallVault, generation: int, created: int, updated: int
+) -> None:
+    header = small.header._replace(generation=generation, created_at=created, updated_at=updated)
+    data = small._replace(header=header).seal()
+    assert envelope.parse(data).header[1:4] == (generation, created, updated)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"generation": 0},
+        {"generation": fields.MAX_GENERATION + 1},
+        {"created_at": -1},
+        {"updated_at": fields.MAX_TIME + 1},
+    ],
+)
+def test_a_vault_beyond_the_bounds_is_not_sealed(small: SmallVault, change: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        small._replace(header=small.header._replace(**change)).seal()
+
+
+def test_the_whole_budget_may_be_spent_and_no_more() -> None:
+    costly = KdfParameters(2**20, 4, 4)
+    whole = [slot_at(1)._replace(kdf=costly, salt=SALT)] * 2
+    envelope.check_kdf_budget(whole)
+    little = slot_at(1)._replace(kdf=KdfParameters(8, 1, 1), salt=SALT)
+    with pytest.raises(VaultLimitError):
+        envelope.check_kdf_budget([*whole, little])

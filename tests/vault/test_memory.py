@@ -54,6 +54,11 @@ def test_where_nothing_tells_nothing_is_refused(machine: Path) -> None:
     memory.check_memory(2**40)
 
 
+def test_lines_that_say_nothing_are_passed_over(machine: Path) -> None:
+    (machine / "meminfo").write_text("\nMemFree\nHugePages: none\n" + MEMINFO.format(swap=0))
+    assert memory.available_kib() == 100000
+
+
 def test_this_machine_tells() -> None:
     left = memory.available_kib()
     assert left is not None

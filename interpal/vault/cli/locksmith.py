@@ -11,6 +11,7 @@ from interpal.vault.cli import errors, opening, output, places
 from interpal.vault.cli.app import cli, file_option, json_option, profile_option, yes_option
 from interpal.vault.cli.looking import put_slots, slots_json
 from interpal.vault.cli.terminal import Terminal
+from interpal.vault.stores import keeps_records
 
 if TYPE_CHECKING:
     from interpal.vault.slots import Slot
@@ -185,7 +186,8 @@ def rotate_verb(
       interpal-vault rotate --secret-file server=server.key
     """
     files = _pairs(secret_files)
-    with opening.open_vault(path) as vault:
+    store = places.store_of(path)
+    with opening.open_vault(store) as vault:
         own = vault.opened_slot.kid
         before = [slot.kid for slot in vault.slots]
         secrets: dict[str, str | bytes] = {
@@ -206,7 +208,12 @@ def rotate_verb(
                 f"Drop {'the slot' if len(missing) == 1 else 'the slots'} {named} of {vault.path}?",
                 yes=yes,
             )
-        vault.rotate(secrets, drop_slots=drop_slots)
+        if keeps_records(store):
+            with output.progress("Encrypting", len(vault)) as step:
+                vault.rotate(secrets, drop_slots=drop_slots, progress=step.reach)
+        else:
+            with output.status(f"Encrypting {output.plural(len(vault), 'session')}"):
+                vault.rotate(secrets, drop_slots=drop_slots)
         after = [slot.kid for slot in vault.slots]
         where = vault.path
         generation = vault.generation

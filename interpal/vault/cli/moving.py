@@ -6,6 +6,7 @@ import json
 import os
 import stat
 import sys
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 _LIFETIME = timedelta(hours=24)
+# Sources that may put a question of their own to the person.
+_ASKING = ("INTERPALS_VAULT_PASSPHRASE_COMMAND", "INTERPALS_VAULT_KEYRING")
 
 
 class Source(NamedTuple):
@@ -200,14 +203,16 @@ def _save(
     replace: bool,
 ) -> set[str]:
     """Put the records into the vault in one save; the names of those that were kept as is."""
+    saving = f"Saving {output.plural(len(records), 'session')}"
     if in_place is not None or not places.exists(target):
         source = opening.source_for_new_vault(target.location, ask=ask)
         replacing = None if in_place is None else in_place.stored
-        with Vault(target, source) as vault:
+        shows = nullcontext() if source.name in _ASKING else output.status(saving)
+        with shows, Vault(target, source) as vault:
             if vault.start(create=True, records=records, replacing=replacing):
                 return set()
     kept = set()
-    with opening.open_vault(target) as vault, vault.transaction() as draft:
+    with opening.open_vault(target) as vault, output.status(saving), vault.transaction() as draft:
         for name, record in records.items():
             if not replace and name in draft and not _same_record(draft[name], record):
                 kept.add(name)

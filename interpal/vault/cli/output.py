@@ -10,6 +10,7 @@ import os
 import sys
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
+from threading import Timer
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -247,7 +248,11 @@ class Step:
 
     def __call__(self) -> None:
         """One more is done."""
-        self._done += 1
+        self.reach(self._done + 1)
+
+    def reach(self, done: int) -> None:
+        """So many are done."""
+        self._done = done
         if self._bar is None:
             if not sys.stderr.isatty() or monotonic() - self._begin < 1:
                 return
@@ -258,3 +263,26 @@ class Step:
         """Take the bar away."""
         if self._bar is not None:
             self._bar.stop()
+
+
+@contextmanager
+def status(what: str) -> Iterator[None]:
+    """A line that says what goes on, where no steps can be counted: one save of everything.
+
+    Nothing inside the block may use the terminal.
+    """
+    if not sys.stderr.isatty():
+        yield
+        return
+    running: list[Progress] = []
+    # The block does not come back to us before its end, so a thread looks at the clock.
+    timer = Timer(1, lambda: running.append(_screen().status(what)))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        for line in running:
+            line.stop()

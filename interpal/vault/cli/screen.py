@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 from rich import box
 from rich.console import Console
 from rich.padding import Padding
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -69,5 +77,19 @@ def bar(what: str, total: int) -> Progress:
         transient=True,
     )
     progress.add_task(what, total=total)
+    progress.start()
+    return progress
+
+
+def status(what: str) -> Progress:
+    """A line on stderr with the time that has passed, running; its caller stops it."""
+    progress = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        TimeElapsedColumn(),
+        console=Console(stderr=True, highlight=False),
+        transient=True,
+    )
+    progress.add_task(what, total=None)
     progress.start()
     return progress

@@ -18,7 +18,7 @@ from interpal.vault.stores import Stored
 from interpal.vault.trust import reported, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
 MAX_BYTES = 256 * 1024 * 1024
 """FORMAT.md section 5: no vault is larger."""
@@ -93,7 +93,7 @@ class FileStore:
             return []
 
     @contextmanager
-    def write_lock(self, timeout: float) -> Iterator[FileWriter]:
+    def write_lock(self, timeout: float) -> Generator[FileWriter, None, None]:
         """Hold the write lock; seconds to wait for it, 0 to try once.
 
         Makes missing folders (0700), and removes what writers that died have left. Raises

@@ -23,7 +23,7 @@ from interpal.vault.stores.redis_lock import RedisLock
 from interpal.vault.stores.redis_space import BATCH, Space
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from interpal.vault.stores import Change, Fence, Found, Sealed
 
@@ -87,7 +87,7 @@ class RedisStore:
                 raise self._locked_out(self._write_lock(), timeout)
 
     @contextmanager
-    def record_lock(self, timeout: float) -> Iterator[RedisWriter]:
+    def record_lock(self, timeout: float) -> Generator[RedisWriter, None, None]:
         """Hold the write lock; seconds to wait for it, 0 to try once."""
         lock = self._write_lock()
         wait = _Wait(timeout)

@@ -60,9 +60,10 @@ class Link:
             client[1].close()
 
     def _send(self, command: Sequence[object], text: str | None, *, again: bool) -> Any:
+        # First: where the library is missing, this says so.
+        client = self._connected()
         import redis.exceptions
 
-        client = self._connected()
         wrote = text is not None and not again
         problem: VaultError | None = None
         while problem is None:

@@ -21,7 +21,7 @@ from interpal.vault.trust import shown
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from interpal.vault.stores import Change, Fence
 
@@ -119,7 +119,7 @@ class SqliteStore:
             writer.commit(vault_id, changes, root=root, fence=fence)
 
     @contextmanager
-    def record_lock(self, timeout: float) -> Iterator[SqliteWriter]:
+    def record_lock(self, timeout: float) -> Generator[SqliteWriter, None, None]:
         """Hold the write lock; seconds to wait for it, 0 to try once. Makes the database."""
         deadline = time.monotonic() + timeout
         link = self._pool.take(create=True, timeout=timeout)
@@ -145,7 +145,7 @@ class SqliteStore:
         self._pool.close()
 
     @contextmanager
-    def _reading(self) -> Iterator[Link | None]:
+    def _reading(self) -> Generator[Link | None, None, None]:
         link = self._pool.take()
         try:
             yield link

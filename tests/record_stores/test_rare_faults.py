@@ -1,0 +1,84 @@
+"""What happens to separate records once in a million times."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from interpal.exceptions import StaleWriteError, VaultCorruptError
+from interpal.vault.separate import Seen, SeparateRecords
+from interpal.vault.stores import Found
+
+if TYPE_CHECKING:
+    from tests.record_stores import Place
+
+
+def test_records_in_a_variable_show_nothing() -> None:
+    assert "canary" not in repr(Seen(1, {"cookie": "canary"}))
+
+
+def test_all_records_are_read_in_one_pass_and_show_nothing(place: Place) -> None:
+    vault = place.new({"a": {"cookie": "canary"}, "b": {}})
+    records = vault.stored_records()
+    assert sorted(map(len, records.values())) == [0, 1]
+    assert isinstance(records, SeparateRecords)
+    assert "canary" not in repr(records.all())
+
+
+def test_a_rotation_while_damage_is_looked_for_makes_it_begin_again(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault = place.new({"a": {}})
+    place.damage(vault, "a", lambda data: data[:-4] + b"AAAA")
+    answers = iter([False, True])
+    monkeypatch.setattr(SeparateRecords, "_is_still", lambda *_: next(answers))
+    assert vault.damaged() == 1
+    assert next(answers, None) is None
+
+
+def never(place: Place, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A store for which the root is never the vault that was asked for."""
+    vault = place.new({"a": {}})
+    monkeypatch.setattr(place.store_class, "load_record", lambda *_: Found(None, False))
+    return vault
+
+
+def test_a_store_that_contradicts_itself_is_an_error_not_a_hang(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault = never(place, monkeypatch)
+    with pytest.raises(VaultCorruptError, match="another id"):
+        vault["a"]
+
+
+def test_a_transaction_over_a_lock_that_was_lost_writes_nothing(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault = never(place, monkeypatch)
+    with pytest.raises(StaleWriteError, match="nothing was written"), vault.transaction() as draft:
+        draft["a"] = {"n": 1}
+    monkeypatch.undo()
+    assert dict(place.open()["a"]) == {}
+
+
+def test_what_is_no_name_is_in_no_transaction(place: Place) -> None:
+    vault = place.new({"a": {}})
+    with vault.transaction() as draft:
+        wrong: list[Any] = [7, None, "\ud800"]
+        for name in wrong:
+            assert name not in draft
+            with pytest.raises(KeyError):
+                draft[name]
+
+
+def test_a_record_whose_generation_is_damaged_too_is_told_and_left(place: Place) -> None:
+    vault = place.new({"a": {}, "b": {}, "c": {}})
+    place.damage(vault, "a", lambda data: b"garbage")
+    place.damage(vault, "b", lambda data: data[:-4] + b"AAAA")
+    with pytest.raises(VaultCorruptError):
+        vault["a"] = {}
+    with pytest.raises(VaultCorruptError):
+        vault.drop_damaged()
+    assert vault.damaged() == 1
+    assert dict(vault["c"]) == {}
