@@ -118,11 +118,14 @@ class AsyncDriver(Driver):
     def together(self, client: Any, calls: Sequence[tuple[Any, ...]]) -> list[Any]:
         async def all_of_them() -> list[Any]:
             return await asyncio.gather(
-                *(getattr(client, TWINS.get(call[0], call[0]))(*call[1:]) for call in calls),
+                *(self._awaited(client, *call) for call in calls),
                 return_exceptions=True,
             )
 
         return self.loop.run_until_complete(all_of_them())
+
+    def _awaited(self, client: Any, name: str, *arguments: Any) -> Any:
+        return getattr(client, TWINS.get(name, name))(*arguments)
 
     def close(self, client: Any) -> None:
         self.loop.run_until_complete(client.close())

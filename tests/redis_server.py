@@ -245,7 +245,7 @@ class RedisServer:
     def everything(self) -> bytes:
         """Every key and every value in it, in one piece."""
         with self.admin() as client:
-            readers: dict[bytes, Callable[[bytes], Any]] = {
+            readers: dict[Any, Callable[[bytes], Any]] = {
                 b"string": client.get,
                 b"hash": client.hgetall,
                 b"set": client.smembers,

@@ -227,7 +227,8 @@ def vault_faults() -> dict[str, Callable[[Place], dict[str, Any]]]:
         place.path.mkdir()
         return {}
 
-    return {name: value for name, value in locals().items() if callable(value)}
+    faults: dict[str, Any] = {**locals()}
+    return faults
 
 
 @pytest.mark.parametrize("case", vault_faults())

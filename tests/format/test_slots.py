@@ -120,9 +120,10 @@ def test_the_profiles_are_the_published_ones() -> None:
 def test_a_slot_that_no_reader_would_take_is_not_made(change: dict[str, Any]) -> None:
     good: dict[str, Any] = {"key": bytes(32), "kid": "a", "vid": VAULT_ID, "iat": 0}
     more: dict[str, Any] = {"kdf": None, "salt": None, "content_key": bytes(32), "iv": bytes(12)}
-    arguments = {"vault_key": bytes(32), **good, **more, **change}
+    arguments = good | more | change
+    vault_key = arguments.pop("vault_key", bytes(32))
     with pytest.raises(ValidationError):
-        slots.make_slot(arguments.pop("vault_key"), **arguments)
+        slots.make_slot(vault_key, **arguments)
 
 
 @pytest.mark.parametrize("text", ["", "\ud800", "x" * 4097, "\u00e9" * 2049])

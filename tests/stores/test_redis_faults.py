@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import redis
+import redis.exceptions
 
 from interpal.exceptions import (
     LockTimeoutError,

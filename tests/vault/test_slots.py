@@ -303,12 +303,13 @@ def test_what_does_not_open_does_not_replace_the_old_file(
                 operation()
             assert caught.value.path == str(path)
             assert path.read_bytes() == before
+
+    def with_another_key(vault_key: bytes, **more: Any) -> Any:
+        settings: dict[str, Any] = {**more, "key": bytes(32)}
+        return make(vault_key, **settings)
+
     with monkeypatch.context() as patch:
-        patch.setattr(
-            slot_changes,
-            "make_slot",
-            lambda vault_key, **k: make(vault_key, **(k | {"key": bytes(32)})),
-        )
+        patch.setattr(slot_changes, "make_slot", with_another_key)
         for operation in (*operations[:2], operations[3]):
             with pytest.raises(VaultIOError, match="stays in its place"):
                 operation()

@@ -175,10 +175,11 @@ def test_lock_timeout_zero_tries_once(path: Path) -> None:
 @pytest.mark.parametrize("timeout", [-1, float("nan"), "5", True, None])
 def test_a_lock_timeout_that_is_no_time_is_refused(path: Path, timeout: Any) -> None:
     new_vault(path)
-    if timeout is not None:
-        vault = reopened(path)
-        with pytest.raises(ValidationError, match="lock_timeout"):
-            vault.transaction(lock_timeout=timeout).__enter__()
+    vault = reopened(path)
+    # None is the vault's own.
+    of_a_transaction: Any = -1 if timeout is None else timeout
+    with pytest.raises(ValidationError, match="lock_timeout"):
+        vault.transaction(lock_timeout=of_a_transaction).__enter__()
     with pytest.raises(ValidationError, match="lock_timeout"):
         Vault.open(path, passphrase="correct horse", lock_timeout=timeout)
 
