@@ -12,6 +12,7 @@ from interpal.exceptions import (
     APIError,
     AuthenticationError,
     InterpalException,
+    LockTimeoutError,
     NetworkError,
     SessionExpiredError,
     ValidationError,
@@ -149,6 +150,27 @@ def test_validate_says_what_the_server_says(driver: Driver, place: Place) -> Non
     assert driver.run(client, "validate_session") is False
     assert place.names() == ["maple_ink"]
     assert place.logins == 1
+
+
+def test_a_validation_that_brings_no_profile_says_nothing_of_the_session(
+    driver: Driver, place: Place
+) -> None:
+    client = driver.open(**place.settings())
+    place.site.fault(SELF, status=200, body=[])
+    with pytest.raises(APIError, match="200 without a profile"):
+        driver.run(client, "validate_session")
+    assert driver.run(client, "validate_session")
+
+
+def test_a_vault_that_another_holds_all_the_time_is_told_by_its_lock(
+    driver: Driver, place: Place
+) -> None:
+    client = driver.open(**place.settings(lock_timeout=0.3))
+    with place.vault() as vault, vault.transaction() as records:
+        with pytest.raises(LockTimeoutError):
+            driver.run(client, "clear_saved_session")
+        assert "maple_ink" in records
+    assert place.names() == ["maple_ink"]
 
 
 def test_logout_forgets_here_and_in_the_vault(driver: Driver, place: Place) -> None:

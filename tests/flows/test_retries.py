@@ -133,10 +133,14 @@ def test_requests_keep_their_distance(driver: Driver, place: Place) -> None:
     start = time.monotonic()
     driver.together(client, [("get", PATH)] * 4)
     assert 0.3 <= time.monotonic() - start < 2
-    start = time.monotonic()
     other = driver.open(**place.settings())
-    driver.together(other, [("get", PATH)] * 4)
-    assert time.monotonic() - start < 0.3
+
+    def spent() -> float:
+        start = time.monotonic()
+        driver.together(other, [("get", PATH)] * 4)
+        return time.monotonic() - start
+
+    assert any(spent() < 0.3 for _ in range(5)), "the machine is not always busy"
 
 
 def test_the_text_of_the_server_is_cut_and_cleaned(driver: Driver, place: Place) -> None:

@@ -77,7 +77,8 @@ def test_many_at_once_survive_a_rotation(driver: Driver, place: Place) -> None:
     place.site.rotate()
     results = driver.together(client, [("get_threads",)] * 8)
     assert all(isinstance(result, list) for result in results)
-    assert place.logins == 1
+    # The refusal of the old cookie may overtake the reply that brings the new one: one login more.
+    assert place.logins <= 2
     assert saved_pair(place)[0] == client.session.session_cookie
 
 

@@ -184,3 +184,22 @@ def test_the_whole_budget_may_be_spent_and_no_more() -> None:
     little = slot_at(1)._replace(kdf=KdfParameters(8, 1, 1), salt=SALT)
     with pytest.raises(VaultLimitError):
         envelope.check_kdf_budget([*whole, little])
+
+
+def test_a_header_of_just_the_largest_size_is_written_and_tight() -> None:
+    room = fields.MAX_HEADER_BYTES - len('{"a":"","b":1}')
+    written = jwe.b64decode(fields.encode_header({"a": "x" * room, "b": 1}))
+    assert len(written) == fields.MAX_HEADER_BYTES
+    assert b" " not in written
+    with pytest.raises(ValidationError, match="64 KiB"):
+        fields.encode_header({"a": "x" * (room + 1), "b": 1})
+
+
+@pytest.mark.parametrize("member", ["updated_at", "created_at"])
+def test_the_error_of_a_header_names_the_member(small: SmallVault, member: str) -> None:
+    outer = json.loads(small.seal())
+    header = json.loads(jwe.b64decode(outer["protected"]))
+    header["vault"][member] = -1
+    outer["protected"] = jwe.b64encode(json.dumps(header).encode())
+    with pytest.raises(VaultFormatError, match=rf"vault\.{member} "):
+        envelope.parse(json.dumps(outer).encode())

@@ -10,10 +10,16 @@ import pytest
 
 from interpal import SessionManager
 from interpal.clock import utc_now
-from interpal.exceptions import LockTimeoutError, VaultFormatError, VaultNotFoundError
+from interpal.exceptions import (
+    LockTimeoutError,
+    VaultFormatError,
+    VaultNotFoundError,
+    VaultVersionError,
+)
 from interpal.recovery import Recovery
 from interpal.session import Session
 from interpal.vault import Vault
+from interpal.vault.jwe import b64encode
 from interpal.vault.keys import find_source
 from interpal.vault.stores.file import FileStore
 
@@ -105,6 +111,20 @@ def test_clearing_where_nobody_has_a_session_keeps_the_others(path: Path) -> Non
     SessionManager(path, key=KEY, origin="https://api.interpals.net").clear_session()
     with Vault.open(path, key=KEY) as vault:
         assert dict(vault["maple_ink"]) == foreign
+
+
+def test_reading_a_vault_of_a_newer_format_says_so_and_leaves_it(
+    manager: SessionManager, path: Path
+) -> None:
+    protected = b64encode(b'{"typ":"interpal-vault","vault":{"version":2}}')
+    path.write_text(f'{{"protected": "{protected}"}}')
+    path.chmod(0o600)
+    before = path.read_bytes()
+    with pytest.raises(VaultVersionError, match="version 2"):
+        manager.get_session_info()
+    assert path.read_bytes() == before
+    manager.close()
+    SessionManager(path, key=KEY).close()  # one that was never used
 
 
 class LateStore(FileStore):

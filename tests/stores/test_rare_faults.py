@@ -140,6 +140,21 @@ def test_a_network_file_system_is_warned_of(
     assert "is on a network file system (nfs4)" in caplog.text
 
 
+def test_a_fork_does_not_wait_for_ever_for_a_thread_that_holds_a_connection(path: Path) -> None:
+    pool = Pool(str(path))
+    pool._opening.append(-1)
+    pool._before_fork(time.monotonic() - 1)
+    # What a thread of the parent was opening is not to be touched in the child.
+    path.write_bytes(b"")
+    pool._in_child()
+    try:
+        assert pool._opening == []
+        with pytest.raises(VaultIOError, match="forked while"):
+            SqliteStore(path).load()
+    finally:
+        sqlite_pool._lost.clear()
+
+
 # Redis.
 
 

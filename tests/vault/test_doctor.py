@@ -16,6 +16,7 @@ import pytest
 
 from interpal.exceptions import VaultIOError, VaultNotFoundError
 from interpal.vault import Vault, doctor, report, surroundings
+from interpal.vault.keys import default_key_path
 from interpal.vault.stores.file import FileStore
 from tests.vault import KEY
 
@@ -270,6 +271,16 @@ def test_sources_of_the_key_are_looked_at_and_not_used(
     monkeypatch.setattr(os, "stat", anothers)
     (finding,) = surroundings.of_sources(str(path.parent), {"INTERPALS_VAULT_KEY_FILE": str(loose)})
     assert finding.message == f"INTERPALS_VAULT_KEY_FILE: it belongs to user {STRANGER + 1}"
+
+
+def test_the_key_file_of_the_user_is_looked_at_too(path: Path) -> None:
+    key = default_key_path()
+    os.makedirs(os.path.dirname(key), mode=0o700)
+    with open(key, "wb") as file:
+        file.write(bytes(32))
+    os.chmod(key, 0o666)
+    (finding,) = surroundings.of_sources(str(path.parent), {})
+    assert (finding.code, finding.path) == ("key-file", key)
 
 
 def test_neighbours_that_give_the_session_away_are_found(path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import ctypes
 import errno
+import logging
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ from interpal.exceptions import KeySourceError, ValidationError, VaultIOError, W
 from interpal.vault import Vault, envelope, slots, trust
 from interpal.vault.envelope import Payload
 from interpal.vault.files import Folder
+from interpal.vault.hardening import Hardening, harden_process
 from interpal.vault.keys import explicit_source, find_source
 from interpal.vault.opener import SlotOpener
 from interpal.vault.slots import normalise_passphrase
@@ -93,6 +96,26 @@ def test_a_login_lock_that_was_never_taken_can_be_released(path: Path) -> None:
         assert lock.holder() is None
         assert lock.try_acquire()
         lock.release()
+
+
+def test_what_the_system_does_not_allow_a_hardened_process_is_said(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Refusing:
+        def prctl(self, *numbers: int) -> int:
+            return -1
+
+        def mlock(self, *numbers: object) -> int:
+            return -1
+
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: Refusing())
+    closed = Vault.open(path, key=KEY, create=True)
+    closed.close()
+    with Vault.open(path, key=KEY) as vault, caplog.at_level(logging.WARNING):
+        done = harden_process(closed, vault)
+    assert done == Hardening(undumpable=False, locked=0)
+    assert "core dumps stay on" in caplog.text
+    assert "could not be locked in memory" in caplog.text
 
 
 # Files and folders.
