@@ -340,8 +340,10 @@ class Vault(Records, KeySlots):
         return self._versions.read()
 
     def _check_generation(self, minimum: int | None) -> None:
+        if minimum is None:
+            return  # What was not asked for need not be read once more.
         generation = self.generation
-        if minimum is not None and generation < minimum:
+        if generation < minimum:
             raise VaultRollbackError(
                 f"{self.path}: this is generation {generation}, older than the {minimum} seen "
                 "before: an old copy was put back; restore the newer one",
