@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from interpal import AsyncInterpalClient, address, body, client, protocol
-from interpal.exceptions import NetworkError, ValidationError
+from interpal import AsyncInterpalClient, address, body, client, protocol, replies
+from interpal.exceptions import APIError, NetworkError, ValidationError
 from interpal.given import GivenPlace
 from interpal.protocol import SESSION_COOKIE, Response
 from interpal.vault.jwe import b64encode
+from tests.helpers import SELF
 
 if TYPE_CHECKING:
     from tests.helpers import Driver, Place
@@ -113,3 +114,22 @@ def test_a_plain_login_waits_for_another_process(place: Place) -> None:
     assert async_client.login(force=True).bot_id
     release.join()
     assert "login_waited" in place.told
+
+
+def test_the_shapes_of_replies_can_be_named_in_a_program() -> None:
+    profile: replies.Profile = {"username": "maple_ink", "languages": ["en"]}
+    assert replies.Profile.__total__ is False
+    assert profile["username"] == "maple_ink"
+
+
+def test_anything_can_be_deleted_by_its_path(driver: Driver, place: Place) -> None:
+    client = driver.open(**place.settings(max_retries=0))
+    with pytest.raises(APIError, match=r"DELETE .*/v1/thing: the server answered 404"):
+        driver.run(client, "delete", "/v1/thing", params={"id": 1})
+
+
+def test_a_profile_that_is_none_is_told(driver: Driver, place: Place) -> None:
+    client = driver.open(**place.settings())
+    place.site.fault(SELF, status=200, body=[1])
+    with pytest.raises(APIError, match="no JSON object"):
+        driver.run(client, "get_self")

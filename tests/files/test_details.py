@@ -152,8 +152,9 @@ def test_links_that_a_dying_maker_left_are_told_from_others(folder: Folder, tmp_
     os.link(tmp_path / "vault", spare[0])
     spare[1].write_bytes(b"of another writer")
     for foreign in (True, False):
-        with pytest.raises(VaultPermissionError, match="hard links"):
+        with pytest.raises(VaultPermissionError, match="hard links") as caught:
             folder.read("vault", limit=3, foreign=foreign)
+        assert caught.value.path == str(tmp_path / "vault")
     assert spare[1].exists()
 
 
@@ -246,7 +247,9 @@ def test_a_file_of_another_size_than_was_written_is_an_error_of_the_disk(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "write", lambda fd, data: len(data))
-    with pytest.raises(VaultIOError, match="the file has another size than was written") as caught:
+    with pytest.raises(
+        VaultIOError, match=r"cannot save: the file has another size than was written\."
+    ) as caught:
         folder.replace("vault", b"new")
     assert caught.value.errno == errno.EIO
 

@@ -14,6 +14,7 @@ from interpal.exceptions import (
     VaultLimitError,
 )
 from interpal.vault import envelope, fields, jwe, record, slots
+from interpal.vault.payload import Payload, encode_payload
 from interpal.vault.slots import KdfParameters
 
 if TYPE_CHECKING:
@@ -203,3 +204,23 @@ def test_the_error_of_a_header_names_the_member(small: SmallVault, member: str) 
     outer["protected"] = jwe.b64encode(json.dumps(header).encode())
     with pytest.raises(VaultFormatError, match=rf"vault\.{member} "):
         envelope.parse(json.dumps(outer).encode())
+
+
+def test_payloads_are_equal_in_records_and_attempts() -> None:
+    records: dict[str, dict[str, Any]] = {"maple_ink": {"n": 1}}
+    attempts: dict[str, dict[str, Any]] = {"maple_ink": {"until": 5}}
+    assert Payload(records, attempts) == Payload(records, attempts)
+    assert Payload(records, attempts) != Payload(records, {})
+    assert Payload(records, attempts) != Payload({}, attempts)
+
+
+def nested(depth: int) -> dict[str, Any]:
+    return {"a": nested(depth - 1)} if depth > 1 else {"a": 1}
+
+
+@pytest.mark.parametrize("first", [{"n": 1}, {"n": "x" * 60_000}, nested(64)])
+def test_of_many_records_the_one_that_cannot_be_written_is_named(first: dict[str, Any]) -> None:
+    records: dict[str, dict[str, Any]]
+    records = {"maple_ink": first, "pedro_k": {"n": float("nan")}, "third": {}}
+    with pytest.raises(ValidationError, match="pedro_k"):
+        encode_payload(Payload(records))

@@ -43,8 +43,9 @@ temporary file and no lock is left behind.
 ## Run it
 
 `make test` runs a minute's worth of every line. `make reliability` runs the counts of the table and
-writes this page; it takes the better part of an hour. Single lines run with their letters, which
-leaves the rows of the others, and their dates, as they were:
+writes this page; it takes half an hour, and line P an hour or two beside that (`MUTATION_SECONDS`
+in the environment bounds it). Single lines run with their letters, which leaves the rows of the
+others, and their dates, as they were:
 
 ```text
 .venv/bin/python -m tests.reliability A C          # a minute's worth of lines A and C

@@ -140,10 +140,24 @@ def test_a_network_file_system_is_warned_of(
     assert "is on a network file system (nfs4)" in caplog.text
 
 
+def test_a_store_may_be_closed_while_it_is_used(store: SqliteStore) -> None:
+    before = descriptors()
+    with store.record_lock(1) as writer:
+        store.close()
+        writer.save(b"new", vault_id=ID)
+    assert descriptors() < before
+    stored = store.load()
+    assert stored is not None
+    assert stored.data == b"new"
+
+
 def test_a_fork_does_not_wait_for_ever_for_a_thread_that_holds_a_connection(path: Path) -> None:
     pool = Pool(str(path))
     pool._opening.append(-1)
     pool._before_fork(time.monotonic() - 1)
+    pool._in_child()
+    assert pool._opening == []
+    pool._opening.append(-1)
     # What a thread of the parent was opening is not to be touched in the child.
     path.write_bytes(b"")
     pool._in_child()
@@ -260,6 +274,7 @@ def test_a_child_leaves_the_locks_of_its_parent_to_it(remote: RedisStore) -> Non
     renewer._pid = -1
     renewer.drop(lock)
     assert list(renewer._due) == [lock]
+    assert repr(lock) == "<RedisLock not held>"
 
 
 def test_a_lock_whose_renewal_is_refused_is_tried_again_and_one_that_was_dropped_is_not(

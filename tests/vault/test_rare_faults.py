@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from interpal._secret import Secret
-from interpal.exceptions import KeySourceError, ValidationError, VaultIOError, WrongKeyError
+from interpal.exceptions import (
+    KeySourceError,
+    ValidationError,
+    VaultIOError,
+    VaultNotFoundError,
+    WrongKeyError,
+)
 from interpal.vault import Vault, envelope, slots, trust
 from interpal.vault.envelope import Payload
 from interpal.vault.files import Folder
@@ -20,6 +26,7 @@ from interpal.vault.hardening import Hardening, harden_process
 from interpal.vault.keys import explicit_source, find_source
 from interpal.vault.opener import SlotOpener
 from interpal.vault.slots import normalise_passphrase
+from interpal.vault.versions import State, Versions
 from tests.vault import KEY, Counted, new_vault
 
 if TYPE_CHECKING:
@@ -116,6 +123,23 @@ def test_what_the_system_does_not_allow_a_hardened_process_is_said(
     assert done == Hardening(undumpable=False, locked=0)
     assert "core dumps stay on" in caplog.text
     assert "could not be locked in memory" in caplog.text
+
+
+def test_a_vault_that_goes_before_the_lock_is_had_is_not_made_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Versions.read
+
+    def read_and_lose(versions: Versions) -> State:
+        state = read(versions)
+        path.unlink()
+        return state
+
+    with Vault.open(path, key=KEY, create=True) as vault:
+        monkeypatch.setattr(Versions, "read", read_and_lose)
+        with pytest.raises(VaultNotFoundError), vault.transaction() as records:
+            records["a"] = {}
+    assert not path.exists()
 
 
 # Files and folders.
