@@ -55,6 +55,9 @@ others, and their dates, as they were:
 A full run wants Linux and root, in a container or virtual machine that may mount, as CI has it.
 What cannot be done where it runs says "not run" and why. `strace`, `libfaketime` (Debian) and
 `atheris`, `mutmut` (PyPI) are installed where they are missing.
+
+Each row below is of the last full run of its own line, so rows can be of different versions of the
+source; one run of `make reliability` renews them all.
 """
 
 PROSE = """## The lines

@@ -178,10 +178,11 @@ def test_a_lock_timeout_that_is_no_time_is_refused(path: Path, timeout: Any) -> 
     vault = reopened(path)
     # None is the vault's own.
     of_a_transaction: Any = -1 if timeout is None else timeout
+    settings: dict[str, Any] = {"lock_timeout": timeout}
     with pytest.raises(ValidationError, match="lock_timeout"):
         vault.transaction(lock_timeout=of_a_transaction).__enter__()
     with pytest.raises(ValidationError, match="lock_timeout"):
-        Vault.open(path, passphrase="correct horse", lock_timeout=timeout)
+        Vault.open(path, passphrase="correct horse", **settings)
 
 
 def test_refused_logins_are_kept_until_their_time(
