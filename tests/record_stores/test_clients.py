@@ -13,8 +13,9 @@ from interpal import InterpalClient
 from interpal.exceptions import SessionExpiredError, StoreUnavailableError
 from interpal.vault.stores import redis_link
 from interpal.vault.stores.redis import RedisStore
+from tests.children import Children
 from tests.helpers import ACCOUNTS, SyncDriver
-from tests.record_stores import KEY, Children, RedisPlace, flipped
+from tests.record_stores import KEY, RedisPlace, flipped
 from tests.redis_server import RedisServer
 
 if TYPE_CHECKING:

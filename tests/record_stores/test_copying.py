@@ -19,7 +19,8 @@ from interpal.exceptions import (
 from interpal.vault import Vault, copying
 from interpal.vault.draft import Draft
 from interpal.vault.stores.opening import open_store
-from tests.record_stores import KEY, OTHER_KEY, Children, RedisPlace, SqlitePlace, flipped
+from tests.children import Children
+from tests.record_stores import KEY, OTHER_KEY, RedisPlace, SqlitePlace, flipped
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,7 +16,8 @@ from interpal.exceptions import (
     WrongKeyError,
 )
 from interpal.vault import KdfParameters, Vault, opener, slots
-from tests.record_stores import OTHER_KEY, Children, RedisPlace
+from tests.children import Children
+from tests.record_stores import OTHER_KEY, RedisPlace
 from tests.vault import Counted
 
 if TYPE_CHECKING:

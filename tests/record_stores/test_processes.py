@@ -14,8 +14,9 @@ from interpal.exceptions import LockTimeoutError, StaleWriteError, VaultError
 from interpal.vault.keys import explicit_source
 from interpal.vault.stores.redis import RedisStore
 from interpal.vault.vault import Vault
+from tests.children import Children
 from tests.files import fork
-from tests.record_stores import KEY, Children, RedisPlace
+from tests.record_stores import KEY, RedisPlace
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -54,36 +54,6 @@ def told(error: BaseException) -> str:
     return "\n".join(text)
 
 
-class Processes:
-    """Forked children that do *work* at the same moment; `failed` counts those that raised."""
-
-    def __init__(self, number: int, work: Callable[[int], None]) -> None:
-        start, go = os.pipe()
-        self._children = []
-        for index in range(number):
-            pid = os.fork()
-            if pid == 0:
-                os.close(go)
-                os._exit(_run(start, index, work))
-            self._children.append(pid)
-        os.close(start)
-        os.close(go)
-
-    def codes(self) -> list[int]:
-        """Wait for all of them: 0 for each that came to its end."""
-        return [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in self._children]
-
-
-def _run(start: int, index: int, work: Callable[[int], None]) -> int:
-    try:
-        os.read(start, 1)
-        work(index)
-    except BaseException:  # noqa: BLE001  (a child must not run on into the tests)
-        traceback.print_exc()
-        return 1
-    return 0
-
-
 class Counted:
     """Argon2id, counted."""
 

@@ -27,8 +27,9 @@ from interpal.exceptions import (
 )
 from interpal.vault import KdfParameters, Vault, keys
 from interpal.vault.stores.file import FileStore
+from tests.children import Children
 from tests.format.opening import load_vectors
-from tests.vault import CHEAP, KEY, OTHER_KEY, Counted, Processes, new_vault, reopened, told
+from tests.vault import CHEAP, KEY, OTHER_KEY, Counted, new_vault, reopened, told
 
 
 def test_a_new_vault_is_empty_and_of_generation_1(path: Path) -> None:
@@ -326,7 +327,7 @@ def test_eight_processes_that_make_a_vault_at_once_make_one(path: Path, tmp_path
         with new_vault(path) as vault:
             vault[f"process-{index}"] = {"id": vault.id.hex()}
 
-    assert Processes(8, work).codes() == [0] * 8
+    assert Children(8, work).codes() == [0] * 8
     records = dict(reopened(path))
     assert len(records) == 8
     assert len({record["id"] for record in records.values()}) == 1
@@ -337,7 +338,7 @@ def test_eight_processes_with_the_users_key_file_make_one_key(path: Path) -> Non
         with Vault.open(path, create=True) as vault:
             vault[f"process-{index}"] = {"n": index}
 
-    assert Processes(8, work).codes() == [0] * 8
+    assert Children(8, work).codes() == [0] * 8
     assert len(Vault.open(path)) == 8
 
 

@@ -15,7 +15,8 @@ from interpal._secret import Secret
 from interpal.exceptions import VaultError, VaultNotFoundError, WrongKeyError
 from interpal.vault import Vault, keys
 from interpal.vault.stores.file import FileStore
-from tests.vault import CHEAP, KEY, OTHER_KEY, Counted, Processes, new_vault, reopened
+from tests.children import Children
+from tests.vault import CHEAP, KEY, OTHER_KEY, Counted, new_vault, reopened
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -181,7 +182,7 @@ def test_sixteen_processes_lose_nothing(path: Path) -> None:
                     records["shared"]["n"] += 1
                     records[f"process-{index}"] = {"n": number + 1}
 
-    assert Processes(16, work).codes() == [0] * 16
+    assert Children(16, work).codes() == [0] * 16
     vault = Vault.open(path, key=KEY)
     assert vault["shared"]["n"] == 16 * ROUNDS
     assert [vault[f"process-{index}"]["n"] for index in range(16)] == [ROUNDS] * 16
@@ -230,7 +231,7 @@ def test_writers_readers_and_rotations_at_once_lose_nothing(path: Path) -> None:
                     records["shared"]["n"] += 1
                 assert vault["shared"]["n"] > 0
 
-    assert Processes(8, work).codes() == [0] * 8
+    assert Children(8, work).codes() == [0] * 8
     vault = reopened(path)
     assert vault["shared"]["n"] == 80
     assert vault.generation == 2 + 80 + 20
@@ -243,7 +244,7 @@ def test_a_child_uses_the_vault_of_its_parent(path: Path) -> None:
         with vault.transaction() as records:
             records["a"]["n"] += 1
 
-    assert Processes(4, work).codes() == [0] * 4
+    assert Children(4, work).codes() == [0] * 4
     assert vault["a"]["n"] == 4
 
 

@@ -9,7 +9,8 @@ import pytest
 from interpal.exceptions import KeyRequiredError, ValidationError, WrongKeyError
 from interpal.vault import KdfParameters, Vault, opener, slot_changes, slots, versions
 from interpal.vault.stores.file import FileStore
-from tests.vault import CHEAP, KEY, OTHER_KEY, Counted, Processes, new_vault, reopened
+from tests.children import Children
+from tests.vault import CHEAP, KEY, OTHER_KEY, Counted, new_vault, reopened
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -147,7 +148,7 @@ def test_two_rotations_at_once_leave_one_vault_and_lose_nothing(path: Path) -> N
             vault.rotate()
             vault[f"process-{index}"] = {"n": index}
 
-    assert Processes(4, work).codes() == [0] * 4
+    assert Children(4, work).codes() == [0] * 4
     vault = reopened(path)
     assert dict(vault) == {**RECORDS, **{f"process-{index}": {"n": index} for index in range(4)}}
     assert vault.generation == generation + 8

@@ -17,7 +17,8 @@ from interpal.exceptions import (
     WrongKeyError,
 )
 from interpal.vault import KdfParameters, Vault, envelope, slot_changes, slots
-from tests.vault import CHEAP, KEY, OTHER_KEY, Counted, Processes, new_vault, reopened, told
+from tests.children import Children
+from tests.vault import CHEAP, KEY, OTHER_KEY, Counted, new_vault, reopened, told
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -246,7 +247,7 @@ def test_slots_of_other_processes_are_kept(path: Path) -> None:
             vault.add_slot(key=bytes([index]) * 32, kid=f"process-{index}")
             vault[f"process-{index}"] = {"n": index}
 
-    assert Processes(7, work).codes() == [0] * 7
+    assert Children(7, work).codes() == [0] * 7
     for index in range(7):
         vault = Vault.open(path, key=bytes([index]) * 32)
         assert vault.opened_slot.kid == f"process-{index}"
@@ -260,7 +261,7 @@ def test_processes_that_take_the_same_name_get_names_of_their_own(path: Path) ->
         with reopened(path) as vault:
             assert vault.add_slot(key=bytes([index]) * 32).kid in kids(vault)
 
-    assert Processes(7, work).codes() == [0] * 7
+    assert Children(7, work).codes() == [0] * 7
     assert sorted(kids(reopened(path))) == [f"slot-{number}" for number in range(1, 9)]
 
 
@@ -271,7 +272,7 @@ def test_of_two_processes_one_takes_the_last_slot_but_one(path: Path) -> None:
         with reopened(path) as vault:
             vault.remove_slot(f"slot-{index + 1}")
 
-    assert sorted(Processes(2, work).codes()) == [0, 1]
+    assert sorted(Children(2, work).codes()) == [0, 1]
     assert len(envelope.parse(path.read_bytes()).header.slots) == 1
 
 
