@@ -262,11 +262,21 @@ def export_of(session: Session) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def listening(answer: Callable[[socket.socket], None]) -> Generator[str, None, None]:
-    """A server of our own on loopback: its base URL. *answer* is given each connection."""
+def listening(
+    answer: Callable[[socket.socket], None], *, at_once: bool = False
+) -> Generator[str, None, None]:
+    """A server of our own on loopback: its base URL. *answer* is given each connection.
+
+    One after the other, or *at_once* in threads of their own.
+    """
     server = socket.create_server(("127.0.0.1", 0))
     server.settimeout(0.1)
     done = threading.Event()
+
+    def attend(connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            connection.settimeout(5)
+            answer(connection)
 
     def serve() -> None:
         while not done.is_set():
@@ -274,9 +284,10 @@ def listening(answer: Callable[[socket.socket], None]) -> Generator[str, None, N
                 connection, _ = server.accept()
             except TimeoutError:
                 continue
-            with connection, contextlib.suppress(OSError):
-                connection.settimeout(5)
-                answer(connection)
+            if at_once:
+                threading.Thread(target=attend, args=[connection]).start()
+            else:
+                attend(connection)
 
     thread = threading.Thread(target=serve)
     thread.start()
@@ -294,16 +305,24 @@ def replying(*replies: bytes) -> tuple[Callable[[socket.socket], None], list[byt
     heard: list[bytes] = []
 
     def answer(connection: socket.socket) -> None:
-        data = b""
-        while b"\r\n\r\n" not in data:
-            piece = connection.recv(65536)
-            if not piece:
-                return
-            data += piece
+        data = request_head(connection)
+        if not data:
+            return
         heard.append(data)
         connection.sendall(left.pop(0) if len(left) > 1 else left[0])
 
     return answer, heard
+
+
+def request_head(connection: socket.socket) -> bytes:
+    """What a client sends, up to the empty line at least; nothing where it hangs up before."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        piece = connection.recv(65536)
+        if not piece:
+            return b""
+        data += piece
+    return data
 
 
 def http(status: str, body: bytes = b"", *headers: str) -> bytes:

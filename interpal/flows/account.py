@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from interpal._secret import Secret
+    from interpal.flows.under_way import Sending
     from interpal.session_manager import SessionManager
 
 
@@ -110,6 +111,8 @@ class Account:
         self.seen_working: Session | None = None
         self.made: Session | None = None
         self.refusals = Refusals()
+        # Requests with a session whose replies are not yet taken on.
+        self.under_way: set[Sending] = set()
         self._next_slot = 0.0
         self._slots = threading.Lock()
 

@@ -10,6 +10,7 @@ from interpal.exceptions import NetworkError, SessionExpiredError
 from interpal.flows.learn import judge, learn
 from interpal.flows.login import renew
 from interpal.flows.resume import current
+from interpal.flows.under_way import Sending, replies_to
 from interpal.protocol import Pause, Request, Response
 
 if TYPE_CHECKING:
@@ -35,11 +36,13 @@ def call(account: Account, request: Request) -> Flow[Any]:
     """
     session = yield from ready(account)
     for attempt in range(MOST_SENDINGS):
-        response = yield from _send(account, account.authenticated(session, request))
-        if response.status != 401:
-            verdict = judge(session, response) if _is_self(account, request) else None
-            yield from learn(account, session, response, verdict)
-            return protocol.read_reply(response, request, utc_now(), account.secrets(session))
+        with Sending(account, session):
+            response = yield from _send(account, account.authenticated(session, request))
+            if response.status != 401:
+                verdict = judge(session, response) if _is_self(account, request) else None
+                yield from learn(account, session, response, verdict)
+                return protocol.read_reply(response, request, utc_now(), account.secrets(session))
+        yield from replies_to(account, session)
         if attempt and not (yield from _ended_again(account, session, request)):
             break
         try:

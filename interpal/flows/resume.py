@@ -13,6 +13,7 @@ from interpal.flight import Flight
 from interpal.flows.learn import Verdict, judge, learn
 from interpal.flows.login import renew
 from interpal.flows.save import find_saved
+from interpal.flows.under_way import Sending, replies_to
 from interpal.flows.wait import Flow, wait_for
 
 if TYPE_CHECKING:
@@ -93,19 +94,27 @@ def current(account: Account) -> Flow[Session]:
 
 def validate(account: Account) -> Flow[bool]:
     """Ask the server for the session in use: True, False (401), or the error that stopped it."""
-    session = yield from current(account)
     request = account.self_request()
-    response: Response = yield account.authenticated(session, request)
-    verdict = judge(session, response)
-    if verdict.valid is False:
-        return False
-    yield from learn(account, session, response, verdict)
+    session = yield from current(account)
+    again = True
+    while True:
+        with Sending(account, session):
+            response: Response = yield account.authenticated(session, request)
+            verdict = judge(session, response)
+            if verdict.valid is not False:
+                yield from learn(account, session, response, verdict)
+                break
+        yield from replies_to(account, session)
+        newest = account.session
+        if newest is None or session.same_credentials(newest) or not again:
+            return False
+        session, again = newest, False
     if verdict.valid is None:
         protocol.read_reply(response, request, utc_now(), account.secrets(session))
         raise APIError(
             f"the session could not be validated: {verdict.reason}", status_code=response.status
         )
-    return True
+    return bool(verdict.valid)
 
 
 def _recently_validated(account: Account, session: Session, now: datetime) -> bool:

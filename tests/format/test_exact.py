@@ -105,8 +105,8 @@ def test_a_slot_that_holds_a_key_of_another_length_is_corrupt(length: int) -> No
 def test_the_error_of_a_slot_names_the_member(change: dict[str, Any], named: str) -> None:
     protected, *rest = slot_at(1, KdfParameters.INSECURE_FOR_TESTS).text.split(".")
     header = json.loads(jwe.b64decode(protected))
-    kdf = {**header["kdf"], **change.pop("kdf", {})}
-    text = jwe.b64encode(json.dumps({**header, "kdf": kdf, **change}).encode())
+    kdf = {**header["kdf"], **change.get("kdf", {})}
+    text = jwe.b64encode(json.dumps({**header, **change, "kdf": kdf}).encode())
     with pytest.raises(VaultFormatError, match=named):
         slots.parse_slot(".".join([text, *rest]))
 

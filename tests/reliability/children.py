@@ -15,7 +15,7 @@ from interpal.exceptions import InterpalException
 from tests.files import fork
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
 
 class Ended(NamedTuple):
@@ -94,7 +94,7 @@ def in_child(work: Callable[[], object], *, uid: int | None = None) -> Ended:
 
 
 @contextmanager
-def scratch(*, on_disk: bool = False) -> Iterator[str]:
+def scratch(*, on_disk: bool = False) -> Generator[str, None, None]:
     """A folder of ours, in memory where there is such a place; *on_disk* where it must sync."""
     memory = "/dev/shm"
     place = memory if not on_disk and os.access(memory, os.W_OK) else None

@@ -20,7 +20,7 @@ from tests.reliability.children import Child, scratch
 from tests.reliability.subjects import KEY, path_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
 LOGIN_DELAY = 0.5
 NAME, PASSWORD = "maple_ink", "correct-horse"
@@ -54,7 +54,7 @@ class Server:
 
 
 @contextmanager
-def server(password: str = PASSWORD, delay: float = LOGIN_DELAY) -> Iterator[Server]:
+def server(password: str = PASSWORD, delay: float = LOGIN_DELAY) -> Generator[Server, None, None]:
     command = [sys.executable, "-m", "interpal.sandbox", "--account", f"{NAME}:{password}"]
     command += ["--login-delay", str(delay)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

@@ -187,7 +187,12 @@ def run(*, full: bool) -> Row:
             database=None,
             derandomize=not full,
             phases=[Phase.generate, Phase.shrink],
-            suppress_health_check=list(HealthCheck),
+            suppress_health_check=[
+                HealthCheck.data_too_large,
+                HealthCheck.filter_too_much,
+                HealthCheck.large_base_example,
+                HealthCheck.too_slow,
+            ],
         ),
     )
     return Row(

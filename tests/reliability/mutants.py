@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from interpal.vault.files import Folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
     from contextlib import AbstractContextManager
 
 
@@ -26,7 +26,7 @@ class Mutant(NamedTuple):
 
 
 @contextmanager
-def _put(owner: Any, name: str, value: object) -> Iterator[None]:
+def _put(owner: Any, name: str, value: object) -> Generator[None, None, None]:
     old = getattr(owner, name)
     setattr(owner, name, value)
     try:

@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING
 from tests.reliability import Row
 from tests.reliability.children import scratch
 from tests.reliability.fuzzing import install
-from tests.reliability.survivors import SURVIVORS
+from tests.reliability.survivors import SURVIVORS, Survivor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +48,8 @@ WORDING = (
     r"^\s+self\._sync\(",
 )
 
+# A mutant that never ends is stopped soon: a test has thirty times what all of them took together
+# otherwise.
 CONFIGURATION = """
 [tool.mutmut]
 source_paths = ["interpal/"]
@@ -54,7 +57,37 @@ only_mutate = {modules}
 also_copy = ["tests"]
 do_not_mutate_patterns = {wording}
 pytest_add_cli_args_test_selection = {tests}
-pytest_add_cli_args = ["-x", "-q", "-p", "no:cacheprovider", "--timeout=60"]
+pytest_add_cli_args = ["-x", "-q", "-p", "no:cacheprovider", "-p", "quick_first", "--timeout=20"]
+timeout_multiplier = 1.5
+timeout_constant = 5.0
+"""
+
+# mutmut names each test that it wants, in no order. Whole files are collected sooner than a
+# thousand names; and what fails fails sooner where the quick tests come first.
+QUICK_FIRST = """
+import json
+import os
+
+import pytest
+
+WANTED = set()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config):
+    WANTED.clear()
+    WANTED.update(name for name in config.args if "::" in name)
+    config.args[:] = sorted({name.partition("::")[0] for name in config.args})
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    if WANTED:
+        items[:] = [item for item in items if item.nodeid in WANTED]
+    if os.path.exists("mutmut-stats.json"):
+        with open("mutmut-stats.json") as file:
+            took = json.load(file)["duration_by_test"]
+        items.sort(key=lambda item: took.get(item.nodeid, 0.0))
 """
 
 # Every mutant as a line of JSON: its name, what became of it, and the lines that differ.
@@ -84,29 +117,47 @@ def run(*, full: bool) -> Iterator[Row]:
         if importlib.util.find_spec("mutmut") is None:
             install("mutmut", libraries)
         _copy(tree)
+        os.makedirs(libraries, exist_ok=True)
+        with open(os.path.join(libraries, "quick_first.py"), "w", encoding="utf-8") as file:
+            file.write(QUICK_FIRST)
         mutants = mutate(tree, libraries)
         mutants = [_again(mutant, tree, libraries) for mutant in mutants]
-    yield judged(mutants)
+    yield from judged(mutants)
 
 
-def judged(mutants: list[Mutant]) -> Row:
-    """The row for *mutants*. AssertionError where one survives that nothing explains."""
-    tried = [mutant for mutant in mutants if mutant[1] != NOT_TRIED]
-    alive = [(_place(name), _change(lines)) for name, status, lines in tried if status != "killed"]
-    unexplained = [
-        f"{where}: {change}"
-        for where, change in alive
-        if not any(survivor.explains(where, change) for survivor in SURVIVORS)
+def judged(mutants: list[Mutant]) -> Iterator[Row]:
+    """A row for each module, and one, lettered S, for each kind of survivor.
+
+    AssertionError where one survives that nothing explains.
+    """
+    alive = [
+        (_place(name), _change(lines))
+        for name, status, lines in mutants
+        if status not in ("killed", NOT_TRIED)
     ]
+    kinds = {one: _kind(*one) for one in alive}
+    unexplained = [f"{where}: {change}" for (where, change), kind in kinds.items() if kind is None]
     assert not unexplained, "unexplained survivors:\n" + "\n".join(unexplained)
-    left = f"; {len(mutants) - len(tried):,} more were not tried in the time" * (tried != mutants)
-    return Row(
-        "P",
-        f"mutants of {', '.join(f'{name}.py' for name in MODULES)}",
-        len(tried),
-        f"{len(tried) - len(alive):,} noticed by a test, {len(alive)} survive, each of a kind that "
-        f"is explained below{left}",
-    )
+    for module in MODULES:
+        made = [status for name, status, _ in mutants if _place(name).startswith(f"{module}.")]
+        left = made.count(NOT_TRIED)
+        survive = sum(where.startswith(f"{module}.") for where, _ in alive)
+        tried = len(made) - left
+        yield Row(
+            "P",
+            f"mutants of {module}.py",
+            tried,
+            f"{tried - survive:,} noticed by a test, {survive} survive, explained below"
+            + f"; {left:,} more were not tried in the time" * bool(left),
+        )
+    counts = Counter(kinds[one] for one in alive)
+    for survivor in SURVIVORS:
+        if counts[survivor]:
+            yield Row("S", survivor.what, counts[survivor], survivor.reason)
+
+
+def _kind(where: str, change: str) -> Survivor | None:
+    return next((survivor for survivor in SURVIVORS if survivor.explains(where, change)), None)
 
 
 def mutate(tree: str, libraries: str) -> list[Mutant]:
@@ -114,14 +165,20 @@ def mutate(tree: str, libraries: str) -> list[Mutant]:
     environment = _environment(libraries)
     command = [_python(), "-m", "mutmut", "run", "--max-children", str(os.cpu_count() or 1)]
     limit = float(os.environ.get("MUTATION_SECONDS", LONGEST))
-    quiet = subprocess.DEVNULL
-    with subprocess.Popen(
-        command, cwd=tree, env=environment, stdout=quiet, stderr=quiet, start_new_session=True
-    ) as process:
+    output = os.path.join(tree, "mutmut.log")
+    with (
+        open(output, "wb") as log,
+        subprocess.Popen(
+            command, cwd=tree, env=environment, stdout=log, stderr=log, start_new_session=True
+        ) as process,
+    ):
         with suppress(subprocess.TimeoutExpired):
             process.wait(limit)
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)  # its workers with it
+    if process.returncode > 0:
+        with open(output, errors="replace", encoding="utf-8") as log_again:
+            raise RuntimeError(f"mutmut failed: {log_again.read()[-2000:]}")
     shown = subprocess.run(
         [_python(), "-c", SHOW],
         cwd=tree,

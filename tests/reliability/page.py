@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.reliability import Row
-from tests.reliability.survivors import SURVIVORS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -123,11 +122,21 @@ source of the format, the key slots and `files.py` in small ways, and a test has
 Line N, a Redis server that is killed, stopped or full, is in `tests/stores`.
 """
 
+SURVIVORS = """## Mutants that survive
+
+Changes of the source that no test of the format and of the private files notices, by kind, and why
+none can or need. A survivor of any other kind fails line P.
+
+| line | change | mutants | why they survive | run |
+| --- | --- | ---: | --- | --- |
+"""
+
 
 def write(rows: Iterable[Row], letters: set[str], day: str) -> None:
     """Write the page: *rows* for the *letters* that were run, the others as they stood."""
     old = parse(PAGE.read_text(encoding="utf-8")) if PAGE.exists() else []
-    kept = [dated for dated in old if dated.row.letter not in letters]
+    gone = letters | {"S"} if "P" in letters else letters
+    kept = [dated for dated in old if dated.row.letter not in gone]
     new = [Dated(row, day) for row in rows]
     PAGE.write_text(render(sorted([*kept, *new], key=_letter), machine()), encoding="utf-8")
 
@@ -145,13 +154,21 @@ def parse(text: str) -> list[Dated]:
 
 
 def render(rows: list[Dated], where: str) -> str:
-    lines = "".join(
+    faults = [dated for dated in rows if dated.row.letter != "S"]
+    total = sum(row.cases for row, _ in faults)
+    table = f"## The last full run\n\n{HEADER}{_lines(faults)}\n{total:,} cases. "
+    survivors = [dated for dated in rows if dated.row.letter == "S"]
+    return (
+        f"{INTRODUCTION}\n{table}Machine of the last full run: {where}\n\n{PROSE}\n"
+        f"{SURVIVORS}{_lines(survivors)}"
+    )
+
+
+def _lines(rows: Iterable[Dated]) -> str:
+    return "".join(
         f"| {row.letter} | {_cell(row.fault)} | {row.cases:,} | {_cell(row.outcome)} | {day} |\n"
         for row, day in rows
     )
-    total = sum(row.cases for row, _ in rows)
-    table = f"## The last full run\n\n{HEADER}{lines}\n{total:,} cases. "
-    return f"{INTRODUCTION}\n{table}Machine of the last full run: {where}\n\n{PROSE}\n{survivors()}"
 
 
 def _cell(text: str) -> str:
@@ -165,14 +182,4 @@ def machine() -> str:
     return (
         f"{platform.system()} {release}, {platform.machine()}, {os.cpu_count()} processors, "
         f"{platform.python_implementation()} {platform.python_version()}, run as {who}."
-    )
-
-
-def survivors() -> str:
-    """The mutants that no test notices, by kind, each with the reason why that is right."""
-    lines = "".join(f"| {_cell(s.what)} | {_cell(s.reason)} |\n" for s in SURVIVORS)
-    return (
-        "## Mutants that survive\n\nChanges of the source that no test of the format and of the "
-        "private files notices, and why\nnone can or need. A survivor of any other kind fails line "
-        f"P.\n\n| change | why it survives |\n| --- | --- |\n{lines}"
     )

@@ -22,7 +22,7 @@ from tests.reliability.namespaces import run as command
 from tests.reliability.subjects import KB, Subject, state_of, subjects, update
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
 SIZE = 8 * 1024 * KB
 NEVER = 0
@@ -117,7 +117,7 @@ def _cut(subject: Subject, at: int, force: Callable[[], Any], place: str, templa
 
 
 @contextmanager
-def _mounted(image: str, place: str) -> Iterator[str]:
+def _mounted(image: str, place: str) -> Generator[str, None, None]:
     disk = os.path.join(place, "disk")
     os.makedirs(disk, exist_ok=True)
     command("mount", "-o", OPTIONS, image, disk)

@@ -20,7 +20,7 @@ from tests.reliability.mutants import MUTANTS
 from tests.reliability.subjects import ABSENT, KB, MB, Subject, path_in, state_of, subjects
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
 PIECES = 5
 MOST_UNSYNCED = 12
@@ -73,7 +73,7 @@ class Recording:
         self._known = set(self.contents)
 
     @contextmanager
-    def on(self) -> Iterator[None]:
+    def on(self) -> Generator[None, None, None]:
         wrapped = ("open", "write", "fsync", "replace", "unlink", "link")
         real = {name: getattr(os, name) for name in wrapped}
         for name in wrapped:

@@ -27,7 +27,7 @@ from tests.reliability import Row, spread
 from tests.reliability.children import Child, Ended, in_child, scratch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
 OWNER = STRANGER + 1
 KINDS = (
@@ -97,7 +97,7 @@ def save(store: FileStore, data: bytes) -> object:
 
 
 @contextmanager
-def house(owner: int) -> Iterator[Path]:
+def house(owner: int) -> Generator[Path, None, None]:
     """A folder of the owner's that everyone can reach."""
     with scratch() as place:
         os.chmod(place, 0o755)
