@@ -6,8 +6,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Two workers: most tests wait for servers, locks and processes.
 PYTEST_ARGS ?= -n 2
+# 3.10 and later, as declared.
+PYTHONS := $(shell sed -n 's/.*Python :: \(3\.[0-9]*\).*/\1/p' pyproject.toml)
 
-.PHONY: demo test lint bench reliability docs pictures clean
+.PHONY: demo test coverage lint audit bench reliability docs pictures clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -25,10 +27,27 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+# Judges what the tests run, and leaves it to `make test` whether they pass: measured, a few are
+# too slow for their own limits. Programs that they start write here too, some as another user.
+coverage: export COVERAGE_FILE := $(CURDIR)/build/coverage/data
+coverage: $(STAMP)
+	rm -rf build/coverage
+	mkdir -p -m 1777 build/coverage
+	-$(BIN)/coverage run -m pytest $(PYTEST_ARGS) \
+		--ignore=tests/packaging/test_distribution.py --ignore=tests/benchmarks
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage json --quiet -o build/coverage/report.json
+	$(BIN)/python -m tests.covered build/coverage/report.json
+
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	for version in $(PYTHONS); do $(BIN)/mypy --python-version $$version || exit 1; done
+	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
+
+# Known vulnerabilities of what is installed in .venv.
+audit: $(STAMP)
+	$(BIN)/python -m tests.packaging.audit
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks

@@ -27,6 +27,12 @@ ROOT_PAGES = {
 }
 
 
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Let the copy button take the commands of a console block, without prompts and output."""
+    config.extra_css.append("copy.css")
+    return config
+
+
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages of the root to those of the folder `docs`."""
     for name, shown_as in ROOT_PAGES.items():

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Mapping
 
 HERE = Path(__file__).parent / "pictures"
 COLUMNS = 80
@@ -97,7 +97,7 @@ class Stage:
 
 
 @contextmanager
-def stage() -> Iterator[Stage]:
+def stage() -> Generator[Stage, None, None]:
     """A `Stage` in a temporary folder, which is gone afterwards."""
     home = f"/tmp/{secrets.token_hex(2)}"  # noqa: S108  (as many characters as /home/you)
     os.mkdir(home, 0o700)

@@ -7,7 +7,7 @@ that is gone afterwards.
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from interpal.sandbox import Sandbox
@@ -16,7 +16,7 @@ PEOPLE = {"maple_ink": "correct horse", "pedro_k": "battery staple"}
 
 
 @contextmanager
-def accounts() -> Iterator[dict[str, str]]:
+def accounts() -> Generator[dict[str, str], None, None]:
     """The usernames to log in with, and their passwords."""
     username = os.environ.get("INTERPALS_USERNAME")
     if username:
@@ -34,7 +34,7 @@ def accounts() -> Iterator[dict[str, str]]:
 
 
 @contextmanager
-def account() -> Iterator[tuple[str, str]]:
+def account() -> Generator[tuple[str, str], None, None]:
     """One username and its password."""
     with accounts() as people:
         yield next(iter(people.items()))

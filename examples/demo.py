@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,7 +37,7 @@ print("Session ends in", client.get_session_info()["time_remaining"])
 
 
 @contextmanager
-def sandbox() -> Iterator[str]:
+def sandbox() -> Generator[str, None, None]:
     """The sandbox as a process; its base URL."""
     command = [sys.executable, "-m", "interpal.sandbox", "--account", f"{USERNAME}:{PASSWORD}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

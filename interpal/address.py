@@ -28,9 +28,11 @@ def check_base_url(url: str) -> str:
         parts = urlsplit(url)
         host = parts.hostname
         _ = parts.port
+        # Which `urlsplit` would pass over, and the next to read it would not.
+        clean = url.isprintable() and " " not in url
     except (ValueError, AttributeError, TypeError):
         raise ValidationError("base_url: this is no URL") from None
-    if parts.scheme not in ("http", "https") or not host:
+    if parts.scheme not in ("http", "https") or not host or not clean:
         raise ValidationError("base_url: expected https://host, or http:// for a loopback host")
     if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
         raise ValidationError("base_url: no credentials, query or fragment may be in it")
@@ -69,6 +71,8 @@ def origin_of(base_url: str) -> str:
 
 def url_of(base_url: str, path: str, params: Mapping[str, Any] | None = None) -> str:
     """The URL of *path* below *base_url*. A path cannot name another host."""
+    if not isinstance(path, str):
+        raise ValidationError(f"path: expected text, not {type(path).__name__}")
     if "://" in path.partition("?")[0]:
         raise ValidationError("path: expected a path such as /v1/account/self, not a URL")
     if any(character <= " " or character == "\x7f" for character in path):
@@ -76,7 +80,10 @@ def url_of(base_url: str, path: str, params: Mapping[str, Any] | None = None) ->
     if not path.isascii():
         from urllib.parse import quote
 
-        path = quote(path, safe=_URL_CHARACTERS)
+        try:
+            path = quote(path, safe=_URL_CHARACTERS)
+        except UnicodeEncodeError:
+            raise ValidationError("path: this text cannot be written as UTF-8") from None
     url = base_url + ("" if path.startswith("/") else "/") + path
     if params:
         url += ("&" if "?" in path else "?") + encode_form(params).decode("ascii")

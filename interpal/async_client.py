@@ -92,13 +92,15 @@ async def _in_worker(context: contextvars.Context, step: Callable[[], T]) -> T:
 
 
 class AiohttpRequester:
-    """Sends requests with aiohttp. Its session is opened at the first one."""
+    """Sends requests with aiohttp. Its session is opened at the first one in an event loop."""
 
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
-        self._http: aiohttp.ClientSession | None = None
-        self._holder: AsyncGenerator[aiohttp.ClientSession, None] | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        # For each event loop, what holds its connections open and the session that uses them.
+        self._opened: dict[
+            asyncio.AbstractEventLoop,
+            tuple[AsyncGenerator[aiohttp.ClientSession, None], aiohttp.ClientSession],
+        ] = {}
 
     async def __call__(self, request: Request) -> Response:
         """Send one request. Redirects are not followed. Raises `NetworkError`."""
@@ -127,9 +129,12 @@ class AiohttpRequester:
 
     async def close(self) -> None:
         """Close the connections. The next request opens new ones."""
-        holder, self._holder, self._http = self._holder, None, None
-        if holder is not None and self._loop is asyncio.get_running_loop():
-            await holder.aclose()
+        opened, self._opened = self._opened, {}
+        # Those of other loops are closed in them, as nobody holds them any more.
+        mine = opened.pop(asyncio.get_running_loop(), None)
+        opened.clear()
+        if mine is not None:
+            await mine[0].aclose()
 
     async def _session(self) -> aiohttp.ClientSession:
         if "aiohttp" not in sys.modules:
@@ -138,18 +143,21 @@ class AiohttpRequester:
         import aiohttp
 
         loop = asyncio.get_running_loop()
-        if self._http is None or self._http.closed or self._loop is not loop:
-            # Also where the client outlived `asyncio.run`: connections are gone with their loop.
+        opened = self._opened.get(loop)
+        if opened is None or opened[1].closed:
+            # Where the client outlived `asyncio.run`, connections are gone with their loop.
+            for other, (_, http) in self._opened.copy().items():
+                if other.is_closed() or http.closed:
+                    self._opened.pop(other, None)
             timeout = aiohttp.ClientTimeout(
                 total=2 * self._timeout,
                 connect=None,
                 sock_connect=self._timeout,
                 sock_read=self._timeout,
             )
-            self._loop = loop
-            self._holder = _connections(timeout)
-            self._http = await anext(self._holder)
-        return self._http
+            holder = _connections(timeout)
+            opened = self._opened.setdefault(loop, (holder, await anext(holder)))
+        return opened[1]
 
 
 async def _connections(
@@ -216,7 +224,8 @@ def _proxy(url: str) -> str | None:
     host = parts.hostname or ""
     if address.is_loopback(host) or proxy_bypass(host):
         return None
-    return getproxies().get(parts.scheme)
+    proxies = getproxies()
+    return proxies.get(parts.scheme) or proxies.get("all")
 
 
 async def _read(reply: aiohttp.ClientResponse, where: str) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from interpal.exceptions import AmbiguousAccountError
+from interpal.protocol import is_cookie_value, is_token
 from interpal.session import Session, record_name
 
 if TYPE_CHECKING:
@@ -24,9 +25,12 @@ class Binding:
         return self._origin is None or record.get("origin") in (None, "", self._origin)
 
     def session_of(self, record: Mapping[str, Any]) -> Session | None:
-        """The session of a record, if it is one of this origin. One without takes the client's."""
+        """The session of a record, if it is one of this origin. One without takes the client's.
+
+        None as well for one that no request could carry.
+        """
         session = Session.from_record(record)
-        if session is None or not self.is_ours(record):
+        if session is None or not self.is_ours(record) or not _can_be_sent(session):
             return None
         return session if session.origin is not None else session.replace(origin=self._origin)
 
@@ -68,3 +72,8 @@ class Binding:
         # A record that was made before its username was known has another name.
         records = vault.snapshot().items()
         return next((name for name, record in records if self.holds(record, session)), None)
+
+
+def _can_be_sent(session: Session) -> bool:
+    token = session.auth_token
+    return is_cookie_value(session.session_cookie) and (token is None or is_token(token))

@@ -13,6 +13,8 @@ def encode_form(fields: Mapping[str, Any]) -> bytes:
     """`application/x-www-form-urlencoded`; None is left out, a list repeats its name."""
     from urllib.parse import urlencode
 
+    if not isinstance(fields, Mapping):
+        raise ValidationError("data, params: expected a mapping of names to values")
     present = {name: value for name, value in fields.items() if value is not None}
     try:
         return urlencode(present, doseq=True).encode("ascii")
@@ -44,6 +46,8 @@ def encode_body(
             return json.dumps(json_value, allow_nan=False).encode("utf-8"), "application/json"
         except (TypeError, ValueError) as error:
             raise ValidationError(f"json: {error}") from None
+        except RecursionError:
+            raise ValidationError("json: this is nested too deeply") from None
     if files is not None:
         return _multipart(data, files)
     if data is None:
@@ -67,6 +71,8 @@ def _multipart(data: Any, files: Mapping[str, Any]) -> tuple[bytes, str]:
 
     if data is not None and not isinstance(data, Mapping):
         raise ValidationError("data: beside files it must be a mapping")
+    if not isinstance(files, Mapping):
+        raise ValidationError("files: expected a mapping of names to files")
     fields: list[tuple[str, Any]] = [
         (name, str(value)) for name, value in (data or {}).items() if value is not None
     ]
@@ -75,8 +81,17 @@ def _multipart(data: Any, files: Mapping[str, Any]) -> tuple[bytes, str]:
         if len(parts) not in (2, 3):
             raise ValidationError(f"files: {name}: expected content, or (name, content[, type])")
         content = parts[1].read() if hasattr(parts[1], "read") else parts[1]
+        if not isinstance(content, (bytes, str)):
+            raise ValidationError(f"files: {name}: expected bytes, text, or an open file")
         fields.append((name, (parts[0], content, *parts[2:])))
-    body, content_type = encode_multipart_formdata(fields)
+    try:
+        encoded = encode_multipart_formdata(fields)
+    except UnicodeEncodeError:
+        encoded = None  # The error would carry the text.
+    if encoded is None:
+        del fields, data, files
+        raise ValidationError("data, files: a text cannot be written as UTF-8")
+    body, content_type = encoded
     return bytes(body), content_type
 
 

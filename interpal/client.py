@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import threading
+import io
+import os
 import time
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from interpal import address, protocol
 from interpal.endpoints import EverydayCalls
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import requests
+    from requests.adapters import HTTPAdapter
     from typing_extensions import Self
 
     from interpal.flows.wait import Flow
@@ -60,8 +62,7 @@ class Requester:
 
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
-        self._http: requests.Session | None = None
-        self._making = threading.Lock()
+        self._opened: tuple[int, requests.Session] | None = None
 
     def __call__(self, request: Request) -> Response:
         """Send one request. Redirects are not followed. Raises `NetworkError`."""
@@ -97,24 +98,31 @@ class Requester:
 
     def close(self) -> None:
         """Close the connections. The next request opens new ones."""
-        with self._making:
-            http, self._http = self._http, None
-        if http is not None:
-            http.close()
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            opened[1].close()
 
     def _session(self) -> requests.Session:
-        with self._making:
-            if self._http is None:
-                self._http = _new_session()
-            return self._http
+        process, opened = os.getpid(), self._opened
+        if opened is None or opened[0] != process:
+            # After a fork as well: two processes on one connection would get each other's replies.
+            self._opened = opened = (process, _new_session(self._timeout))
+        return opened[1]
 
 
-def _new_session() -> requests.Session:
+def _new_session(timeout: float) -> requests.Session:
     from http.cookiejar import DefaultCookiePolicy
 
     import requests
 
-    http = requests.Session()
+    class Session(requests.Session):
+        def get_redirect_target(self, resp: requests.Response) -> None:
+            """None: to prepare what is not followed, requests reads the body, however long."""
+
+    http = Session()
+    adapter = _adapter(2 * timeout)
+    http.mount("https://", adapter)
+    http.mount("http://", adapter)
     # Cookies are the session's and travel with it; a jar would mix accounts.
     http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     # No credentials from ~/.netrc beside the session's own.
@@ -122,6 +130,48 @@ def _new_session() -> requests.Session:
     # A body of unknown size after decompression is not worth the bytes saved.
     http.headers["Accept-Encoding"] = "identity"
     return http
+
+
+def _adapter(seconds: float) -> HTTPAdapter:
+    """Bounds what the library reads by itself, head and chunk sizes, as `_read` does the body."""
+    from http.client import HTTPResponse
+
+    from requests.adapters import HTTPAdapter
+
+    class Reply(HTTPResponse):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.fp = io.BufferedReader(_Timed(self.fp.detach(), seconds))
+
+    class Adapter(HTTPAdapter):
+        def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+            pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
+            kind = pool.ConnectionCls
+            if kind.response_class is not Reply:
+                pool.ConnectionCls = type(kind.__name__, (kind,), {"response_class": Reply})
+            return pool
+
+    return Adapter()
+
+
+class _Timed(io.RawIOBase):
+    """The bytes of one reply as they come; none is waited for after so many *seconds*."""
+
+    def __init__(self, raw: io.RawIOBase, seconds: float) -> None:
+        self._raw = raw
+        self._deadline = time.monotonic() + seconds
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        if time.monotonic() > self._deadline:
+            raise TimeoutError
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
 
 
 def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -94,9 +94,13 @@ def endpoint(
 def _segment(name: str, text: object) -> str:
     from urllib.parse import quote
 
-    if not isinstance(text, (str, int)) or isinstance(text, bool) or text == "":
+    # The dots would be taken for the way up.
+    if not isinstance(text, (str, int)) or isinstance(text, bool) or text in ("", ".", ".."):
         raise ValidationError(f"{name}: expected an id as text")
-    return quote(str(text), safe="")
+    try:
+        return quote(str(text), safe="")
+    except UnicodeEncodeError:
+        raise ValidationError(f"{name}: this text cannot be written as UTF-8") from None
 
 
 def _an_object(reply: Any) -> Any:

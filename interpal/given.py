@@ -51,6 +51,15 @@ class GivenKey(NamedTuple):
         return "<the secret of a vault>"
 
 
+class GivenStore(NamedTuple):
+    """A store; its URL may hold a password."""
+
+    store: Store | str | None
+
+    def __repr__(self) -> str:
+        return "<a store that was given>"
+
+
 class GivenPlace:
     """Where sessions are kept: a path, the URL of a store, or a store.
 
@@ -61,19 +70,24 @@ class GivenPlace:
     __slots__ = ("_place",)
 
     def __init__(self, place: str | os.PathLike[str] | Store) -> None:
-        if isinstance(place, (bytes, int)) or place is None:
+        if not isinstance(place, (str, os.PathLike)) and not _is_store(place):
             raise ValidationError("session_file, store: expected a path, a URL, or a Store")
         self._place = place
         if isinstance(place, os.PathLike) or (isinstance(place, str) and not _is_url(place)):
-            if not place or "\0" in os.fspath(place):
+            path: object = os.fspath(place)
+            if not isinstance(path, str) or not path or "\0" in path:
                 raise ValidationError("session_file: must not be empty and must not hold a NUL")
-            self._place = os.path.abspath(place)
+            self._place = os.path.abspath(path)
 
     def open(self) -> Store:
         """The store. Raises `ValidationError`, `StoreUnavailableError`."""
         from interpal.vault.vault import open_store
 
         return open_store(self._place)
+
+
+def _is_store(place: object) -> bool:
+    return isinstance(getattr(place, "location", None), str)
 
 
 def _is_url(text: str) -> bool:

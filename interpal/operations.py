@@ -26,9 +26,9 @@ from interpal.body import encode_body
 from interpal.exceptions import ValidationError
 from interpal.flows import arguments, calls, resume, saved
 from interpal.flows.account import Account, Settings
-from interpal.given import GivenKey, GivenPassword
+from interpal.given import GivenKey, GivenPassword, GivenStore
 from interpal.session import Session, SessionInfo, check_expiration_hours, to_text
-from interpal.session_manager import DEFAULT_SESSION_FILE, SessionManager
+from interpal.session_manager import SessionManager
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -169,16 +169,17 @@ class Operations:
         lock_timeout: float = 60,
         on_event: OnEvent | None = None,
     ) -> None:
-        """See the table of parameters in docs/client.md. Nothing is read or sent here.
+        """See the table of parameters in docs/client.md.
 
-        Raises `ValidationError` naming the argument that is wrong.
+        Raises `ValidationError` naming the argument that is wrong. `InterpalClient` resumes or
+        logs in here, and raises what `login` does.
         """
         hidden = GivenPassword(password)
         handed = None if session_cookie is None else saved.Handed(session_cookie, auth_token)
         token_alone = handed is None and auth_token is not None
-        keys = GivenKey(vault_passphrase, vault_key)
+        keys, where = GivenKey(vault_passphrase, vault_key), GivenStore(store)
         # Errors from here on may show the variables of this frame.
-        password = session_cookie = auth_token = vault_passphrase = vault_key = None
+        password = session_cookie = auth_token = vault_passphrase = vault_key = store = None
         if token_alone:
             raise ValidationError("auth_token: a token alone is no session; give session_cookie=")
         if base_url is None:
@@ -188,11 +189,11 @@ class Operations:
             user_agent=arguments.header("user_agent", user_agent or f"interpal/{__version__}"),
             lifetime=check_expiration_hours(session_expiration_hours),
             revalidate_after=arguments.seconds("revalidate_after", revalidate_after),
-            timeout=arguments.seconds("timeout", timeout, above_zero=True),
+            timeout=arguments.timeout(timeout),
             max_retries=arguments.count("max_retries", max_retries),
             min_interval=arguments.seconds("min_interval", min_interval),
             lock_timeout=arguments.seconds("lock_timeout", lock_timeout),
-            on_event=on_event,
+            on_event=arguments.hook("on_event", on_event),
         )
         username = arguments.username(username)
         account = Account(
@@ -210,13 +211,10 @@ class Operations:
             )
             account.may_resume = False
         if persist_session:
-            file = session_file
-            if file is None and store is None:
-                file = DEFAULT_SESSION_FILE
             account.manager = SessionManager(
-                file,
+                session_file,
                 session_expiration_hours,
-                store=store,
+                store=where.store,
                 passphrase=keys.passphrase,
                 key=keys.key,
                 username=username,

@@ -32,6 +32,7 @@ LARGEST_REPLY = 16 * 2**20
 _ID_NAMES = ("bot_id", "botId", "id", "uid", "user_id", "userId", "account_id", "accountId")
 _ID_HOLDERS = ("bot", "user", "account", "profile", "data")
 _TOKEN_NAMES = ("auth_token", "token")
+_LONGEST_NAME = 200
 
 
 def _no_pickling(value: object) -> NoReturn:
@@ -213,9 +214,16 @@ def user_id_of(body: Mapping[str, Any]) -> str | None:
     for holder in holders:
         for name in _ID_NAMES:
             value = holder.get(name)
-            if isinstance(value, (str, int)) and not isinstance(value, bool) and value != "":
-                return str(value)
+            if isinstance(value, int) and not isinstance(value, bool):
+                value = str(value)
+            if is_name(value):
+                return value
     return None
+
+
+def is_name(value: object) -> TypeGuard[str]:
+    """Whether *value* may be a name or an id of the site: short text that can be printed."""
+    return isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME and value.isprintable()
 
 
 def cookies_of(response: Response) -> dict[str, str]:
@@ -226,19 +234,23 @@ def cookies_of(response: Response) -> dict[str, str]:
             continue
         pair, *attributes = text.split(";")
         name, equals, value = pair.partition("=")
-        if not equals or not name.strip():
+        name = name.strip()
+        if not equals or not name or not is_cookie_value(name):
             continue
         value = value.strip().strip('"')
         if not is_cookie_value(value) or any(map(_ends_cookie, attributes)):
             value = ""
-        cookies[name.strip()] = value
+        cookies[name] = value
     return cookies
 
 
 def _ends_cookie(attribute: str) -> bool:
     name, _, value = attribute.partition("=")
-    value = value.strip()
-    return name.strip().lower() == "max-age" and (value == "0" or value.startswith("-"))
+    name, value = name.strip().lower(), value.strip()
+    if name == "max-age":
+        return value == "0" or value.startswith("-")
+    # The date that servers say to delete one. Others are left to the server: clocks differ.
+    return name == "expires" and "1970" in value
 
 
 def is_cookie_value(text: str) -> bool:
@@ -319,8 +331,13 @@ class Secrets:
     def __init__(self, texts: Iterable[str]) -> None:
         from urllib.parse import quote, quote_plus
 
-        # A server that echoes a request echoes it in the form that it came in.
-        forms = {form for text in texts if text for form in (text, quote(text), quote_plus(text))}
+        # A server that echoes a request echoes it in the form that it came in, or inside of JSON.
+        forms = {
+            form
+            for text in texts
+            if text
+            for form in (text, quote(text), quote_plus(text), json.dumps(text)[1:-1])
+        }
         self._texts = sorted(forms, key=len, reverse=True)
 
     def __repr__(self) -> str:

@@ -57,6 +57,9 @@ class _Value(Mapping[str, Any]):
     def __delattr__(self, name: str) -> NoReturn:
         raise AttributeError(f"{type(self).__name__} is frozen: {name} cannot be removed")
 
+    def __setstate__(self, state: tuple[None, dict[str, Any]]) -> None:
+        self._fill(**state[1])
+
     def _fill(self, **fields: object) -> None:
         for name, value in fields.items():
             object.__setattr__(self, name, value)

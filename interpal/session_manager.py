@@ -59,12 +59,11 @@ Notify = Callable[[str, "dict[str, Any]"], None]
 class SessionManager:
     """The saved sessions in one vault.
 
-    *session_file* is the vault's path (`.interpals_session.json` in the working directory
-    where None), *expiration_hours* the lifetime given to a new session. *store* takes a `Store`
-    in place of a path. Key: *passphrase* (text or a callable), *key* (32 bytes or text), else
-    the environment, else the user's key file. *username* is the account where a call names
-    none. A session of another *origin* than this one is neither used nor shown. *patience* is
-    the seconds to wait for the write lock. Nothing is read or made until it is needed.
+    *session_file* is the vault's path (`.interpals_session.json`), *store* a `Store` or a URL in
+    its place, *expiration_hours* the life of a new session. Key: *passphrase* (text or callable),
+    *key* (32 bytes or text), else the environment, else the user's key file. *username* is the
+    account where a call names none. A session of another *origin* is neither used nor shown.
+    *patience* is the seconds to wait for the write lock. Nothing is read or made until needed.
     """
 
     DEFAULT_SESSION_FILE = DEFAULT_SESSION_FILE
@@ -84,18 +83,19 @@ class SessionManager:
         notify: Notify | None = None,
     ) -> None:
         if passphrase is not None and key is not None:
-            del passphrase, key
+            del passphrase, key, store
             raise AmbiguousKeyError(
                 "both a vault passphrase and a vault key were given: give one of them"
             )
         given, passphrase, key = GivenKey(passphrase, key), None, None
-        self._source: KeySource = find_source(given.passphrase, given.key)
-        if store is not None and session_file is not None:
+        both = store is not None and session_file is not None
+        file = DEFAULT_SESSION_FILE if session_file is None else session_file
+        self._place, store = GivenPlace(file if store is None else store), None
+        if both:
             raise ValidationError("store, session_file: give one of them")
+        self._source: KeySource = find_source(given.passphrase, given.key)
         self.lifetime = check_expiration_hours(expiration_hours)
         self.expiration_hours = expiration_hours
-        place = store if store is not None else session_file
-        self._place = GivenPlace(DEFAULT_SESSION_FILE if place is None else place)
         self._opened: Store | None = None
         self._username = username
         self._origin = origin

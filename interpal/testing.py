@@ -7,7 +7,7 @@ It is found by pytest once `interpal-vault` is installed; ask for a fixture by i
         assert my_bot.greet(client) == "hello"
         assert interpal_sandbox.stats()["logins"] == {"maple_ink": 1}
 
-No test that uses them can reach the real site, or the vault and key of the user who runs it.
+A test that asks for both can reach neither the real site nor the vault and key of whoever runs it.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def interpal_vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Temporary
     folder = tmp_path / "interpal"
     folder.mkdir(mode=0o700)
     for name in os.environ:
-        if name.startswith("INTERPALS_VAULT_"):
+        if name.startswith("INTERPALS_VAULT_") or name == "CREDENTIALS_DIRECTORY":
             monkeypatch.delenv(name)
     monkeypatch.setenv("INTERPALS_VAULT_PASSPHRASE", PASSPHRASE)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(folder / "config"))

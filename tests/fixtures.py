@@ -1,19 +1,23 @@
-"""The fixtures that the tests of the clients share; a folder's `conftest.py` takes them over."""
+"""The fixtures that several folders share; a folder's `conftest.py` takes over those it needs."""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from interpal.sandbox import Sandbox
+from interpal.vault import opener, slots
 from tests.helpers import ACCOUNTS, AsyncDriver, Driver, Place, SyncDriver
+from tests.redis_server import RedisServer
+from tests.vault import Counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["driver", "place", "site"]
+__all__ = ["derivations", "driver", "nobody", "place", "redis_server", "site"]
 
 
 @pytest.fixture
@@ -34,3 +38,28 @@ def driver(request: pytest.FixtureRequest) -> Iterator[Driver]:
     driver: Driver = request.param()
     yield driver
     driver.end()
+
+
+@pytest.fixture(autouse=True)
+def nobody(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test here sees the key, the variables or the configuration of the user who runs it."""
+    for name in list(os.environ):
+        if name.startswith("INTERPALS_") or name == "CREDENTIALS_DIRECTORY":
+            monkeypatch.delenv(name)
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with RedisServer(tmp_path_factory.mktemp("redis") / "records") as server:
+        yield server
+
+
+@pytest.fixture
+def derivations(monkeypatch: pytest.MonkeyPatch) -> Counted:
+    """How often a passphrase was derived."""
+    counted = Counted(slots.derive_key)
+    monkeypatch.setattr(opener, "derive_key", counted)
+    return counted

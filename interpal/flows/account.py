@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from interpal._secret import Secret
     from interpal.flows.under_way import Sending
     from interpal.session_manager import SessionManager
+
+
+# Held for moments only. One for all clients, so that a forked child has a free one.
+_guard = threading.Lock()
 
 
 class Settings(NamedTuple):
@@ -113,8 +118,9 @@ class Account:
         self.refusals = Refusals()
         # Requests with a session whose replies are not yet taken on.
         self.under_way: set[Sending] = set()
+        # Another object for another account: what is asked as one is never answered as another.
+        self.tenure = object()
         self._next_slot = 0.0
-        self._slots = threading.Lock()
 
     def __repr__(self) -> str:
         return f"<Account {self.username}>"
@@ -146,35 +152,60 @@ class Account:
 
     def use(self, username: str, password: Secret | None) -> None:
         """Take on other credentials. Another account's session and password are dropped."""
-        if self.username is not None and record_name(username) != record_name(self.username):
-            self.forget()
-            self.password = None
-            self.dead = None
-            self.refusals = Refusals()
-        self.may_resume = True
-        self.username = username
-        if password is not None:
-            self.password = password
+        with _guard:
+            if self.username is not None:
+                if record_name(username) != record_name(self.username):
+                    self._leave()
+                    self.password = None
+                    self.refusals = Refusals()
+            elif self.session is None or not _is_of(self.session, username):
+                # Handed over, or found without a name, or still being looked for: anybody's.
+                self._leave()
+            self.may_resume = True
+            self.username = username
+            if password is not None:
+                self.password = password
         if self.manager is not None:
             self.manager.use_account(username)
 
-    def adopt(self, session: Session, *, persisted: bool) -> None:
-        """Use *session* from now on."""
-        self.session = session
-        self.persisted = persisted
-        self.may_resume = True
-        self.dead = None
+    def _leave(self) -> None:
+        self.tenure = object()
+        self.session = self.dead = None
+        self.persisted = False
+
+    def adopt(self, session: Session, *, persisted: bool, tenure: object | None = None) -> None:
+        """Use *session* from now on; one got in an earlier *tenure* is refused (`check_tenure`)."""
+        with _guard:
+            if tenure is not None:
+                self.check_tenure(tenure)
+            self.session = session
+            self.persisted = persisted
+            self.may_resume = True
+            self.dead = None
+
+    def check_tenure(self, tenure: object) -> None:
+        """Refuse to do as one account what was asked as another.
+
+        Raises `AuthenticationError` where the client has gone over to another account since.
+        """
+        if self.tenure is not tenure:
+            raise AuthenticationError(
+                f"this client has gone over to {self.username} while a call as another account was "
+                "under way, which was not done; use a client for each account"
+            )
 
     def replace(self, seen: Session, session: Session) -> None:
         """Put *session* in the place of *seen*, unless a newer one has taken it."""
-        if seen.same_credentials(self.session):
-            self.session = session
+        with _guard:
+            if seen.same_credentials(self.session):
+                self.session = session
 
     def forget(self, seen: Session | None = None) -> None:
         """Drop the session; with *seen*, only if it is still that one."""
-        if seen is None or seen.same_credentials(self.session):
-            self.session = None
-            self.persisted = False
+        with _guard:
+            if seen is None or seen.same_credentials(self.session):
+                self.session = None
+                self.persisted = False
 
     def bury(self, session: Session, status_code: int | None = None) -> SessionExpiredError:
         """Note that a session is over; the error for it where nothing can be done about it."""
@@ -255,7 +286,7 @@ class Account:
         interval = self.settings.min_interval
         if not interval:
             return 0.0
-        with self._slots:
+        with _guard:
             now = time.monotonic()
             slot = max(now, self._next_slot)
             self._next_slot = slot + interval
@@ -280,9 +311,23 @@ class Account:
         self.tell(name, **facts)
 
 
+def _is_of(session: Session, username: str) -> bool:
+    return record_name(session.username or "") == record_name(username)
+
+
 def _expiry_of(session: Session) -> str:
     at = session.expires_at
     if session.has_expired(utc_now(), leeway=False):
         return f"expired at {at}"
     # By `Session.has_expired` with its leeway.
     return f"expires at {at} (less than a minute is left)"
+
+
+def _renew_guard() -> None:
+    """The child of a fork has only the thread that forked; another's hold would last for ever."""
+    global _guard
+    _guard = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_guard)

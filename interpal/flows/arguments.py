@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from interpal.exceptions import ValidationError
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+LONGEST_SECONDS = 10**9
+# The system counts a wait for the network in milliseconds of 31 bits.
+LONGEST_TIMEOUT = 2 * 10**6
 _METHOD_LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+# They say where a request goes and where it ends; a wrong one spoils the next on its connection.
+_OWN_HEADERS = frozenset({"host", "content-length", "transfer-encoding"})
 
 
 def username(value: object) -> str | None:
@@ -20,16 +23,32 @@ def username(value: object) -> str | None:
         raise ValidationError("username: expected text, not an empty one")
     if any("\ud800" <= character <= "\udfff" for character in value):
         raise ValidationError("username: this text cannot be written as UTF-8")
+    if any(character < " " or "\x7f" <= character <= "\x9f" for character in value):
+        raise ValidationError("username: must not hold control characters")
     return value
 
 
-def seconds(argument: str, value: object, *, above_zero: bool = False) -> float:
-    """A duration in seconds."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not 0 <= float(value) < float("inf") or (above_zero and value == 0):  # type: ignore[arg-type]
-        least = "above 0" if above_zero else "of 0 or more"
-        raise ValidationError(f"{argument}: expected a number of seconds {least}, not {value!r}")
-    return float(value)  # type: ignore[arg-type]
+def seconds(argument: str, value: object, *, most: int = LONGEST_SECONDS) -> float:
+    """A duration in seconds, at most *most*."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= most:
+        return float(value)
+    raise ValidationError(
+        f"{argument}: expected a number of seconds from 0 to {most}, not {value!r}"
+    )
+
+
+def timeout(value: object) -> float:
+    """The time-out of the network: a duration above 0."""
+    if value == 0:
+        raise ValidationError("timeout: expected a number of seconds above 0")
+    return seconds("timeout", value, most=LONGEST_TIMEOUT)
+
+
+def hook(argument: str, value: Any) -> Any:
+    """A callable, or None."""
+    if value is None or callable(value):
+        return value
+    raise ValidationError(f"{argument}: expected a function, not {type(value).__name__}")
 
 
 def count(argument: str, value: object) -> int:
@@ -47,12 +66,16 @@ def header(argument: str, value: object) -> str:
     raise ValidationError(f"{argument}: expected printable ASCII text")
 
 
-def headers(values: Mapping[str, Any] | None) -> dict[str, str]:
+def headers(values: Mapping[Any, Any] | None) -> dict[str, str]:
     """The headers of one request."""
     checked: dict[str, str] = {}
+    if values is not None and not isinstance(values, Mapping):
+        raise ValidationError("headers: expected a mapping of names to values")
     for name, value in (values or {}).items():
-        if not name or any(mark in name for mark in " :\t"):
+        if not isinstance(name, str) or not name or any(mark in name for mark in " :\t"):
             raise ValidationError("headers: a name is text without blanks and colons")
+        if name.lower() in _OWN_HEADERS:
+            raise ValidationError(f"headers: {name} is for the client to say")
         checked[header("headers", name)] = header(f"headers: {name}", value)
     return checked
 

@@ -31,9 +31,11 @@ def call(account: Account, request: Request) -> Flow[Any]:
     A session that the server has ended is replaced and the request sent once more. A 401 is a
     refusal: the server has done nothing, so even a message is not sent twice.
 
-    Raises `SessionExpiredError`, `AuthenticationError` where there is no session at all,
-    `RateLimitError`, `APIError`, `NetworkError`, and what a login raises.
+    Raises `SessionExpiredError`, `AuthenticationError` where there is no session at all, or where
+    it was refused and the client has gone over to another account, `RateLimitError`, `APIError`,
+    `NetworkError`, and what a login raises.
     """
+    tenure = account.tenure
     session = yield from ready(account)
     for attempt in range(MOST_SENDINGS):
         with Sending(account, session):
@@ -43,6 +45,7 @@ def call(account: Account, request: Request) -> Flow[Any]:
                 yield from learn(account, session, response, verdict)
                 return protocol.read_reply(response, request, utc_now(), account.secrets(session))
         yield from replies_to(account, session)
+        account.check_tenure(tenure)
         if attempt and not (yield from _ended_again(account, session, request)):
             break
         try:
@@ -50,6 +53,7 @@ def call(account: Account, request: Request) -> Flow[Any]:
         except SessionExpiredError as error:
             error.replayed = attempt > 0
             raise
+        account.check_tenure(tenure)
         if not request.repeatable:
             raise SessionExpiredError(
                 f"{_name(request)}: the session had ended, and a body that is streamed cannot be "

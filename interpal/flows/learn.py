@@ -30,18 +30,30 @@ def judge(session: Session, response: Response) -> Verdict:
 
     Raises `AccountMismatchError` where it is somebody else's.
     """
+    verdict = _read(session, response)
+    if verdict.valid:
+        check_account(session.user_id, session.username, verdict.user_id, verdict.username)
+        if session.last_validated_at is None:
+            # Its id is what somebody wrote into a file or handed over, not what the server said.
+            check_account(None, session.username, None, verdict.username)
+    return verdict
+
+
+def _read(session: Session, response: Response) -> Verdict:
     if response.status == 401:
         return Verdict(False, "the server answered 401")
     profile = response.json_object() if response.status == 200 else None
     if profile is None:
         what = " without a profile" if response.status == 200 else ""
         return Verdict(None, f"the server answered {response.status}{what}")
-    username = profile.get("username")
-    verdict = Verdict(
-        True, "", protocol.user_id_of(profile), username if isinstance(username, str) else None
-    )
-    check_account(session.user_id, session.username, verdict.user_id, verdict.username)
-    return verdict
+    user_id, username = protocol.user_id_of(profile), profile.get("username")
+    return Verdict(True, "", _told(user_id, session), _told(username, session))
+
+
+def _told(name: object, session: Session) -> str | None:
+    """A name or id as the server tells it; messages show it, so none that echoes the session."""
+    secrets = filter(None, (session.session_cookie, session.auth_token))
+    return name if protocol.is_name(name) and not any(map(name.__contains__, secrets)) else None
 
 
 def check_account(
@@ -89,7 +101,8 @@ def learn(
             username=session.username or verdict.username,
         )
         account.tell("validated", session.username)
-    account.seen_working = session
+    if response.status < 500:
+        account.seen_working = session
     if session is seen:
         return
     account.replace(seen, session)

@@ -54,11 +54,12 @@ def renew(
     """
     if not account.can_log_in and (dead is None or force):
         raise _nothing_to_go_on(account, force=force)
-    start = time.monotonic()
+    tenure, start = account.tenure, time.monotonic()
     deadline = start + account.settings.lock_timeout
     flight = Flight(account.flight_key)
     try:
         yield from _wait_visibly(account, flight, deadline)
+        account.check_tenure(tenure)
         current = account.session
         if current is not None and not force and not current.same_credentials(dead):
             return current
@@ -66,10 +67,12 @@ def renew(
             account.tell("invalidated", dead.username)
         lock = yield from _login_lock(account, dead, deadline)
         try:
-            newer = None if force else (yield from _adopt_newer(account, dead, ended=ended))
+            reason = Reason(
+                ended=ended, since=start if since is None else since, force=force, tenure=tenure
+            )
+            newer = None if force else (yield from _adopt_newer(account, dead, reason))
             if newer is not None:
                 return newer
-            reason = Reason(ended=ended, since=start if since is None else since, force=force)
             return (yield from _replace(account, dead, lock, reason))
         finally:
             if lock is not None:
@@ -134,7 +137,7 @@ def _try_login_lock(
         return None  # Made; whether it would outlive a power cut does not matter yet.
 
 
-def _adopt_newer(account: Account, dead: Session | None, *, ended: bool) -> Flow[Session | None]:
+def _adopt_newer(account: Account, dead: Session | None, reason: Reason) -> Flow[Session | None]:
     """Under the lock, steps 1 to 4 again: take on another's session, or delete the dead one."""
     username = account.username or (None if dead is None else dead.username)
     found, saved = yield from find_saved(account, username)
@@ -142,14 +145,14 @@ def _adopt_newer(account: Account, dead: Session | None, *, ended: bool) -> Flow
     if found is None or manager is None:
         return None
     if found.same_credentials(dead):
-        if ended:
+        if reason.ended:
             yield from save_quietly(account, lambda: manager.discard(found))
         return None
     known_dead = found.same_credentials(account.dead) and account.dead_status is not None
     if known_dead or found.has_expired(utc_now()) or not _same_account(account, found, dead):
         return None
     account.tell("session_loaded", found.username, adopted=True)
-    account.adopt(found, persisted=saved)
+    account.adopt(found, persisted=saved, tenure=reason.tenure)
     return found
 
 
@@ -169,6 +172,7 @@ class Reason(NamedTuple):
     ended: bool
     since: float
     force: bool
+    tenure: object
 
 
 def _replace(
@@ -183,12 +187,16 @@ def _replace(
         if not account.can_log_in:
             raise error
     username, password = account.username or "", account.password or Secret()
+    account.check_tenure(reason.tenure)
     account.refusals.check(username, password, since=reason.since, force=reason.force)
     if manager is not None:
-        manager.check_attempts(username, password, force=reason.force)
+        try:
+            manager.check_attempts(username, password, force=reason.force)
+        except (VaultNotFoundError, VaultIOError):
+            pass  # Taken away a moment ago, or unreadable: no word of anybody is left.
     session = yield from _log_in(account, username, password)
     account.tell("logged_in", username)
-    account.adopt(session, persisted=False)
+    account.adopt(session, persisted=False, tenure=reason.tenure)
     account.made = session
     if manager is not None:
         saved = yield from save_quietly(account, lambda: manager.put(session, lock=lock))
@@ -231,7 +239,9 @@ def _log_in(account: Account, username: str, password: Secret) -> Flow[Session]:
         expires_at=now + settings.lifetime,
         last_validated_at=now,
     )
-    return session.no_longer_than(protocol.token_expiry(login.auth_token))
+    end = protocol.token_expiry(login.auth_token)
+    # One that has ended when it is given out: the clock here is wrong, and tells nothing of it.
+    return session if end is not None and end <= now else session.no_longer_than(end)
 
 
 def _note_refusal(

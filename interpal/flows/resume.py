@@ -44,6 +44,7 @@ def resume(account: Account) -> Flow[None]:
     Raises `SessionExpiredError` where it is over and a login that is wanted is not possible;
     `VaultCorruptError` where a damaged vault was set aside and there are no credentials.
     """
+    tenure = account.tenure
     found, saved = yield from find_saved(account, damage_is_an_error=not account.has_credentials)
     if found is None:
         return
@@ -55,7 +56,7 @@ def resume(account: Account) -> Flow[None]:
             raise error
         return
     if _recently_validated(account, found, now):
-        account.adopt(found, persisted=saved)
+        account.adopt(found, persisted=saved, tenure=tenure)
         return
     response: Response | None = None
     try:
@@ -72,7 +73,7 @@ def resume(account: Account) -> Flow[None]:
             if account.may_login:
                 raise
         return
-    account.adopt(found, persisted=saved)
+    account.adopt(found, persisted=saved, tenure=tenure)
     if response is not None:
         yield from learn(account, found, response, verdict)
     if verdict.valid is None:

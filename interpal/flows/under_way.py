@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -20,11 +21,16 @@ LONGEST_PAUSE = 0.05
 class Sending:
     """A request with *session*, from before it is sent until what its reply brings is taken on."""
 
-    __slots__ = ("_account", "session")
+    __slots__ = ("_account", "_pid", "session")
 
     def __init__(self, account: Account, session: Session) -> None:
         self._account = account
         self.session = session
+        self._pid = os.getpid()
+
+    def is_of(self, session: Session) -> bool:
+        """Whether it is with *session*, and not the parent's from before a fork."""
+        return session.same_credentials(self.session) and self._pid == os.getpid()
 
     def __enter__(self) -> None:
         self._account.under_way.add(self)
@@ -39,7 +45,7 @@ def replies_to(account: Account, session: Session) -> Flow[None]:
     The server may have given a new cookie in one of them, and refused the old one since. Then the
     session lives, and `account.session` is another when this returns.
     """
-    sent = {one for one in account.under_way.copy() if session.same_credentials(one.session)}
+    sent = {sending for sending in account.under_way.copy() if sending.is_of(session)}
     deadline = time.monotonic() + LONGEST_WAIT
     coming = pauses(LONGEST_PAUSE)
     while session.same_credentials(account.session) and not sent.isdisjoint(account.under_way):

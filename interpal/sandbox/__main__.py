@@ -34,6 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
     pairs = [account.partition(":") for account in chosen.account or ()]
     if not all(name and password for name, _, password in pairs):
         parser.error("an account is NAME:PASSWORD")
+    if not 0 <= chosen.port <= 65535:
+        parser.error("a port is a number from 0 to 65535")
     try:
         sandbox = Sandbox(
             {name: password for name, _, password in pairs} or None,

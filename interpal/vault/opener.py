@@ -80,9 +80,8 @@ class SlotOpener:
 
     def key_at_hand(self, slot: Slot) -> Secret | None:
         """The key-encryption key for a slot, as far as it can be had without Argon2id."""
-        if self._known is None or self._known[0] != _recipe(slot):
-            return None
-        return self._known[1]
+        known = self._known  # another thread may drop it meanwhile
+        return known[1] if known is not None and known[0] == _recipe(slot) else None
 
     def opens(self, slot: Slot) -> bool:
         """Whether the key at hand opens this slot."""

@@ -38,6 +38,9 @@ _FIRST_NAMES = _KNOWN | {"protected", "encrypted_key", "iv", "ciphertext", "tag"
 
 # Cookie values by RFC 6265 section 4.1.1, and the comma that this site puts into one of them.
 _COOKIE_VALUE = re.compile(r"[\x21\x23-\x3a\x3c-\x5b\x5d-\x7e]+")
+# A record of 64 KiB, the most that is kept, has fewer of these, and a vault a few dozen.
+_PUNCTUATION = (b'"', b",", b"{", b"[")
+_MAX_PUNCTUATION = 100_000
 _ATTRIBUTES = {"path", "domain", "expires", "max-age", "secure", "httponly", "samesite"}
 
 _TIME = re.compile(
@@ -83,6 +86,8 @@ def classify(data: bytes) -> Literal["vault", "plain", "empty", "truncated", "fo
         return "empty"
     # What a crash leaves may end in NUL bytes, where the size was written and the data not.
     data = data.rstrip(b" \t\r\n\0")
+    if _is_crowded(data):
+        return "foreign"
     members = _members(data)
     if members is not None:
         if "protected" in members:
@@ -109,7 +114,7 @@ def parse(
 
     Raises `VaultFormatError` where there is no session cookie to be used.
     """
-    members = _members(data)
+    members = None if _is_crowded(data) else _members(data)
     found = None if members is None else _session_cookie(members)
     if members is None or found is None:
         del members, found
@@ -129,12 +134,18 @@ def parse(
     for unknown in members:
         if unknown not in _KNOWN:
             record[unknown] = _kept(members[unknown])
-    name = record_name(record["username"] or default_name or DEFAULT_NAME)
-    fault = record_fault(record) or name_fault(name)
+    username = record["username"] or default_name or DEFAULT_NAME
+    # Before it is made into a name, too: that can take the square of its length.
+    fault = record_fault(record) or name_fault(username) or name_fault(record_name(username))
     if fault is not None:
-        del members, found, cookie, others, record, name
+        del members, found, cookie, others, record, username
         raise VaultFormatError(f"this session file of interpal 1.x cannot be kept: it {fault}")
-    return PlainRecord(name, record)
+    return PlainRecord(record_name(username), record)
+
+
+def _is_crowded(data: bytes) -> bool:
+    """Whether it has too many members: as Python objects they take forty times its size."""
+    return sum(map(data.count, _PUNCTUATION)) > _MAX_PUNCTUATION
 
 
 def _members(data: bytes) -> dict[str, Any] | None:

@@ -21,7 +21,7 @@ from interpal.vault.envelope import Payload
 from interpal.vault.stores import Change
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from interpal.vault.record import RecordEnvelope
     from interpal.vault.slot_changes import Change as Rekeying
@@ -130,12 +130,15 @@ class SeparateRecords(Mapping[str, Record]):
                 path=self._store.location,
             )
 
-    def damaged(self) -> list[bytes]:
-        """The tags of the records that do not open."""
+    def damaged(self, progress: Callable[[int], None] | None = None) -> list[bytes]:
+        """The tags of the records that do not open; *progress* hears how many were tried."""
         while True:
             state = self._versions.read()
-            sealed = self._store.load_records(state.header.id)
-            found = [one.tag for one in sealed if self._fault(state, one) is not None]
+            found = []
+            for number, one in enumerate(self._store.load_records(state.header.id), 1):
+                if self._fault(state, one) is not None:
+                    found.append(one.tag)
+                _tell(progress, number)
             if self._is_still(state):
                 return found
 
@@ -221,7 +224,12 @@ class SeparateRecords(Mapping[str, Record]):
         return Seen(opened.generation, opened.record)
 
     @contextmanager
-    def transaction(self, timeout: float, fence: Fence | None = None) -> Iterator[Draft]:
+    def transaction(
+        self,
+        timeout: float,
+        fence: Fence | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> Generator[Draft, None, None]:
         """Read, change and save under the write lock, whole or not at all."""
         with self._versions.writing(timeout) as (writer, state):
             seen: dict[str, Seen] = {}
@@ -244,9 +252,10 @@ class SeparateRecords(Mapping[str, Record]):
             finally:
                 draft.end()
             changed = draft.changes()
-            changes = [
-                self._sealed(state, name, changed[name], find(name).generation) for name in changed
-            ]
+            changes = []
+            for number, name in enumerate(changed, 1):
+                changes.append(self._sealed(state, name, changed[name], find(name).generation))
+                _tell(progress, number)
             attempts = draft.changed_attempts()
             root = None
             if attempts is not None:
@@ -308,8 +317,7 @@ class SeparateRecords(Mapping[str, Record]):
             key, vault_id = rekeying.vault_key, rekeying.vault_id
             for number, one in enumerate(self._opened(seen), 1):
                 yield _seal(one.name, one.record, key, vault_id, 0, one.generation)
-                if progress is not None:
-                    progress(number)
+                _tell(progress, number)
 
         return reseal
 
@@ -319,6 +327,11 @@ class SeparateRecords(Mapping[str, Record]):
             return Change(tag, generation, None, generation + 1)
         with self._versions.located():
             return _seal(name, record, state.vault_key, state.header.id, generation, generation + 1)
+
+
+def _tell(progress: Callable[[int], None] | None, number: int) -> None:
+    if progress is not None:
+        progress(number)
 
 
 def _seal(

@@ -5,14 +5,13 @@ Each function looks at one of them and yields what could be safer, with what to 
 
 from __future__ import annotations
 
-import grp
 import os
 import pwd
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
 from interpal.exceptions import VaultError
-from interpal.vault import environment, keys, plain, report
+from interpal.vault import environment, keys, plain, report, trust
 from interpal.vault.stores.file import FileStore
 from interpal.vault.trust import quoted, shown
 
@@ -83,15 +82,9 @@ def _loose(found: os.stat_result) -> str | None:
         return None
     if found.st_mode & stat.S_IWOTH:
         return "every user"
-    if not found.st_mode & stat.S_IWGRP:
+    if not found.st_mode & stat.S_IWGRP or trust.in_group_of_its_own(found):
         return None
-    try:
-        group = grp.getgrgid(found.st_gid)
-        owner = pwd.getpwuid(found.st_uid)
-    except KeyError:
-        return "the group"
-    private = group.gr_gid == owner.pw_gid and set(group.gr_mem) <= {owner.pw_name}
-    return None if private and group.gr_name == owner.pw_name else "the group"
+    return "the group"
 
 
 def of_sources(folder: str, environ: Mapping[str, str] | None) -> Iterator[Finding]:

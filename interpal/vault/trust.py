@@ -126,7 +126,8 @@ def check_folder(found: os.stat_result, path: str) -> None:
             f"Mend it: chmod o-w {quoted(path)}",
             path=shown(path),
         )
-    if found.st_mode & stat.S_IWGRP and not found.st_mode & stat.S_ISVTX:
+    shared = found.st_mode & stat.S_IWGRP and not found.st_mode & stat.S_ISVTX
+    if shared and not in_group_of_its_own(found):
         warn_once(
             "group",
             path,
@@ -137,6 +138,20 @@ def check_folder(found: os.stat_result, path: str) -> None:
     if ("above", path) not in _warned:
         _warned.add(("above", path))
         _warn_of_ancestors(path)
+
+
+def in_group_of_its_own(found: os.stat_result) -> bool:
+    """Whether the group is that of the owner alone, which many systems give each user."""
+    import grp
+    import pwd
+
+    try:
+        group = grp.getgrgid(found.st_gid)
+        owner = pwd.getpwuid(found.st_uid)
+    except KeyError:
+        return False
+    alone = group.gr_gid == owner.pw_gid and set(group.gr_mem) <= {owner.pw_name}
+    return alone and group.gr_name == owner.pw_name
 
 
 def _warn_of_ancestors(path: str) -> None:

@@ -32,7 +32,7 @@ from interpal.vault.versions import (
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping
 
     from interpal.vault.separate import SeparateRecords
     from interpal.vault.slots import KdfParameters
@@ -231,9 +231,12 @@ class Vault(Records, KeySlots):
             for one in self._separate.walk():
                 yield one.name, freeze(one.record)
 
-    def damaged(self) -> int:
-        """How many records do not open, though the vault does. None does that in a file."""
-        return 0 if self._separate is None else len(self._separate.damaged())
+    def damaged(self, *, progress: Callable[[int], None] | None = None) -> int:
+        """How many records do not open, though the vault does. None does that in a file.
+
+        *progress* is told how many were tried, where the store keeps each apart.
+        """
+        return 0 if self._separate is None else len(self._separate.damaged(progress))
 
     def drop_damaged(self) -> int:
         """Remove the records that do not open; how many there were.
@@ -263,15 +266,20 @@ class Vault(Records, KeySlots):
 
     @contextmanager
     def transaction(
-        self, *, lock_timeout: float | None = None, lock: AccountLock | None = None
-    ) -> Iterator[Draft]:
+        self,
+        *,
+        lock_timeout: float | None = None,
+        lock: AccountLock | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> Generator[Draft, None, None]:
         """Read, change and save under the write lock, whole or not at all.
 
         The body sees the newest records and changes copies of them; when it ends, what changed
         is saved with a new generation and is durable. A body that changes nothing saves
         nothing; one that raises saves nothing. *lock_timeout* is in seconds (0: try once). With
         *lock*, nothing is saved either where that login lock has had a later holder
-        (`StaleWriteError`).
+        (`StaleWriteError`). *progress* is told how many of the changed records were encrypted,
+        where the store keeps each apart.
 
         Raises `LockTimeoutError`, `VaultIOError` and its kind with the old content in place,
         `NotDurableError` with the new, `ValidationError` for what is no name or no record.
@@ -279,7 +287,7 @@ class Vault(Records, KeySlots):
         timeout = self._lock_timeout if lock_timeout is None else check_timeout(lock_timeout)
         if self._separate is not None:
             fence = None if lock is None else lock.fence
-            with self._separate.transaction(timeout, fence) as apart:
+            with self._separate.transaction(timeout, fence, progress) as apart:
                 yield apart
             return
         with self._versions.writing(timeout) as (writer, state):

@@ -21,7 +21,7 @@ from interpal.vault.fields import MAX_GENERATION, MAX_TIME
 from interpal.vault.stores import keeps_records
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Mapping
 
     from interpal.vault.draft import Record
     from interpal.vault.keys import KeySource
@@ -86,8 +86,7 @@ class Versions:
 
     def load(self) -> Stored | None:
         """The newest bytes, unopened."""
-        if self._closed:
-            raise VaultError(f"{self.path}: this Vault was closed; open it again", path=self.path)
+        self._check_not_closed()
         return self.store.load()
 
     def known(self) -> State | None:
@@ -112,6 +111,7 @@ class Versions:
         hand serves as long as id and commitment are the same; else the slots are opened anew.
         """
         with self._here.lock:
+            self._check_not_closed()  # by another thread since it was read: no key is to stay
             known = self._state
             if known is not None and stored.data == known.data:
                 return known
@@ -125,7 +125,7 @@ class Versions:
             return self._keep(State(stored.data, parsed.header, vault_key, payload))
 
     @contextmanager
-    def writing(self, timeout: float) -> Iterator[tuple[Writer, State]]:
+    def writing(self, timeout: float) -> Generator[tuple[Writer, State], None, None]:
         """The write lock, and the version as read under it.
 
         Slots are opened outside the lock: where the vault was re-keyed between the read and
@@ -291,6 +291,10 @@ class Versions:
         if self._threads.pid != os.getpid():
             self._threads = _Threads()
         return self._threads
+
+    def _check_not_closed(self) -> None:
+        if self._closed:
+            raise VaultError(f"{self.path}: this Vault was closed; open it again", path=self.path)
 
     def _keep(self, state: State) -> State:
         if not self._closed:

@@ -189,8 +189,8 @@ class TerminalRun:
             )
         self._expected = at + len(text)
 
-    def type(self, text: str) -> None:
-        os.write(self._master, text.encode())
+    def type(self, text: str | bytes) -> None:
+        os.write(self._master, text if isinstance(text, bytes) else text.encode())
 
     def answer(self, question: str, text: str) -> None:
         """Wait for the question and the echo to be off, and type a line."""

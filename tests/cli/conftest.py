@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cli import Program, make_vault
+from tests.redis_server import RedisServer
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
 
 
@@ -22,3 +24,13 @@ def vault(tmp_path: Path) -> Path:
     path = tmp_path / ".interpals_session.json"
     make_vault(path, "maple_ink", "pedro_k")
     return path
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Generator[str, None, None]:
+    """What `-f` takes for a Redis that runs: the file with its URL."""
+    with RedisServer(tmp_path / "redis") as server:
+        path = tmp_path / "store.url"
+        path.write_text(server.url() + "\n")
+        path.chmod(0o600)
+        yield f"@{path}"

@@ -38,6 +38,15 @@ def slow(*arguments, **more):
     return fast(*arguments, **more)
 envelope.seal_record = slow
 """
+SLOW_TO_OPEN = """
+import time
+from interpal.vault import envelope
+fast = envelope.open_record
+def slow(*arguments, **more):
+    time.sleep(0.0007)
+    return fast(*arguments, **more)
+envelope.open_record = slow
+"""
 SLOW_FILE = """
 import time
 from interpal.vault import envelope
@@ -115,15 +124,62 @@ def test_the_one_save_of_a_file_shows_what_goes_on(
     assert set(read_vault(tmp_path / "new.json")) == {"ana"}
 
 
-def test_import_of_thousands_into_a_store_shows_what_goes_on(run: Program, tmp_path: Path) -> None:
+def assert_bar(screen: str, what: str) -> None:
+    """It was there, it moved, and it told the time left."""
+    assert what in screen
+    assert len(set(re.findall(rf"(\d+)/{THOUSANDS}", screen))) > 2
+    assert re.search(r"0:00:\d\d", screen)
+    assert "\x1b[?25h" in screen  # the cursor is there again
+
+
+def test_import_of_thousands_into_a_store_shows_a_bar_with_the_time_left(
+    run: Program, tmp_path: Path
+) -> None:
     names = [f"user{number}" for number in range(THOUSANDS)]
-    (tmp_path / "all.json").write_text(json.dumps({"records": {n: record(n) for n in names}}))
     env = slowed(tmp_path, SLOW)
-    with run.terminal("import", "all.json", "-f", "sqlite:team.db", env=env) as terminal:
+    for created in ("2026-11-22T07:40:00Z", "2026-11-23T07:40:00Z"):
+        records = {name: record(name, created=created) for name in names}
+        (tmp_path / "all.json").write_text(json.dumps({"records": records}))
+        arguments = ("import", "all.json", "-f", "sqlite:team.db", "--replace")
+        with run.terminal(*arguments, env=env) as terminal:
+            assert terminal.end(60) == 0
+            assert_bar(terminal.screen, f"Saving {THOUSANDS} sessions")
+        with Vault.open(f"sqlite:{tmp_path}/team.db", key=KEY) as vault:
+            assert len(vault) == THOUSANDS
+            assert vault["user7"]["created_at"] == created
+
+
+def test_verify_of_a_store_of_thousands_shows_a_bar_with_the_time_left(
+    run: Program, tmp_path: Path, store: str
+) -> None:
+    env = slowed(tmp_path, SLOW_TO_OPEN)
+    with run.terminal("verify", store, env=env) as terminal:
         assert terminal.end(60) == 0
-        assert f"Saving {THOUSANDS} sessions" in terminal.screen
-    with Vault.open(f"sqlite:{tmp_path}/team.db", key=KEY) as vault:
-        assert len(vault) == THOUSANDS
+        assert_bar(terminal.screen, "Verifying")
+        assert f"{THOUSANDS} accounts" in terminal.screen.splitlines()[-1]
+
+
+def test_copy_of_thousands_shows_a_bar_with_the_time_left(
+    run: Program, tmp_path: Path, store: str
+) -> None:
+    arguments = ("copy", store, "sqlite:copy.db")
+    with run.terminal(*arguments, env=slowed(tmp_path, SLOW)) as terminal:
+        assert terminal.end(60) == 0
+        assert_bar(terminal.screen, "Copying")
+        assert f"{THOUSANDS} sessions copied" in terminal.screen.splitlines()[-1]
+
+
+def test_what_changes_and_looks_at_many_records_tells_of_each(store: str) -> None:
+    heard: list[int] = []
+    with Vault.open(store, key=KEY) as vault:
+        assert vault.damaged(progress=heard.append) == 0
+        assert heard == list(range(1, THOUSANDS + 1))
+        heard.clear()
+        with vault.transaction(progress=heard.append) as records:
+            del records["user1"]
+            records["user2"]["note"] = "changed"
+            records["user3"] = dict(records["user3"])  # the same as before
+        assert heard == [1, 2]
 
 
 def test_what_ends_within_a_second_shows_no_line_and_a_pipe_none(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from interpal.clock import utc_now
 from interpal.exceptions import InterpalException
 from interpal.protocol import Login, Request, Response
 from interpal.session import Session
-from tests.helpers import SELF, TOKEN, Place, export_of, listening, replying
+from tests.helpers import SELF, TOKEN, Place, export_of, listening, replying, unused_port
 from tests.helpers import http as reply
 
 if TYPE_CHECKING:
@@ -151,6 +151,7 @@ CALLS = {
     "broken": [echo("500 Oh")],
     "no-json": [reply("200 OK", COOKIE.encode(), f"Content-Type: {COOKIE}")],
     "another": [reply("200 OK", b'{"id": "18", "username": "pedro_k"}')],
+    "echoed-name": [reply("200 OK", json.dumps({"id": "18", "username": COOKIE}).encode())],
     "cut": [b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n" + COOKIE.encode()],
     "long": [reply("200 OK", COOKIE.encode() * 1_200_000)],
 }
@@ -227,8 +228,24 @@ def vault_faults() -> dict[str, Callable[[Place], dict[str, Any]]]:
         place.path.mkdir()
         return {}
 
-    faults: dict[str, Any] = {**locals()}
-    return faults
+    faults = (
+        wrong_key,
+        wrong_passphrase,
+        both,
+        bad_key,
+        corrupt,
+        foreign,
+        bad_plain,
+        two_places,
+        expired,
+        bad_hours,
+        bad_cookie,
+        bad_token,
+        token_alone,
+        bad_password,
+        folder,
+    )
+    return {fault.__name__: fault for fault in faults}
 
 
 @pytest.mark.parametrize("case", vault_faults())
@@ -240,6 +257,15 @@ def test_no_error_of_a_constructor_shows_a_secret(driver: Driver, place: Place, 
     with pytest.raises(InterpalException) as caught:
         driver.open(**{name: value for name, value in arguments.items() if value is not None})
     check_error(caught.value)
+
+
+def test_no_error_of_a_store_shows_its_password(driver: Driver, place: Place) -> None:
+    url = f"redis://:{PASSWORD}@127.0.0.1:{unused_port()}/0"
+    given = settings(place, place.site.base_url, session_file=None, store=url)
+    for wrong in ({}, {"timeout": -1}, {"session_file": place.path}, {"vault_key": "short"}):
+        with pytest.raises(InterpalException) as caught:
+            driver.open(**{**given, **wrong})
+        check_error(caught.value)
 
 
 def test_no_error_of_a_passphrase_shows_it(driver: Driver, place: Place) -> None:

@@ -304,6 +304,13 @@ def test_bodies_arrive_in_each_form(driver: Driver, place: Place) -> None:
         ("user_agent", "two\r\nlines"),
         ("session_cookie", ""),
         ("session_cookie", "a b"),
+        ("username", "a\0b"),
+        ("base_url", "https://host\n"),
+        ("timeout", 1e300),
+        ("timeout", 10**400),
+        ("revalidate_after", 1e300),
+        ("on_event", "print"),
+        ("session_file", 3.5),
     ],
 )
 def test_a_bad_argument_is_named(driver: Driver, place: Place, name: str, bad: Any) -> None:
@@ -311,6 +318,53 @@ def test_a_bad_argument_is_named(driver: Driver, place: Place, name: str, bad: A
     with pytest.raises(ValidationError, match=name):
         driver.client_class(**settings)
     assert list(place.folder.iterdir()) == []
+
+
+def nested() -> Any:
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    return deep
+
+
+@pytest.mark.parametrize(
+    ("name", "bad"),
+    [
+        ("params", "a=b"),
+        ("params", [("a", "b")]),
+        ("params", {"a": "\ud800"}),
+        ("headers", [("a", "b")]),
+        ("headers", {5: "b"}),
+        ("headers", {"Content-Length": "5"}),
+        ("headers", {"HOST": "elsewhere"}),
+        ("files", [b"x"]),
+        ("files", {"f": 5}),
+        ("data", 5),
+        ("json", {"a": object()}),
+        ("json", nested()),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+def test_a_bad_part_of_a_request_is_named(
+    driver: Driver, place: Place, name: str, bad: Any
+) -> None:
+    client = driver.open(**place.settings())
+    with pytest.raises(ValidationError, match=name):
+        driver.run(client, "request", "POST", SELF, **{name: bad})
+    assert place.requests() == 0
+
+
+def test_a_login_by_name_never_keeps_somebody_elses_session(driver: Driver, place: Place) -> None:
+    saved = place.save()
+    found = driver.open(**place.settings(None, auto_login=False))
+    handed = driver.open(session_cookie=place.log_in().session_cookie, base_url=place.site.base_url)
+    for client in (found, handed):
+        assert client.is_authenticated
+        assert driver.run(client, "login", "pedro_k", "radio").username == "pedro_k"
+        assert driver.run(client, "get_self")["username"] == "pedro_k"
+    assert place.names() == ["maple_ink", "pedro_k"]
+    again = driver.open(**place.settings(username="maple_ink", auto_login=False))
+    assert driver.run(again, "login", "Maple_Ink").same_credentials(saved)
 
 
 def test_a_session_that_is_too_large_to_be_kept_is_used(driver: Driver, place: Place) -> None:

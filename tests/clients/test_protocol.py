@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 NOW = datetime(2026, 11, 22, 7, 40, tzinfo=timezone.utc)
 
 
-@pytest.mark.parametrize("url", ["https://[::1", "https://host:99999", "https://", 7])
+@pytest.mark.parametrize(
+    "url", ["https://[::1", "https://host:99999", "https://", 7, " https://host", "https://host\n"]
+)
 def test_what_is_no_url_is_no_base_url(url: Any) -> None:
     with pytest.raises(ValidationError, match="base_url"):
         address.check_base_url(url)
@@ -36,7 +39,8 @@ def test_loopback_is_this_machine_and_nothing_that_looks_like_it() -> None:
 def test_a_path_with_other_letters_is_encoded_and_one_with_blanks_refused() -> None:
     url = address.url_of("https://host", "v1/caf\u00e9?q=\u00e9%20x", {"n": 1})
     assert url == "https://host/v1/caf%C3%A9?q=%C3%A9%20x&n=1"
-    for path in ("/v1/a b", "/v1/\n", "https://elsewhere/v1"):
+    bad: list[Any] = ["/v1/a b", "/v1/\n", "https://elsewhere/v1", "/v1/\ud800", b"/v1", None]
+    for path in bad:
         with pytest.raises(ValidationError, match="path"):
             address.url_of("https://host", path)
 
@@ -46,13 +50,14 @@ def test_files_are_content_or_name_content_and_type_beside_a_form() -> None:
     assert isinstance(made, bytes)
     assert b'name="f"; filename="x.txt"\r\nContent-Type: text/plain' in made
     assert str(kind).startswith("multipart/form-data")
-    for data, files in ((b"raw", {"f": b"x"}), ({}, {"f": ("x.txt",)})):
+    wrong: list[Any] = [{"f": ("x.txt",)}, {"f": None}, {"f": "\ud800"}, {"\ud800": b"x"}, [b"x"]]
+    for data, files in ((b"raw", {"f": b"x"}), *(({}, files) for files in wrong)):
         with pytest.raises(ValidationError):
             body.encode_body(data, None, files)
 
 
 def test_a_place_is_a_path_a_url_or_a_store() -> None:
-    wrong: list[Any] = [None, b"v.json", 7, "", "a\0b"]
+    wrong: list[Any] = [None, b"v.json", 7, 3.5, ["v.json"], object(), "", "a\0b"]
     for place in wrong:
         with pytest.raises(ValidationError, match="session_file"):
             GivenPlace(place)
@@ -61,11 +66,28 @@ def test_a_place_is_a_path_a_url_or_a_store() -> None:
 def test_an_id_is_found_under_the_known_names_and_nowhere_else() -> None:
     assert protocol.user_id_of({"user": {"id": 17}}) == "17"
     assert protocol.user_id_of({"data": {"name": "17"}, "id": True, "user_id": ""}) is None
+    assert protocol.user_id_of({"id": "9" * 201, "uid": "1\n2", "user_id": "\ud800"}) is None
 
 
 def test_cookies_without_a_name_or_value_are_none() -> None:
     reply = Response(200, (("set-cookie", "lang"), ("set-cookie", "=x"), ("date", "now")), b"")
     assert protocol.cookies_of(reply) == {}
+
+
+def test_a_cookie_is_deleted_by_its_age_or_by_the_first_year() -> None:
+    for attributes in ("Max-Age=0", "max-age=-1", "Expires=Thu, 01-Jan-1970 00:00:01 GMT"):
+        reply = Response(200, (("set-cookie", f"lang=deleted; {attributes}; Path=/"),), b"")
+        assert protocol.cookies_of(reply) == {"lang": ""}
+    # Clocks differ, so that any other date is left to the server.
+    header = ("set-cookie", "lang=en; Expires=Thu, 01 Jan 2015 00:00:01 GMT; Max-Age=60")
+    assert protocol.cookies_of(Response(200, (header,), b"")) == {"lang": "en"}
+
+
+def test_a_password_in_the_json_of_an_error_is_not_shown() -> None:
+    password = 'p\u00e4"ss\\w\u00f6rd'
+    said = json.dumps({"error": {"you sent": [password]}}).encode()
+    text = protocol.error_text(Response(400, (), said), protocol.Secrets([password]))
+    assert text == '{"you sent": ["<secret>"]}'
 
 
 def test_cookies_that_cannot_be_sent_are_left_out_of_a_header() -> None:

@@ -50,9 +50,14 @@ def blocks(page: str) -> list[Block]:
     return found
 
 
+def without_fences(page: str) -> str:
+    """The page as it is read, without its fenced blocks."""
+    return _BLOCK.sub("", page)
+
+
 def without_blocks(page: str) -> str:
     """The page's prose: neither fenced blocks nor code spans."""
-    return re.sub(r"`[^`\n]*`", "", _BLOCK.sub("", page))
+    return re.sub(r"`[^`\n]*`", "", without_fences(page))
 
 
 def links(page: str) -> list[str]:

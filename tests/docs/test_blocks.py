@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.docs.debian import need
-from tests.docs.markdown import PAGES, ROOT, blocks
+from tests.docs.markdown import PAGES, ROOT, blocks, without_fences
 from tests.docs.run_page import matches
 
 if TYPE_CHECKING:
@@ -74,6 +74,14 @@ def test_the_pages_are_there() -> None:
 def test_every_block_says_what_it_is(page: Path) -> None:
     unknown = {block.language for block in blocks(page.read_text())} - LANGUAGES
     assert not unknown, "shell is `console` with `$ `, so that it is run; the rest is named"
+
+
+@pytest.mark.parametrize("page", WITH_CODE, ids=name_of)
+def test_a_reader_is_told_under_which_name_a_block_is_saved(page: Path) -> None:
+    text = page.read_text()
+    names = {block.directives.get("file", "").strip() for block in blocks(text)} - {""}
+    prose = without_fences(text)
+    assert not [name for name in names if f"`{name}`" not in prose]
 
 
 def test_few_blocks_are_not_run_and_each_says_why() -> None:

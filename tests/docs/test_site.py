@@ -13,6 +13,7 @@ import pytest
 
 from docs import pictures
 from docs.hooks import ROOT_PAGES, for_the_site
+from interpal import AsyncInterpalClient, InterpalClient
 from tests.docs.markdown import ROOT
 
 if TYPE_CHECKING:
@@ -66,6 +67,17 @@ def test_the_reference_has_every_public_name(site: Path) -> None:
     names = {*interpal.__all__, *interpal.vault.__all__} - {"__version__"}
     missing = [name for name in sorted(names) if not re.search(rf'id="[\w.]*\b{name}"', shown)]
     assert not missing
+
+
+@pytest.mark.parametrize("client", [InterpalClient, AsyncInterpalClient])
+def test_the_reference_has_every_call_as_it_is_called(site: Path, client: type) -> None:
+    shown = (site / "reference" / "index.html").read_text()
+    calls = [name for name in dir(client) if not name.startswith("_")]
+    missing = [name for name in calls if f'id="interpal.{client.__name__}.{name}"' not in shown]
+    assert not missing
+    words = re.sub(r"<[^>]+>", "", shown)
+    assert "Flow[" not in words
+    assert "Call[" not in words
 
 
 def seen(picture: str) -> list[str]:

@@ -85,6 +85,12 @@ def test_the_exit_codes_are_those_of_the_program() -> None:
     assert shown == own
 
 
+def test_the_commands_for_contributors_are_those_of_the_makefile() -> None:
+    shown = [cells[0].strip("`") for cells in rows(page("CONTRIBUTING.md"), "command")]
+    targets = re.findall(r"^\.PHONY: (.+)$", page("Makefile"), re.MULTILINE)[0].split()
+    assert sorted(shown) == sorted(f"make {target}" for target in targets if target != "clean")
+
+
 def test_every_verb_is_in_the_table_of_the_command_line() -> None:
     shown = " ".join(cells[0] for cells in rows(page("docs/command-line.md"), "verb"))
     assert {*re.findall(r"`([a-z]+)", shown)} == {*cli.commands}

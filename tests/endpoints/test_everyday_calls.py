@@ -95,8 +95,9 @@ def test_an_id_cannot_reach_another_path(sandbox: Sandbox) -> None:
         with pytest.raises(APIError):
             client.get_user("../account/self?x=")
         assert "/v1/account/self" not in sandbox.stats()["requests"]
-        with pytest.raises(ValidationError, match="user_id"):
-            client.get_user("")
+        for wrong in ("", ".", "..", "\ud800"):
+            with pytest.raises(ValidationError, match="user_id"):
+                client.get_user(wrong)
 
 
 @pytest.mark.parametrize("client", [InterpalClient, AsyncInterpalClient])

@@ -95,9 +95,19 @@ def test_one_who_only_looks_may_look_at_an_open_folder(tmp_path: Path) -> None:
     Folder.open(str(tmp_path), strict=False).close()
 
 
+def test_the_group_that_a_user_has_alone_is_no_reason_to_warn(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    os.chown(tmp_path, 0, 0)  # root, of the group root
+    tmp_path.chmod(0o770)
+    Folder.open(str(tmp_path)).close()
+    assert not caplog.records
+
+
 def test_a_folder_that_the_group_may_write_gives_one_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    os.chown(tmp_path, -1, 1001)
     tmp_path.chmod(0o770)
     for _ in range(3):
         Folder.open(str(tmp_path)).close()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+import threading
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from interpal.exceptions import AccountMismatchError, AmbiguousAccountError
+from interpal.clock import utc_now
+from interpal.exceptions import AccountMismatchError, AmbiguousAccountError, AuthenticationError
 from interpal.sandbox import Sandbox
-from tests.helpers import Place, export_of
+from tests.helpers import TOKEN, Place, export_of, http, listening, request_head
 
 if TYPE_CHECKING:
+    import socket
     from pathlib import Path
 
     from tests.helpers import Driver
@@ -42,6 +46,52 @@ def test_case_and_normal_form_of_a_username_make_no_difference(
         driver.open(**place.settings(DECOMPOSED, password="clave"))
         assert place.names() == [COMPOSED, "maple_ink"]
         assert place.logins == 2
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_call_under_way_is_never_repeated_as_the_account_that_took_over(
+    driver: Driver, place: Place, named: bool
+) -> None:
+    asked, gone_over = threading.Event(), threading.Event()
+    repeated: list[bytes] = []
+
+    def answer(connection: socket.socket) -> None:
+        data = request_head(connection)
+        if TOKEN.encode() in data:
+            connection.sendall(
+                http("200 OK", b'{"id": "18"}', "Set-Cookie: interpals_sessid=theirs; Path=/")
+            )
+            gone_over.set()
+        elif b"interpals_sessid=theirs" in data:
+            repeated.append(data)
+            connection.sendall(http("200 OK", b"{}"))
+        else:
+            asked.set()
+            gone_over.wait(5)
+            connection.sendall(http("401 Unauthorized"))
+
+    with listening(answer, at_once=True) as base_url:
+        place.save(origin=base_url, last_validated_at=utc_now())
+        who = {} if named else {"username": None, "password": None}
+        settings = place.settings(base_url=base_url, revalidate_after=3600)
+        client = driver.open(**{**settings, **who})
+
+        def go_over() -> Any:
+            asked.wait(5)
+            return driver.client_class.login(client, "pedro_k", "radio")
+
+        async def go_over_awaited() -> Any:
+            await asyncio.to_thread(asked.wait, 5)
+            return await client.alogin("pedro_k", "radio")
+
+        client.go_over = go_over if driver.kind == "sync" else go_over_awaited
+        refused, session = driver.together(client, [("get", "/v1/slow"), ("go_over",)])
+    assert isinstance(refused, AuthenticationError)
+    assert "has gone over to pedro_k" in str(refused)
+    assert session.session_cookie == "theirs"
+    assert not repeated
+    assert client.session.username == "pedro_k"
+    assert place.names() == ["maple_ink", "pedro_k"]
 
 
 def test_an_email_login_is_bound_by_the_id(driver: Driver, place: Place) -> None:

@@ -172,5 +172,15 @@ def test_a_clock_that_jumps_there_and_back_loses_no_session(
     assert place.logins == 1
 
 
+def test_a_clock_that_is_ahead_of_every_token_costs_no_login_per_call(
+    driver: Driver, place: Place, interpal_clock: FrozenClock
+) -> None:
+    interpal_clock.move(timedelta(days=100))
+    client = driver.open(**place.settings())
+    for _ in range(3):
+        assert driver.run(client, "get_self")
+    assert place.logins == 1
+
+
 def test_the_longest_lifetime_is_longer_than_any_life() -> None:
     assert check_expiration_hours(24 * 366 * 500).days > 500 * 365

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from interpal.exceptions import SessionExpiredError
+from interpal.exceptions import AccountMismatchError, SessionExpiredError
 from interpal.sandbox import Sandbox
 from tests.helpers import ACCOUNTS, Place
 from tests.sandbox.peer import plain_session_file
@@ -91,6 +91,21 @@ def test_a_real_file_of_pypi_1_2_0_is_encrypted_at_the_first_start(tmp_path: Pat
             assert place.told.count("migrated") == 1
             driver.end()
         assert site.stats()["logins"] == {"maple_ink": 1}
+
+
+@pytest.mark.parametrize("named", ["bot_id", "nothing"])
+def test_a_file_with_the_session_of_another_under_ones_own_name_is_refused(
+    driver: Driver, place: Place, named: str
+) -> None:
+    theirs = place.log_in("pedro_k")
+    form = plain_form(theirs, username="maple_ink")
+    if named == "nothing":
+        del form["bot_id"]
+    write(place, form)
+    with pytest.raises(AccountMismatchError) as caught:
+        driver.open(**place.settings())
+    assert (caught.value.expected, caught.value.found) == ("maple_ink", "pedro_k")
+    assert place.requests() == 1
 
 
 def test_the_form_of_the_javascript_port(driver: Driver, place: Place) -> None:

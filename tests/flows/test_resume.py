@@ -19,12 +19,14 @@ from interpal.exceptions import (
     VaultPermissionError,
     WrongKeyError,
 )
+from interpal.session_manager import SessionManager
 from tests.helpers import SELF, TOKEN, Place
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from interpal.sandbox import Sandbox
+    from interpal.session import Session
     from interpal.testing import FrozenClock
     from tests.helpers import Driver
 
@@ -284,6 +286,24 @@ def test_the_id_decides_where_both_are_known(driver: Driver, place: Place) -> No
     assert caught.value.expected == "1700000000000000099"
     assert caught.value.found == session.user_id
     assert place.snapshot() == before
+
+
+def test_a_vault_that_is_taken_away_in_the_middle_of_a_login_is_made_again(
+    driver: Driver, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    discard = SessionManager.discard
+
+    def discard_all(manager: SessionManager, seen: Session) -> bool:
+        done = discard(manager, seen)
+        place.path.unlink()
+        return done
+
+    place.save()
+    place.site.invalidate()
+    monkeypatch.setattr(SessionManager, "discard", discard_all)
+    client = driver.open(**place.settings())
+    assert client.persisted
+    assert place.names() == ["maple_ink"]
 
 
 def test_a_401_deletes_that_record_and_logs_in_once(driver: Driver, place: Place) -> None:

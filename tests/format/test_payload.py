@@ -113,6 +113,77 @@ def test_large_payloads_are_judged_like_small_ones() -> None:
         assert read(data)[1] == "the payload has a member twice"
 
 
+@pytest.mark.parametrize("space", [" ", "\t", "\n", "\r"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"records":{"a":{"b":1,"b"~:2}}}',
+        '{"records"~:{"a"~:{"b":1,"b"~:2}}}',
+        '{"records"~:{"a"~:{"b"~:1,"b":2}}}',
+    ],
+)
+def test_white_space_before_some_colons_hides_no_member(text: str, space: str) -> None:
+    assert read(text.replace("~", space))[1] == "the payload has a member twice"
+
+
+@pytest.mark.parametrize("value", ["1.5", "1", '"s"', "{}", "[]", "null", "true"])
+def test_a_member_twice_is_found_whatever_its_value_is(value: str) -> None:
+    text = '{"records":{"a":{"slow":[],"b":~,"b":~}}}'
+    assert read(text.replace("~", value))[1] == "the payload has a member twice"
+
+
+def lists(depth: int) -> dict[str, Any]:
+    """A record that nests so deep, all but itself lists."""
+    inner: list[Any] = []
+    for _ in range(depth - 2):
+        inner = [inner]
+    return {"a": inner}
+
+
+def test_lists_and_escaped_quotes_are_measured_too() -> None:
+    fine = [lists(64), {"a": ["x"] * 16000}, {"a": '"' * 32000}]
+    for record in fine:
+        kept = envelope.Payload({"a": record})
+        assert read(envelope.encode_payload(kept)) == (kept, None)
+    for record, fault in (
+        (lists(65), "deeper than 64"),
+        ({"a": ["x"] * 17000}, "larger than 64 KiB"),
+        ({"a": '"' * 33000}, "larger than 64 KiB"),
+    ):
+        data = json.dumps({"records": {"a": record}}, separators=(",", ":"))
+        assert fault in str(read(data)[1])
+
+
+def aligned(strings: int, length: int) -> dict[str, str]:
+    """Names and values such that their quotes stand at multiples of *length* in the payload."""
+    start = length - len('{"records":{"a":{"') - 1
+    texts = [f"{n}".rjust(length - 3, "-") for n in range(1, strings)]
+    texts.insert(0, "-" * start)
+    return dict(zip(texts[::2], texts[1::2], strict=True))
+
+
+def chain(depth: int, length: int) -> dict[str, Any]:
+    """One member in another, each with a name so long."""
+    inner: dict[str, Any] = {}
+    for _ in range(depth):
+        inner = {"-" * length: inner}
+    return inner
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {f"{n}": {f"{m}": "x" * 700 for m in range(10)} for n in range(10)},
+        chain(60, 1300),
+        aligned(400, 178),
+    ],
+    ids=["wide", "long-names", "aligned"],
+)
+def test_the_quick_way_counts_every_level_and_every_name(record: dict[str, Any]) -> None:
+    data = json.dumps({"records": {"a": record}}, separators=(",", ":"))
+    assert "larger than 64 KiB" in str(read(data)[1])
+
+
 @given(st.integers(1, 30), st.integers(1, 3000), st.booleans())
 @settings(deadline=None, max_examples=60)
 def test_the_quick_way_never_lets_a_large_record_pass(
@@ -126,8 +197,9 @@ def test_the_quick_way_never_lets_a_large_record_pass(
 
 
 @pytest.mark.parametrize(
-    "name", ["", "a\n", "\x00", "a\x7f", "\x85", "\ud800", "n" * 1025, "\u20ac" * 342, 7, None]
-)
+    "name", ["", "a\n", "\x00", "a\x7f", "\x85", "\ud800", "n" * 1025, "\u20ac" * 342,
+     "\U0001f41f" * 257, 7, None],
+)  # fmt: skip
 def test_a_name_that_cannot_be_kept_is_refused_by_writers(name: Any) -> None:
     with pytest.raises(ValidationError, match="name of a record"):
         envelope.check_name(name)
@@ -139,6 +211,12 @@ def test_a_name_that_cannot_be_kept_is_refused_by_writers(name: Any) -> None:
 def test_any_other_name_is_kept(name: str) -> None:
     envelope.check_name(name)
     assert read(envelope.encode_payload(envelope.Payload({name: {}})))[0].records == {name: {}}
+
+
+class Text(str):
+    """A text that is no `str` itself."""
+
+    __slots__ = ()
 
 
 CIRCLE: dict[str, Any] = {}
@@ -168,6 +246,11 @@ CIRCLE["in"] = CIRCLE
         nested(65),
         sized(65537),
         {"a": "\x01" * 10923},
+        {f"{n}".rjust(1000): None for n in range(70)},
+        {"a": "x" * 66000, "b": 1},
+        {"a": Text("x" * 66000)},
+        {"a": ["x" * 66000], "b": [1]},
+        {"a": [1] * 40000},
         CIRCLE,
     ],
     ids=lambda record: type(record).__name__,
@@ -202,6 +285,11 @@ def test_an_attempt_of_another_shape_is_not_written(attempt: Any) -> None:
 )
 def test_a_payload_of_another_shape_is_corrupt(data: str) -> None:
     assert read(data)[1] is not None
+
+
+def test_a_payload_that_is_far_too_deep_is_corrupt() -> None:
+    deep = '{"a":' * 100_000 + "1" + "}" * 100_000
+    assert read(f'{{"records":{{"a":{deep}}}}}')[1] == "the payload is nested deeper than 66"
 
 
 def test_no_more_records_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,11 +12,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+import tomli
 
 ROOT = Path(__file__).parents[2]
 SMOKE = Path(__file__).with_name("smoke.py")
@@ -75,6 +71,15 @@ def test_the_wheel_holds_the_package_and_nothing_else(distributions: Path) -> No
     assert not [name for name in names if "test_" in name or name.endswith(".pyc")]
 
 
+def test_every_link_of_the_page_on_pypi_leads_somewhere_from_there(distributions: Path) -> None:
+    with zipfile.ZipFile(wheel_of(distributions)) as wheel:
+        (name,) = (name for name in wheel.namelist() if name.endswith("/METADATA"))
+        page = wheel.read(name).decode()
+    links = re.findall(r"\]\(([^)\s]+)\)", page)
+    assert len(links) > 20
+    assert not [link for link in links if not link.startswith("https://")]
+
+
 def test_the_sdist_holds_what_the_tests_need(distributions: Path) -> None:
     (sdist,) = distributions.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
@@ -97,7 +102,7 @@ def test_the_wheel_works_in_a_clean_environment(distributions: Path, tmp_path: P
 
 
 def test_the_oldest_versions_that_are_declared_do_work(distributions: Path, tmp_path: Path) -> None:
-    declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = tomli.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     requirements = [*declared["dependencies"], *declared["optional-dependencies"]["redis"]]
     oldest = []
     for requirement in requirements:

@@ -15,8 +15,10 @@ from interpal.vault.stores import redis_link
 from interpal.vault.stores.redis import RedisStore
 from tests.children import Children
 from tests.helpers import ACCOUNTS, SyncDriver
-from tests.record_stores import KEY, RedisPlace, flipped
+from tests.record_stores import flipped
 from tests.redis_server import RedisServer
+from tests.vault import KEY
+from tests.vault.places import RedisPlace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from interpal.events import Event
     from interpal.sandbox import Sandbox
     from tests.helpers import Driver
-    from tests.record_stores import Place
+    from tests.vault.places import Place
 
 NAME = "maple_ink"
 

@@ -20,15 +20,17 @@ from interpal.vault import Vault, copying
 from interpal.vault.draft import Draft
 from interpal.vault.stores.opening import open_store
 from tests.children import Children
-from tests.record_stores import KEY, OTHER_KEY, RedisPlace, SqlitePlace, flipped
+from tests.record_stores import flipped
+from tests.vault import KEY, OTHER_KEY
+from tests.vault.places import RedisPlace, SqlitePlace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from interpal.vault.copying import Copied
-    from tests.record_stores import Place
     from tests.redis_server import RedisServer
+    from tests.vault.places import Place
 
 NOW = datetime.now(timezone.utc)
 

@@ -11,14 +11,16 @@ from interpal.exceptions import (
     VaultError,
     VaultFormatError,
     VaultVersionError,
+    WrongKeyError,
 )
 from interpal.vault.jwe import b64decode, b64encode
 from tests.record_stores import Keeping, flipped
+from tests.vault import OTHER_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.record_stores import Place
+    from tests.vault.places import Place
 
 RECORDS = {"good": {"n": 1}, "bad": {"n": 2, "cookie": "c4n4ry"}, "other": {"n": 3}}
 
@@ -93,6 +95,19 @@ def test_a_damaged_record_is_replaced_or_removed_on_purpose_only(place: Place, w
     assert vault.damaged() == vault.drop_damaged() == 0
     vault.rotate()
     assert dict(place.open()) == {**RECORDS, "bad": {"n": 22}}
+
+
+def test_damage_is_looked_for_with_the_key_and_removed_outside_a_transaction(place: Place) -> None:
+    vault = place.new(RECORDS)
+    with vault.transaction(), pytest.raises(RuntimeError, match="inside a transaction"):
+        vault.drop_damaged()
+    vault.add_slot(key=OTHER_KEY)
+    place.open(key=OTHER_KEY).rotate(drop_slots=True)
+    before = place.saved()
+    for use in (vault.damaged, vault.drop_damaged):
+        with pytest.raises(WrongKeyError):
+            use()
+    assert place.saved() == before
 
 
 def test_a_record_moved_to_another_name_is_refused(place: Place) -> None:

@@ -10,30 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from interpal.exceptions import (
-    KeyRequiredError,
-    StaleWriteError,
-    WrongKeyError,
-)
-from interpal.vault import KdfParameters, Vault, opener, slots
+from interpal.exceptions import KeyRequiredError, StaleWriteError, WrongKeyError
+from interpal.vault import Vault
 from tests.children import Children
-from tests.record_stores import OTHER_KEY, RedisPlace
-from tests.vault import Counted
+from tests.vault import CHEAP, OTHER_KEY
+from tests.vault.places import RedisPlace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from tests.vault.places import Place
 
-    from tests.record_stores import Place
-
-CHEAP = KdfParameters.INSECURE_FOR_TESTS
 RECORDS = {f"account-{number}": {"n": number} for number in range(40)}
-
-
-@pytest.fixture
-def derivations(monkeypatch: pytest.MonkeyPatch) -> Counted:
-    counted = Counted(slots.derive_key)
-    monkeypatch.setattr(opener, "derive_key", counted)
-    return counted
 
 
 def test_slots_are_added_changed_and_removed_and_no_record_is_touched(place: Place) -> None:
@@ -89,58 +75,6 @@ def test_a_rotation_needs_the_secret_of_each_slot_that_is_to_stay(place: Place) 
     with pytest.raises(KeyRequiredError):
         place.open(passphrase="correct horse")
     assert dict(vault) == RECORDS
-
-
-def test_after_anothers_rotation_the_key_at_hand_serves(place: Place, derivations: Counted) -> None:
-    vault = place.new(RECORDS, passphrase="correct horse", kdf=CHEAP)
-    other = place.open(passphrase="correct horse")
-    names = iter(RECORDS)
-    uses: tuple[Callable[[str], Any], ...] = (
-        lambda name: vault[name],
-        lambda name: name in vault or pytest.fail("it is there"),
-        lambda name: vault.__setitem__(name, {"new": True}),
-        lambda name: vault.__delitem__(name),
-        lambda name: list(vault),
-        lambda name: vault.update({name: {"new": True}}),
-        lambda name: vault.login_lock(name).try_acquire() or pytest.fail("it is free"),
-        lambda name: vault.rotate(),
-    )
-    for use in uses:
-        other.rotate()
-        derivations.calls = 0
-        use(next(names))
-        assert derivations.calls == 0
-        assert vault.id == other.id
-    other["account-7"] = {"n": 77}
-    assert vault["account-7"] == {"n": 77}
-
-
-def test_a_host_rotated_away_learns_that_it_is_stale(place: Place) -> None:
-    vault = place.new(RECORDS)
-    assert vault["account-1"] == {"n": 1}
-    vault.add_slot(key=OTHER_KEY)
-    place.open(key=OTHER_KEY).rotate(drop_slots=True)
-    before = place.records()
-    uses: tuple[Callable[[], Any], ...] = (
-        lambda: vault["account-1"],
-        lambda: vault.get("nobody"),
-        lambda: "nobody" in vault,
-        lambda: len(vault),
-        lambda: list(vault),
-        lambda: list(vault.walk()),
-        lambda: vault.__setitem__("account-1", {"n": 666}),
-        lambda: vault.__delitem__("account-1"),
-        lambda: vault.update(new={}),
-        lambda: vault.login_lock("account-1").try_acquire(),
-        vault.rotate,
-        vault.damaged,
-    )
-    for use in uses:
-        with pytest.raises(WrongKeyError) as caught:
-            use()
-        assert caught.value.path == vault.path
-    assert place.records() == before
-    assert dict(place.open(key=OTHER_KEY)) == RECORDS
 
 
 def test_a_rotation_in_the_middle_of_reading_is_noticed(place: Place) -> None:
@@ -209,8 +143,7 @@ def test_a_rotation_that_is_killed_leaves_the_old_or_the_new(place: Place) -> No
         os.kill(child.pids[0], signal.SIGKILL)
         assert child.codes() == [-signal.SIGKILL]
         if isinstance(place, RedisPlace):
-            with place.server.admin() as admin:  # as the life of its lock had ended
-                admin.delete(f"{{{place.prefix}}}:write")
+            place.end_write_lock()
         with place.open() as vault:
             assert dict(vault) == RECORDS
             vault["account-0"] = RECORDS["account-0"]
@@ -218,24 +151,6 @@ def test_a_rotation_that_is_killed_leaves_the_old_or_the_new(place: Place) -> No
     with place.open() as vault:
         vault.rotate()
         assert len(place.records()) == len(RECORDS), "what killed rotations left is gone"
-
-
-def test_a_slot_added_while_a_rotation_is_prepared_is_not_lost(place: Place) -> None:
-    vault, other = place.new(RECORDS), place.open()
-    lock = place.store_class.write_lock
-    added: list[int] = []
-
-    def late(store: Any, timeout: float) -> Any:
-        if store is vault._store and not added:
-            added.append(1)
-            other.add_slot(key=OTHER_KEY, kid="late")
-        return lock(store, timeout)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(place.store_class, "write_lock", late)
-        with pytest.raises(KeyRequiredError, match="'late'"):
-            vault.rotate()
-    assert dict(place.open(key=OTHER_KEY)) == RECORDS
 
 
 def test_a_handle_of_the_old_key_writes_into_no_new_vault(place: Place) -> None:

@@ -12,8 +12,9 @@ from interpal.exceptions import StaleWriteError
 from interpal.vault import KdfParameters, Vault
 from interpal.vault.cli.errors import failure_of
 from tests.cli import KEY, PASSPHRASE, WITH_KEY, Program, assert_no_secret, record
-from tests.record_stores import Place, RedisPlace, SqlitePlace, flipped
+from tests.record_stores import flipped
 from tests.redis_server import PASSWORD, RedisServer
+from tests.vault.places import Place, RedisPlace, SqlitePlace
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -178,4 +178,70 @@ SURVIVORS: tuple[Survivor, ...] = (
         r"^wanted = |len\(pieces\)",
         "The same bytes, read in other portions.",
     ),
+    Survivor(
+        "a number of 18 characters looked at before it is refused",
+        r"^jwe\._int$",
+        r"<= 18:",
+        "Its value is compared with the bound either way.",
+    ),
+    Survivor(
+        "a bound on the size of a record, or on its members, a little higher",
+        r"^payload\.(_survey_value|_is_sound)$",
+        r"=> (return (0, len\(value\), 1|1, len\(value\), 0|0, 1, 0|0, 0, 1|members, 1, size)"
+        r"|widest, most = (2, 0|1, 1))$",
+        "What passes a bound is sound; what does not is judged exactly, which only takes longer. "
+        "(The members are those of text that is no `str` itself, which no reader has.)",
+    ),
+    Survivor(
+        "the quick proof that a payload is sound given up sooner",
+        r"^payload\._is_sound$",
+        r"=> (if b\"\[\" in data or \(b\"\\\\\" in data or |written \+= sum|return$"
+        r"|if written (< 0|<= 1):|.*(> 0|>= 1)$|.*(DEPTH - 2|default=1\)|type\(None\) is dict"
+        r"|most \+ 2|// 5$|window (<= 16|< 17):|range\(1, |len\(data\) \+ window|XX\"XX"
+        r"|len\(data\), \)\)$))",
+        "It is a proof or nothing: without it the payload is judged exactly.",
+    ),
+    Survivor(
+        "a count of members in the text, or of those that were read, that cannot be right",
+        r"^payload\.(_shape_fault|_survey)$",
+        r"^(written -= .* => written (\+= |-= .* - )|members \+= below => members (= |-= ))",
+        "The two counts then differ for payloads that are sound as well, and what differs is read "
+        "again, strictly.",
+    ),
+    Survivor(
+        "a record whose size might be the largest, or is, measured exactly or not",
+        r"^payload\._shape_fault$",
+        r"^if size > MAX_RECORD_BYTES .* => if size >= MAX_RECORD_BYTES ",
+        "The bound only says whether to measure.",
+    ),
+    Survivor(
+        "a value looked at in the long way, or a character counted that is none",
+        r"^payload\._survey$",
+        r"=> (characters = 1|kind = (None|type\(None\))|or kind is bool and |.* 7 \* characters)",
+        "The short way is for speed; a bound that is a little higher is one still.",
+    ),
+    Survivor(
+        "the one look at all names together settles nothing",
+        r"^payload\._names_fault$",
+        r"=> if \"(\"\.join\(None|XXXX\"|\"\.join\(names\).*(\(None|\(len, (None)?\)| < 256:))",
+        "Then each name is judged by itself.",
+    ),
+    Survivor(
+        "the payload read strictly at once",
+        r"^payload\.decode_payload$",
+        r"(allow_float=True, \)|shape=(True|None)\))$",
+        "What follows would read it so where it has to. (None is no.)",
+    ),
+    Survivor(
+        "another number of KiB in the message of an error",
+        r"^payload\.",
+        r"KiB\" => ",
+        "Wording of an error.",
+    ),
+    Survivor(
+        "another way to say no to json: `ensure_ascii=None`, `allow_nan` other or absent",
+        r"^payload\._dumps$",
+        r"ensure_ascii=None|allow_nan=None|allow_nan=True|separators=\(\",\", \":\"\), \)",
+        "None is no; and no NaN comes so far, since every number was looked at before.",
+    ),
 )

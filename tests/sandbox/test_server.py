@@ -74,6 +74,7 @@ def test_the_module_refuses_bad_accounts_and_a_taken_port(site: Sandbox) -> None
         (["--account", "nopassword"], 2, "NAME:PASSWORD"),
         (["--account", "a:b", "--account", "A:c"], 1, "taken"),
         (["--port", port], 1, "in use"),
+        (["--port", "65536"], 2, "65535"),
     ):
         ended = subprocess.run(
             [sys.executable, "-m", "interpal.sandbox", *arguments],

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import os
+import pickle
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ from interpal import SessionManager
 from interpal.clock import utc_now
 from interpal.exceptions import AmbiguousKeyError, ValidationError
 from interpal.session import Session
+from interpal.vault import Vault
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -268,6 +271,22 @@ def test_a_session_is_frozen(manager: SessionManager) -> None:
     assert session != session.replace(username="x")
     assert hash(session) == hash(session.replace())
     assert "one" not in f"{session!r} {session!s} {session}"
+
+
+def test_the_info_of_a_session_can_be_copied_and_sent_elsewhere(manager: SessionManager) -> None:
+    manager.save_session("one", username="maple_ink")
+    info = manager.get_session_info()
+    assert copy.deepcopy(info) == pickle.loads(pickle.dumps(info)) == info
+
+
+def test_a_record_that_no_request_could_carry_is_no_session(
+    manager: SessionManager, tmp_path: Path
+) -> None:
+    manager.save_session("one", "token", username="maple_ink")
+    for member, text in (("session_cookie", "one\r\nX: y"), ("auth_token", "t\u00f6ken")):
+        with Vault.open(tmp_path / "s" / "v.json", key=bytes(32)) as vault:
+            vault["maple_ink"] = {**vault["maple_ink"], member: text}
+        assert manager.load_session() is None
 
 
 def test_a_record_whose_times_cannot_be_read_counts_as_expired() -> None:

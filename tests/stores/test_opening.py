@@ -173,7 +173,12 @@ def test_a_redis_url_in_short() -> None:
         "canary@host",
         "bot:canary@host:x",
         "[::1",
+        "a..canary",
+        "canary" * 11,
+        ":canary\udcff@host",
+        "canary\udcff:pw@host",
     ],
+    ids=ascii,
 )
 def test_a_redis_url_with_a_fault_is_refused_and_not_shown(rest: str) -> None:
     with pytest.raises(ValidationError, match="store") as caught:

@@ -1,37 +1,25 @@
-"""No test here sees the key, the variables or the configuration of the user who runs it."""
-
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
 
-from interpal.vault import opener, slots
-from tests.vault import Counted
+from tests.fixtures import derivations, nobody, redis_server
+from tests.vault.places import Place, place_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-
-@pytest.fixture(autouse=True)
-def nobody(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.startswith("INTERPALS_") or name == "CREDENTIALS_DIRECTORY":
-            monkeypatch.delenv(name)
-    home = tmp_path_factory.mktemp("home")
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+__all__ = ["derivations", "nobody", "path", "place", "redis_server"]
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where the vault of a test is."""
+    """Where the vault of a test is that is about files."""
     return tmp_path / "vault.json"
 
 
-@pytest.fixture
-def derivations(monkeypatch: pytest.MonkeyPatch) -> Counted:
-    counted = Counted(slots.derive_key)
-    monkeypatch.setattr(opener, "derive_key", counted)
-    return counted
+@pytest.fixture(params=["file", "sqlite", "redis"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """Where a vault may be, nothing there yet."""
+    return place_of(request, tmp_path)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import copy
-import os
 import pickle
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -30,6 +29,9 @@ from interpal.vault.stores.file import FileStore
 from tests.children import Children
 from tests.format.opening import load_vectors
 from tests.vault import CHEAP, KEY, OTHER_KEY, Counted, new_vault, reopened, told
+
+if TYPE_CHECKING:
+    from tests.vault.places import Place
 
 
 def test_a_new_vault_is_empty_and_of_generation_1(path: Path) -> None:
@@ -65,11 +67,18 @@ def test_create_opens_what_is_there(path: Path) -> None:
     assert vault.generation == 2
 
 
-def test_without_create_nothing_is_made(path: Path) -> None:
-    with pytest.raises(VaultNotFoundError, match="create=True") as caught:
+def test_without_create_nothing_is_made(place: Place) -> None:
+    with pytest.raises(VaultNotFoundError, match="create=True"):
+        place.open()
+    with pytest.raises(VaultNotFoundError):
+        place.open(create=True, min_generation=2)
+    assert place.names() == []
+
+
+def test_a_file_that_is_not_there_is_named(path: Path) -> None:
+    with pytest.raises(VaultNotFoundError) as caught:
         Vault.open(path, passphrase="x")
     assert caught.value.path == str(path)
-    assert os.listdir(path.parent) == []
 
 
 def test_the_shortest_program_makes_a_key_file_and_uses_it_again(path: Path) -> None:
@@ -98,12 +107,17 @@ def test_a_wrong_secret_changes_nothing(path: Path) -> None:
     assert (path.read_bytes(), path.stat().st_mtime_ns) == before
 
 
-def test_a_passphrase_does_not_open_a_vault_of_a_key(path: Path) -> None:
-    Vault.open(path, key=KEY, create=True)
-    with pytest.raises(KeyRequiredError, match="opens with a key only"):
-        Vault.open(path, passphrase="x")
-    with pytest.raises(WrongKeyError):
-        Vault.open(path, key=OTHER_KEY)
+def test_a_wrong_key_or_a_passphrase_opens_no_vault_of_a_key(place: Place) -> None:
+    vault = place.new({"a": {"n": 1}})
+    before = place.saved()
+    for create in (False, True):
+        with pytest.raises(KeyRequiredError, match="opens with a key only"):
+            place.open(passphrase="x", create=create)
+        with pytest.raises(WrongKeyError) as caught:
+            place.open(key=OTHER_KEY, create=create)
+        assert caught.value.path == vault.path
+    assert place.saved() == before
+    assert dict(vault) == {"a": {"n": 1}}
 
 
 @pytest.mark.parametrize("passphrase", ["correct horse", "cafe\u0301", "a\0b", "x" * 4096, " "])
@@ -116,8 +130,8 @@ def test_any_passphrase_opens_what_it_made(path: Path, passphrase: str) -> None:
 
 
 def test_a_passphrase_is_the_same_in_both_normal_forms(path: Path) -> None:
-    Vault.open(path, passphrase="cafe\u0301", create=True, kdf=CHEAP)
-    Vault.open(path, passphrase="caf\u00e9")
+    Vault.open(path, passphrase="cafe\u0301", create=True, kdf=CHEAP)["a"] = {"n": 1}
+    assert Vault.open(path, passphrase="caf\u00e9")["a"] == {"n": 1}
 
 
 @pytest.mark.parametrize("passphrase", ["", "\ud800", "x" * 5000, b"bytes", 7])
@@ -286,15 +300,17 @@ def test_no_error_shows_the_secret_even_with_local_variables(path: Path) -> None
         assert "c4n4ry" not in told(caught.value)
 
 
-def test_a_closed_vault_says_so(path: Path) -> None:
-    vault = new_vault(path, {"a": {"n": 1}})
+def test_a_closed_vault_says_so(place: Place) -> None:
+    vault = place.new({"a": {"n": 1}})
     with vault:
         pass
     vault.close()
-    before = path.read_bytes()
+    before = place.saved()
     uses: list[Any] = [
         lambda: vault["a"],
         lambda: len(vault),
+        lambda: list(vault),
+        lambda: list(vault.walk()),
         lambda: vault.slots,
         lambda: vault.__setitem__("a", {}),
         lambda: vault.start(create=True),
@@ -307,8 +323,8 @@ def test_a_closed_vault_says_so(path: Path) -> None:
     for use in uses:
         with pytest.raises(VaultError, match="was closed") as caught:
             use()
-        assert caught.value.path == str(path)
-    assert path.read_bytes() == before
+        assert caught.value.path == vault.path
+    assert place.saved() == before
 
 
 def test_a_vault_cannot_be_pickled_or_copied(path: Path) -> None:
@@ -322,13 +338,15 @@ def test_a_vault_cannot_be_pickled_or_copied(path: Path) -> None:
             make(vault)
 
 
-def test_eight_processes_that_make_a_vault_at_once_make_one(path: Path, tmp_path: Path) -> None:
+def test_eight_processes_that_make_a_vault_at_once_make_one(place: Place) -> None:
+    settings: dict[str, Any] = {"passphrase": "correct horse", "lock_timeout": 60}
+
     def work(index: int) -> None:
-        with new_vault(path) as vault:
+        with place.open(create=True, kdf=CHEAP, **settings) as vault:
             vault[f"process-{index}"] = {"id": vault.id.hex()}
 
     assert Children(8, work).codes() == [0] * 8
-    records = dict(reopened(path))
+    records = dict(place.open(**settings))
     assert len(records) == 8
     assert len({record["id"] for record in records.values()}) == 1
 
@@ -359,18 +377,21 @@ def test_a_file_to_be_replaced_is_replaced_only_if_it_is_still_there(path: Path)
     assert not vault.start(create=True)
 
 
-def test_an_empty_vault_with_one_slot_can_be_taken_away(path: Path) -> None:
-    vault = new_vault(path, {"a": {"n": 1}})
+def test_an_empty_vault_with_one_slot_can_be_taken_away(place: Place) -> None:
+    vault = place.new({"a": {"n": 1}})
     vault.remove_file()
-    assert path.exists(), "it holds a record"
+    assert dict(vault) == {"a": {"n": 1}}, "it holds a record"
     del vault["a"]
-    vault.add_slot(key=KEY)
+    vault.add_slot(key=OTHER_KEY)
     vault.remove_file()
-    assert path.exists(), "it has two slots"
+    assert len(vault.slots) == 2
     vault.remove_slot("slot-2")
     vault.remove_file()
-    assert not path.exists()
+    assert place.saved() is None
+    with pytest.raises(VaultNotFoundError):
+        place.open()
     vault.remove_file()
+    assert dict(place.open(create=True)) == {}
 
 
 def test_a_corrupt_vault_is_set_aside_and_a_good_one_is_not(

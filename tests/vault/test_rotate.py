@@ -15,6 +15,8 @@ from tests.vault import CHEAP, KEY, OTHER_KEY, Counted, new_vault, reopened
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.vault.places import Place
+
 RECORDS = {f"account-{number}": {"n": number} for number in range(20)}
 
 
@@ -174,20 +176,20 @@ def test_argon2id_runs_outside_the_write_lock(path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_slot_added_while_a_rotation_is_prepared_is_not_lost(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    vault, other = new_vault(path, RECORDS), reopened(path)
-    lock = FileStore.write_lock
+    vault, other = place.new(RECORDS), place.open()
+    lock = place.store_class.write_lock
     added: list[int] = []
 
-    def late(self: FileStore, timeout: float) -> object:
-        if self is vault._store and not added:
+    def late(store: Any, timeout: float) -> Any:
+        if store is vault._store and not added:
             added.append(1)
-            other.add_slot(key=KEY, kid="late")
-        return lock(self, timeout)
+            other.add_slot(key=OTHER_KEY, kid="late")
+        return lock(store, timeout)
 
-    monkeypatch.setattr(FileStore, "write_lock", late)
+    monkeypatch.setattr(place.store_class, "write_lock", late)
     with pytest.raises(KeyRequiredError, match="'late'"):
         vault.rotate()
-    assert dict(Vault.open(path, key=KEY)) == RECORDS
+    assert dict(place.open(key=OTHER_KEY)) == RECORDS
     assert dict(vault) == RECORDS

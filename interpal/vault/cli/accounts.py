@@ -89,10 +89,9 @@ def name_of(vault: Vault, user: str | None) -> str:
         raise errors.no_account(clean(user), vault.path)
     names = sorted(vault)
     if len(names) > 1:
-        listed = ", ".join(clean(name) for name in names[:10])
-        more = f" and {len(names) - 10} more" if len(names) > 10 else ""
         raise AmbiguousAccountError(
-            f"{vault.path}: there are several accounts ({listed}{more}); say which with --user",
+            f"{vault.path}: there are several accounts ({output.listed(names)}); say which with "
+            "--user",
             accounts=names,
         )
     if not names:

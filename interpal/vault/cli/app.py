@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 from click.shell_completion import shell_complete
 
 from interpal._version import __version__
-from interpal.exceptions import InterpalException
 from interpal.vault.cli import core, errors, output
 
 if TYPE_CHECKING:
@@ -121,19 +121,27 @@ def profile_option(function: F) -> F:
 def main() -> NoReturn:
     """Run the program on `sys.argv` and end the process."""
     core.forbid()
-    code = run(sys.argv[1:])
-    try:
-        sys.stdout.flush()
-    except OSError:
-        code = code or _unread()
-    sys.exit(code)
+    _attach()
+    sys.exit(run(sys.argv[1:]))
+
+
+def _attach() -> None:
+    """Put something in the place of standard streams that are closed.
+
+    Else the next file that is opened would get the number of one of them, and what is printed
+    would go into it. What is printed to a closed stdout is an error, as on a full disk.
+    """
+    for name, flags in (("stdin", os.O_RDONLY), ("stdout", os.O_RDONLY), ("stderr", os.O_WRONLY)):
+        if getattr(sys, name) is None:
+            nothing = os.open(os.devnull, flags)
+            setattr(sys, name, os.fdopen(nothing, "r" if name == "stdin" else "w"))
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command; its exit code."""
     as_json = "--json" in _before_dashes(arguments)
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     handler = _Warnings(as_json=as_json)
     log = logging.getLogger("interpal")
@@ -147,13 +155,12 @@ def run(arguments: Sequence[str]) -> int:
 def _invoke(arguments: Sequence[str], *, as_json: bool) -> int:
     # Not `cli.main`: it has its own exit codes for a closed pipe and for Ctrl-C.
     completion = os.environ.get(_COMPLETE)
-    if completion:
-        return shell_complete(cli, {}, output.PROGRAM, _COMPLETE, completion)
     error: BaseException
     try:
+        if completion:
+            return shell_complete(cli, {}, output.PROGRAM, _COMPLETE, completion)
         with cli.make_context(output.PROGRAM, list(arguments)) as context:
             result = cli.invoke(context)
-        sys.stdout.flush()
     except click.exceptions.Exit as end:
         return end.exit_code
     except BrokenPipeError:
@@ -162,22 +169,25 @@ def _invoke(arguments: Sequence[str], *, as_json: bool) -> int:
         if sys.stderr.isatty():
             output.say("")  # what comes next begins after ^C, on a line of its own
         error = reason
-    except (InterpalException, click.ClickException, click.Abort) as reason:
-        error = reason
     except Exception as reason:  # noqa: BLE001  (the outermost edge: a person gets a sentence)
         error = reason
     else:
         return result if isinstance(result, int) else errors.OK
     failure = errors.failure_of(error)
-    output.fail(failure, as_json=as_json)
+    try:
+        output.fail(failure, as_json=as_json)
+    except OSError:
+        _unread()
     if isinstance(error, OSError):
         _unread()
     return failure.exit_code
 
 
 def _unread() -> int:
-    """Nobody takes the output any more; what is in the buffer must not raise again at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Nobody takes the output any more; what is in the buffers must not raise again at exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())
     return errors.IO
 
 

@@ -15,6 +15,7 @@ from interpal.vault.cli.app import cli, file_option, json_option
 from interpal.vault.cli.output import Cell
 from interpal.vault.stores.file import FileStore
 from interpal.vault.surroundings import Finding
+from interpal.vault.trust import quoted
 
 if TYPE_CHECKING:
     from interpal.vault.stores import Store
@@ -40,13 +41,13 @@ def doctor_verb(path: str, fix: bool, as_json: bool) -> int:
       interpal-vault doctor --fix
     """
     store = places.store_of(path)
-    findings = _examine(store)
+    findings = _examine(store, path)
     mended: list[Finding] = []
     if fix and any(finding.fix for finding in findings):
         before = findings
         for finding in before:
             _mend(finding, as_json=as_json)
-        findings = _examine(store)
+        findings = _examine(store, path)
         left = {(finding.code, finding.path) for finding in findings}
         mended = [finding for finding in before if (finding.code, finding.path) not in left]
     missing = not places.exists(store)
@@ -70,8 +71,11 @@ def doctor_verb(path: str, fix: bool, as_json: bool) -> int:
     return errors.FOUND if findings else errors.OK
 
 
-def _examine(store: Store) -> list[Finding]:
-    """What could be safer: of a database its file too, of Redis the keys' sources and slots."""
+def _examine(store: Store, place: str) -> list[Finding]:
+    """What could be safer: of a database its file too, of Redis the keys' sources and slots.
+
+    *place* is how the person has named the store.
+    """
     if isinstance(store, FileStore):
         return doctor.examine(store.path, git=run_git)
     file = places.file_of(store)
@@ -89,12 +93,12 @@ def _examine(store: Store) -> list[Finding]:
         if isinstance(error, StoreUnavailableError):
             raise
         message = str(error).removeprefix(f"{store.location}: ")
-        remedy = "put a sound copy back, or see what can be had of it"
+        remedy = "put a sound copy back, or move it away and `interpal-vault import` a backup"
         return [*findings, Finding("unreadable", store.location, message, remedy)]
     for slot in slots:
         if slot.kdf is not None and slot.kdf.is_weak:
             message = f"slot {slot.kid} has weak Argon2id settings: its passphrase is guessed fast"
-            remedy = f"interpal-vault passwd -f … --slot {slot.kid}"
+            remedy = f"interpal-vault passwd -f {quoted(place)} --slot {slot.kid}"
             findings.append(Finding("weak-slot", store.location, message, remedy))
     return findings
 

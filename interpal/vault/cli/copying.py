@@ -15,7 +15,7 @@ from interpal.exceptions import (
 from interpal.vault import copying, keys
 from interpal.vault.cli import opening, output, places
 from interpal.vault.cli.app import cli, json_option, profile_option
-from interpal.vault.cli.output import clean
+from interpal.vault.cli.terminal import Terminal
 from interpal.vault.vault import Vault
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def copy_verb(
         raise ValidationError(f"{stores[0].location}: SOURCE and DEST are one place")
     with opening.open_vault(stores[0]) as vault:
         with _open_target(vault, stores[1], ask=ask, profile=profile) as copy:
-            with output.progress("Copying", 2 * len(vault)) as step:
+            with output.progress("Copying", len(vault), passes=2) as step:
                 done = copying.copy(
                     vault, copy, stores[1], replace=replace, now=output.utc_now(), step=step
                 )
@@ -71,11 +71,9 @@ def copy_verb(
         if left_out:
             output.say(f"Key slots that it has not: {', '.join(left_out)}; see `slot add`")
     if done.kept:
-        listed = ", ".join(clean(name) for name in done.kept[:10])
-        more = f" and {len(done.kept) - 10} more" if len(done.kept) > 10 else ""
         raise VaultExistsError(
-            f"{where}: the sessions of {listed}{more} were not copied, since those that are there "
-            "are newer or do not tell; --replace overwrites them",
+            f"{where}: the sessions of {output.listed(done.kept)} were not copied, since those "
+            "that are there are newer or do not tell; --replace overwrites them",
             path=where,
         )
 
@@ -101,48 +99,33 @@ def _open_target(source: Vault, store: Store, *, ask: bool, profile: str | None)
         return _open(store, own, ask=ask)
     if ask:
         own = keys.passphrase_argument(opening.new_passphrase(store.location), "prompt")
-    if profile is not None and own.kind == "key":
-        raise ValidationError("--profile is for passphrases, and the key comes from a raw key")
+    kdf = opening.profile_for(own, profile)
     vault = Vault(store, own)
-    try:
-        vault.start(create=True, kdf=opening.profile(profile))
-    except BaseException:
-        vault.close()
-        raise
+    vault.start(create=True, kdf=kdf)
     return vault
 
 
 def _open(store: Store, own: KeySource, *, ask: bool) -> Vault:
-    def start(source: KeySource) -> Vault:
-        vault = Vault(store, source)
-        opening.start_vault(vault, store)
-        return vault
-
+    """The vault that is in DEST already, by the key that it would have if it were made."""
+    start = opening.starter(store)
+    kind: type[KeyRequiredError | WrongKeyError] = KeyRequiredError
+    what = "there is no terminal to ask for its passphrase"
     if not ask:
         try:
             return start(own)
         except (KeyRequiredError, WrongKeyError) as error:
-            terminal = opening.terminal_for(store)
-            if terminal is None:
-                raise type(error)(
-                    f"{store.location}: there is a vault already, and {_named(own)} does not open "
-                    "it; give its passphrase with INTERPALS_VAULT_NEW_PASSPHRASE_FILE, or name "
-                    "another DEST",
-                    path=store.location,
-                ) from None
-    else:
-        terminal = opening.terminal_for(store)
-        if terminal is None:
-            raise KeyRequiredError(
-                f"{store.location}: there is no terminal to ask for its passphrase; set "
-                "INTERPALS_VAULT_NEW_PASSPHRASE_FILE",
-                path=store.location,
-            )
+            kind, what = type(error), f"{own.described} does not open it"
+    terminal = None
+    remedy = "name another DEST"
+    if opening.takes_passphrase(store):
+        terminal = Terminal.open()
+        remedy = f"give its passphrase with INTERPALS_VAULT_NEW_PASSPHRASE_FILE, or {remedy}"
+    elif ask:
+        what = "no passphrase opens it, only a raw key"
+    if terminal is None:
+        raise kind(
+            f"{store.location}: there is a vault already, and {what}; {remedy}",
+            path=store.location,
+        )
     with terminal:
         return opening.ask_and_start(terminal, store.location, start)
-
-
-def _named(source: KeySource) -> str:
-    if source.name == "prompt":
-        return "the passphrase of SOURCE"
-    return f"the {source.kind} from {source.name}"

@@ -37,6 +37,10 @@ class Failure(NamedTuple):
     message: str
     path: str | None = None
 
+    def told(self) -> dict[str, str | None]:
+        """For programs."""
+        return {"code": self.code, "message": self.message, "path": self.path}
+
 
 class NotFound(e.VaultError):
     """An account, a slot or a file that was named is not there."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -57,7 +57,7 @@ def inspect_verb(
     accounts: list[Account] | None = None
     if not no_key and not found.report.foreign:
         try:
-            opened = _open_as_read(store, stored, found)
+            opened = _open_as_read(store, stored)
             accounts = None if opened is None else _accounts(opened)
         except VaultError as error:
             problem = error
@@ -86,12 +86,11 @@ def inspect_verb(
     return errors.OK
 
 
-def _open_as_read(store: Store, stored: Stored, found: Look) -> Vault | None:
+def _open_as_read(store: Store, stored: Stored) -> Vault | None:
     """The vault over the very bytes that are shown; None where there is no key at hand."""
-    passphrases = any(slot.kind == "passphrase" for slot in found.report.slots)
     if not isinstance(store, FileStore):
-        return opening.peek(store, passphrases=passphrases)
-    vault = opening.peek(opening.Memory(store.location, stored), passphrases=passphrases)
+        return opening.peek(store)
+    vault = opening.peek(opening.Memory(store.location, stored))
     if vault is not None:
         store.load()  # with every check of a vault that is to be trusted
     return vault
@@ -132,49 +131,70 @@ def verify_verb(vaults: tuple[str, ...], path: str, as_json: bool) -> int:
       interpal-vault verify team.json backups/*.json
     """
     paths = vaults or (path,)
-    results: list[dict[str, Any]] = []
-    codes: list[int] = []
+    stores = [places.store_of(one) for one in paths]
+    verdicts: list[_Verdict] = []
     typed: list[str] = []
-    with output.progress("Verifying", len(paths)) as step:
-        for one in paths:
-            store = places.store_of(one)
-            result: dict[str, Any] = {"path": store.location, "ok": True}
-            try:
-                with opening.open_vault(store, typed=typed) as vault:
-                    result.update(generation=vault.generation, accounts=len(vault))
-                    _check_records(vault)
-            except VaultError as error:
-                failure = errors.failure_of(error)
-                codes.append(failure.exit_code)
-                told = {"code": failure.code, "message": failure.message, "path": failure.path}
-                result.update(ok=False, error=told)
-            results.append(result)
-            step()
-    if as_json:
-        output.put_json({"vaults": results})
+    if len(stores) == 1:
+        verdicts.append(_verdict(stores[0], typed, counted=True))
     else:
-        for result in results:
-            _put_verdict(result)
+        with output.progress("Verifying", len(stores)) as step:
+            for store in stores:
+                verdicts.append(_verdict(store, typed, counted=False))
+                step()
+    if as_json:
+        output.put_json({"vaults": [verdict.told() for verdict in verdicts]})
+    else:
+        for verdict in verdicts:
+            output.put(verdict.line())
+    codes = [verdict.failure.exit_code for verdict in verdicts if verdict.failure is not None]
     return errors.DATA if errors.DATA in codes else (codes or [errors.OK])[0]
 
 
-def _check_records(vault: Vault) -> None:
-    """Raise `VaultCorruptError` where records that are kept apart do not open."""
-    damaged = vault.damaged()
-    if damaged:
-        raise VaultCorruptError(
-            f"{vault.path}: {damaged} of {output.plural(len(vault), 'record')} can be opened no "
-            "more; the others can. `interpal-vault prune --damaged` removes what is damaged",
-            path=vault.path,
-        )
+class _Verdict(NamedTuple):
+    """What was found of one vault; `generation` and `accounts` are None where it did not open."""
+
+    path: str
+    generation: int | None
+    accounts: int | None
+    failure: errors.Failure | None
+
+    def told(self) -> dict[str, Any]:
+        """For programs."""
+        told: dict[str, Any] = {"path": self.path, "ok": self.failure is None}
+        if self.accounts is not None:
+            told.update(generation=self.generation, accounts=self.accounts)
+        if self.failure is not None:
+            told["error"] = self.failure.told()
+        return told
+
+    def line(self) -> str:
+        """For people."""
+        if self.failure is not None:
+            return f"FAILED  {self.failure.message}"
+        accounts = output.plural(self.accounts or 0, "account")
+        return f"ok      {self.path}: generation {self.generation}, {accounts}"
 
 
-def _put_verdict(result: dict[str, Any]) -> None:
-    if result["ok"]:
-        accounts = output.plural(result["accounts"], "account")
-        output.put(f"ok      {result['path']}: generation {result['generation']}, {accounts}")
-    else:
-        output.put(f"FAILED  {result['error']['message']}")
+def _verdict(store: Store, typed: list[str], *, counted: bool) -> _Verdict:
+    """Authenticate everything in one vault; *counted* shows how many of its records are done."""
+    generation: int | None = None
+    accounts: int | None = None
+    failure: errors.Failure | None = None
+    try:
+        with opening.open_vault(store, typed=typed) as vault:
+            generation, accounts = vault.generation, len(vault)
+            with output.progress("Verifying", accounts) as step:
+                damaged = vault.damaged(progress=step.reach if counted else None)
+            if damaged:
+                raise VaultCorruptError(
+                    f"{vault.path}: {damaged} of {output.plural(accounts, 'record')} can be opened "
+                    "no more; the others can. `interpal-vault prune --damaged` removes what is "
+                    "damaged",
+                    path=vault.path,
+                )
+    except VaultError as error:
+        failure = errors.failure_of(error)
+    return _Verdict(store.location, generation, accounts, failure)
 
 
 def _accounts(vault: Vault) -> list[Account]:

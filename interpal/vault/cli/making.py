@@ -7,7 +7,7 @@ import os
 import click
 
 from interpal._secret import Secret
-from interpal.exceptions import ValidationError, VaultExistsError
+from interpal.exceptions import VaultExistsError, WrongKeyError
 from interpal.vault.cli import opening, output, places
 from interpal.vault.cli.app import cli, file_option, json_option, profile_option
 from interpal.vault.files import Folder
@@ -38,10 +38,14 @@ def init_verb(path: str, ask: bool, profile: str | None, as_json: bool) -> None:
     if places.exists(store):
         raise _exists(store.location)
     source = opening.source_for_new_vault(store.location, ask=ask)
-    if profile is not None and source.kind == "key":
-        raise ValidationError("--profile is for passphrases, and the key comes from a raw key")
+    kdf = opening.profile_for(source, profile)
     with Vault(store, source) as vault:
-        if not vault.start(create=True, kdf=opening.profile(profile)):
+        try:
+            made = vault.start(create=True, kdf=kdf)
+        except WrongKeyError:
+            made = False
+        if not made:
+            # Somebody else has made one since it was looked for, maybe for another key.
             raise _exists(store.location)
         source_name = vault.key_source
     if as_json:

@@ -15,7 +15,6 @@ import click
 from interpal._secret import Secret
 from interpal.exceptions import (
     ValidationError,
-    VaultError,
     VaultExistsError,
     VaultFormatError,
     VaultNotFoundError,
@@ -25,10 +24,10 @@ from interpal.vault.cli import errors, opening, output, places
 from interpal.vault.cli.accounts import name_of
 from interpal.vault.cli.app import cli, file_option, json_option, profile_option
 from interpal.vault.cli.making import write_new_file
-from interpal.vault.cli.output import clean
 from interpal.vault.draft import thaw
 from interpal.vault.files import Folder
 from interpal.vault.payload import MAX_RECORD_DEPTH
+from interpal.vault.stores import keeps_records
 from interpal.vault.stores.file import FileStore
 from interpal.vault.vault import Vault
 
@@ -104,9 +103,13 @@ def import_verb(
     removed = []
     if remove_source:
         for source in sources:
-            if source is not in_place and source.kind == "plain" and not kept & set(source.records):
-                _remove(source)
+            if source is in_place or source.kind != "plain" or kept & set(source.records):
+                continue
+            if _remove(source):
                 removed.append(source.store.location)
+            else:
+                message = f"{source.store.location}: it has changed since it was read, and was kept"
+                output.warn(message, as_json=as_json)
     imported = sorted(set(records) - kept)
     if as_json:
         output.put_json(
@@ -125,10 +128,9 @@ def import_verb(
                 "a new login makes it worthless."
             )
     if kept:
-        listed = ", ".join(clean(name) for name in sorted(kept)[:10])
         raise VaultExistsError(
-            f"{target.location}: the sessions of {listed} were there already and were kept; "
-            "--replace puts the imported ones in their place",
+            f"{target.location}: the sessions of {output.listed(sorted(kept))} were there already "
+            "and were kept; --replace puts the imported ones in their place",
             path=target.location,
         )
     return errors.OK
@@ -203,35 +205,61 @@ def _save(
     replace: bool,
 ) -> set[str]:
     """Put the records into the vault in one save; the names of those that were kept as is."""
-    saving = f"Saving {output.plural(len(records), 'session')}"
+    saving = _saving(records)
+    apart = keeps_records(target)
     if in_place is not None or not places.exists(target):
         source = opening.source_for_new_vault(target.location, ask=ask)
         replacing = None if in_place is None else in_place.stored
-        shows = nullcontext() if source.name in _ASKING else output.status(saving)
-        with shows, Vault(target, source) as vault:
-            if vault.start(create=True, records=records, replacing=replacing):
+        # Records that are kept apart come second, one by one, so that they can be counted.
+        first = {} if apart else records
+        shows = nullcontext() if apart or source.name in _ASKING else output.status(saving)
+        with Vault(target, source) as vault:
+            with shows:
+                made = vault.start(create=True, records=first, replacing=replacing)
+            if made and not apart:
                 return set()
+            # Or somebody else has made one since it was looked for, and it opens the same way.
+            return _save_into(vault, records, replace=replace, counted=apart)
+    with opening.open_vault(target) as vault:
+        return _save_into(vault, records, replace=replace, counted=apart)
+
+
+def _save_into(
+    vault: Vault, records: Mapping[str, Record], *, replace: bool, counted: bool
+) -> set[str]:
+    """The same for a vault that is there; *counted* where it saves them one by one."""
     kept = set()
-    with opening.open_vault(target) as vault, output.status(saving), vault.transaction() as draft:
+    with (
+        output.progress(_saving(records), len(records), passes=2) as step,
+        nullcontext() if counted else output.status(_saving(records)),
+        vault.transaction(progress=lambda done: step.reach(len(records) + done)) as draft,
+    ):
         for name, record in records.items():
             if not replace and name in draft and not _same_record(draft[name], record):
                 kept.add(name)
             else:
                 draft[name] = record
+            if counted:
+                step()
     return kept
+
+
+def _saving(records: Mapping[str, Record]) -> str:
+    return f"Saving {output.plural(len(records), 'session')}"
 
 
 def _same_record(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
-def _remove(source: Source) -> None:
-    """Take a plain file away, unless it is another one by now."""
-    current = source.store.load(foreign=True)
-    if current == source.stored:
-        folder, name = os.path.split(source.store.path)
-        with Folder.open(folder) as opened:
-            opened.remove(name)
+def _remove(source: Source) -> bool:
+    """Take a plain file away, unless it is another one by now; whether it was taken."""
+    if source.store.load(foreign=True) != source.stored:
+        return False
+    folder, name = os.path.split(source.store.path)
+    with Folder.open(folder) as opened:
+        opened.remove(name)
+    return True
 
 
 @cli.command("export", short_help="Write a copy for a passphrase of its own.")
@@ -260,10 +288,10 @@ def export_verb(
     Example:
       interpal-vault export -o backup.json
     """
+    if plaintext and profile is not None:
+        raise ValidationError("--profile is for an encrypted copy, and --plaintext asks for none")
     if target is None:
         _check_stdout(plaintext=plaintext)
-        if as_json and plaintext:
-            as_json = False  # the data is JSON already
     elif target.startswith(places.SCHEMES):
         raise ValidationError("export writes a file; `interpal-vault copy` writes into a store")
     elif FileStore(target).details() is not None:
@@ -285,7 +313,7 @@ def export_verb(
     else:
         data = Secret(_sealed(records, target, profile))
     if target is None:
-        sys.stdout.buffer.write(data)
+        output.put_bytes(data)
         return
     where = write_new_file(target, data)
     if as_json:
@@ -301,19 +329,14 @@ def _sealed(records: Mapping[str, Record], target: str | None, profile: str | No
     store = opening.Memory(where)
     with Vault(store, opening.new_source(where)) as copy:
         copy.start(create=True, records=records, kdf=opening.profile(profile))
-        if store.stored is None:
-            raise VaultError(f"{where}: the copy was not made", path=where)
-        return store.stored.data
+        return places.load(store).data
 
 
 def _check_stdout(*, plaintext: bool) -> None:
     """Refuse to write the copy where it has no business."""
     if sys.stdout.isatty():
         raise ValidationError("a copy is not shown on a terminal: write it with -o FILE")
-    try:
-        found = os.fstat(sys.stdout.fileno())
-    except OSError:
-        return
+    found = os.fstat(sys.stdout.fileno())
     if plaintext and stat.S_ISREG(found.st_mode) and found.st_mode & 0o077:
         raise errors.Refused(
             f"the file that the output goes to can be read by other users (mode "

@@ -15,13 +15,13 @@ from interpal.exceptions import (
     WrongKeyError,
 )
 from interpal.vault import environment, keys, report
-from interpal.vault.cli import errors, places
+from interpal.vault.cli import errors, output, places
 from interpal.vault.cli.terminal import TRIES, NoAnswerError, Terminal
 from interpal.vault.stores import Stored
 from interpal.vault.vault import Vault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
     from interpal.vault.keys import KeySource
     from interpal.vault.slots import KdfParameters
@@ -50,7 +50,7 @@ class Memory:
         return self.stored
 
     @contextmanager
-    def write_lock(self, timeout: float) -> Iterator[Writer]:  # noqa: ARG002
+    def write_lock(self, timeout: float) -> Generator[Writer, None, None]:  # noqa: ARG002
         """Nobody else is there."""
         yield self
 
@@ -87,47 +87,13 @@ def open_vault(place: str | Store, *, typed: list[str] | None = None) -> Vault:
     store = places.store_of(place) if isinstance(place, str) else place
     if not places.exists(store):
         raise errors.no_vault(store.location)
-    source = keys.find_source()
+    return _opened(store, typed=typed)
 
-    def start(source: KeySource) -> Vault:
-        vault = Vault(store, source)
-        start_vault(vault, store)
-        return vault
 
+def peek(store: Store) -> Vault | None:
+    """The vault in *store*, to look only: None where no key is at hand, or Enter was pressed."""
     try:
-        return start(source)
-    except (KeyRequiredError, WrongKeyError) as error:
-        if not is_default(source):
-            raise
-        if not _takes_passphrase(store):
-            raise _explained(error, store.location) from None
-        opened = _with_typed(start, typed)
-        if opened is not None:
-            return opened
-        with _asking(error, store.location) as terminal:
-            return ask_and_start(terminal, store.location, start, typed=typed)
-
-
-def start_vault(vault: Vault, store: Store) -> None:
-    """Read and open what is in *store*, with errors that say what lies there instead."""
-    try:
-        vault.start()
-    except VaultFormatError as error:
-        # The library names the member; a person is helped more by what the file is.
-        stored = places.load(store) if type(error) is VaultFormatError else None
-        what = None if stored is None else report.what_instead(stored.data)
-        if what is None:
-            raise
-        raise VaultFormatError(f"{vault.path}: {what}", path=vault.path) from None
-
-
-def peek(store: Store, *, passphrases: bool) -> Vault | None:
-    """The vault in *store*, to look only: None where no key is at hand, or Enter was pressed.
-
-    *passphrases* tells whether one could open it, so that asking makes sense.
-    """
-    try:
-        return _opened(store, passphrases=passphrases)
+        return _opened(store, skip=True)
     except _NoKeyError:
         return None
 
@@ -136,19 +102,42 @@ class _NoKeyError(KeyRequiredError):
     """There is none, and nobody to ask, or the person did not want to say it."""
 
 
-def _opened(store: Store, *, passphrases: bool) -> Vault:
-    location, start = store.location, _starter(store)
-    source = keys.find_source()
+def _opened(store: Store, *, typed: list[str] | None = None, skip: bool = False) -> Vault:
+    start, source = starter(store), keys.find_source()
     try:
         return start(source)
     except (KeyRequiredError, WrongKeyError) as error:
-        if not is_default(source):
+        if not _is_default(source):
             raise
-        terminal = Terminal.open() if passphrases else None
+        asks = takes_passphrase(store)
+        opened = _with_typed(start, typed) if asks else None
+        if opened is not None:
+            return opened
+        terminal = Terminal.open() if asks else None
         if terminal is None:
-            raise _explained(error, location) from None
+            raise _explained(error, store.location, asks=asks) from None
     with terminal:
-        return ask_and_start(terminal, location, start, skip=True)
+        return ask_and_start(terminal, store.location, start, skip=skip, typed=typed)
+
+
+def starter(store: Store) -> Callable[[KeySource], Vault]:
+    """What opens the vault in *store* with a source, with errors that say what is there instead."""
+
+    def start(source: KeySource) -> Vault:
+        vault = Vault(store, source)
+        try:
+            vault.start()
+        except VaultFormatError as error:
+            if type(error) is not VaultFormatError:
+                raise
+            # The library names the member; a person is helped more by what the file is.
+            what = report.what_instead(places.load(store).data)
+            if what is None:
+                raise
+            raise VaultFormatError(f"{vault.path}: {what}", path=vault.path) from None
+        return vault
+
+    return start
 
 
 def open_copy(location: str, stored: Stored, *, secret_file: str | None, typed: list[str]) -> Vault:
@@ -156,37 +145,30 @@ def open_copy(location: str, stored: Stored, *, secret_file: str | None, typed: 
 
     That is in *secret_file*; else the key at hand may open it, else the person is asked.
     """
-    start = _starter(Memory(location, stored))
+    store = Memory(location, stored)
+    start = starter(store)
     if secret_file is not None:
-        slots = report.parsed(location, stored.data).header.slots
-        kind = "passphrase" if any(slot.kind == "passphrase" for slot in slots) else "key"
+        kind = "passphrase" if takes_passphrase(store) else "key"
         secret = secret_from_file(secret_file, kind)
         source = keys.explicit_source(**{kind: secret})  # type: ignore[arg-type]
         return start(source)
     try:
         return start(keys.find_source())
     except (KeyRequiredError, WrongKeyError) as error:
-        opened = _with_typed(start, typed)
+        asks = takes_passphrase(store)
+        opened = _with_typed(start, typed) if asks else None
         if opened is not None:
             return opened
-        terminal = Terminal.open()
+        terminal = Terminal.open() if asks else None
         if terminal is None:
+            nobody = ", and there is no terminal to ask" if asks else ""
             raise type(error)(
-                f"{location}: the key at hand does not open this copy, and there is no terminal "
-                "to ask; give its secret with --secret-file FILE",
+                f"{location}: the key at hand does not open this copy{nobody}; give its secret "
+                "with --secret-file FILE",
                 path=location,
             ) from None
     with terminal:
         return ask_and_start(terminal, location, start, typed=typed)
-
-
-def _starter(store: Store) -> Callable[[KeySource], Vault]:
-    def start(source: KeySource) -> Vault:
-        vault = Vault(store, source)
-        vault.start()
-        return vault
-
-    return start
 
 
 def _with_typed(start: Callable[[KeySource], Vault], typed: list[str] | None) -> Vault | None:
@@ -206,24 +188,22 @@ def ask_and_start(
 ) -> Vault:
     """Ask for the passphrase, three times at most. `KeyRequiredError` where Enter was pressed."""
     hint = " (Enter to look without it)" if skip else ""
-    for left in reversed(range(TRIES)):
+    output.make_room()
+    for _ in range(TRIES):
         passphrase = terminal.ask_passphrase(f"Passphrase for {location}{hint}: ")
         if passphrase is None:
             raise _NoKeyError(f"{location}: no passphrase was given", path=location)
         try:
             vault = start(keys.passphrase_argument(passphrase, "prompt"))
         except WrongKeyError:
-            if not left:
-                raise WrongKeyError(
-                    f"{location}: none of the {TRIES} passphrases opens it; nothing was changed",
-                    path=location,
-                ) from None
             terminal.tell("That passphrase does not open it.")
         else:
             if typed is not None:
                 typed.append(passphrase)
             return vault
-    raise AssertionError
+    raise WrongKeyError(
+        f"{location}: none of the {TRIES} passphrases opens it; nothing was changed", path=location
+    )
 
 
 def source_for_new_vault(path: str, *, ask: bool) -> KeySource:
@@ -274,7 +254,7 @@ def confirm(question: str, *, yes: bool, only_if_asked: bool = False) -> None:
         raise errors.Declined("nothing was changed")
 
 
-def is_default(source: KeySource) -> bool:
+def _is_default(source: KeySource) -> bool:
     """Whether this is the user's key file, which is tried where nothing was said."""
     return source.name == f"key file {keys.default_key_path()}"
 
@@ -292,30 +272,20 @@ def profile(name: str | None) -> KdfParameters | None:
     }[name]
 
 
-def _takes_passphrase(store: Store) -> bool:
-    try:
-        stored = places.load(store)
-        slots = report.parsed(store.location, stored.data).header.slots
-    except VaultError:
-        return False
+def profile_for(source: KeySource, name: str | None) -> KdfParameters | None:
+    """The same for a slot with the secret of *source*; `ValidationError` where that is a key."""
+    if name is not None and source.kind == "key":
+        raise ValidationError("--profile is for passphrases, and the key comes from a raw key")
+    return profile(name)
+
+
+def takes_passphrase(store: Store) -> bool:
+    """Whether a passphrase could open what is in *store*. Raises what reading it raises."""
+    slots = report.parsed(store.location, places.load(store).data).header.slots
     return any(slot.kind == "passphrase" for slot in slots)
 
 
-def terminal_for(store: Store) -> Terminal | None:
-    """The terminal, where a passphrase could open what is in *store*."""
-    return Terminal.open() if _takes_passphrase(store) else None
-
-
-@contextmanager
-def _asking(error: VaultError, location: str) -> Iterator[Terminal]:
-    terminal = Terminal.open()
-    if terminal is None:
-        raise _explained(error, location) from None
-    with terminal:
-        yield terminal
-
-
-def _explained(error: VaultError, location: str) -> VaultError:
+def _explained(error: VaultError, location: str, *, asks: bool) -> VaultError:
     """The error of a key, with the ways that the command line has."""
     path = keys.default_key_path()
     if isinstance(error, WrongKeyError):
@@ -324,8 +294,10 @@ def _explained(error: VaultError, location: str) -> VaultError:
         what = f"it opens with a passphrase, and only the key file {path} is at hand"
     else:
         what = "no key is at hand"
+    if asks:
+        what += ", and there is no terminal to ask"
     kind = WrongKeyError if isinstance(error, WrongKeyError) else _NoKeyError
-    return kind(f"{location}: {what}, and there is no terminal to ask; {WOULD_DO}", path=location)
+    return kind(f"{location}: {what}; {WOULD_DO}", path=location)
 
 
 def key_from_file(path: str) -> Secret:

@@ -12,22 +12,21 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from threading import Timer
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
     from types import ModuleType
 
     from rich.progress import Progress
 
     from interpal.vault.cli.errors import Failure
 
-T = TypeVar("T")
-
 PROGRAM = "interpal-vault"
 _BAR_CELLS = 8
+_MOST_NAMES = 10
 
 
 class Cell(NamedTuple):
@@ -74,8 +73,7 @@ def warn(message: str, *, as_json: bool) -> None:
 def fail(failure: Failure, *, as_json: bool) -> None:
     """The error that ends the program, on stderr."""
     if as_json:
-        told = {"code": failure.code, "message": failure.message, "path": failure.path}
-        click.echo(json.dumps({"error": told}), err=True)
+        click.echo(json.dumps({"error": failure.told()}), err=True)
     else:
         text = failure.message
         say(f"{PROGRAM}: {text}" + ("" if text.endswith((".", "!", "?")) else "."))
@@ -89,6 +87,12 @@ def put_json(value: Any) -> None:
 def put(text: str = "") -> None:
     """One line of data."""
     click.echo(_one_line(text))
+
+
+def put_bytes(data: bytes) -> None:
+    """Data that is no text, or more of it than lines."""
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
 
 
 def on_terminal() -> bool:
@@ -223,25 +227,41 @@ def plural(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def listed(names: Sequence[str]) -> str:
+    """Names for a message, ten of them at most: `a, b and 3 more`."""
+    text = ", ".join(clean(name) for name in names[:_MOST_NAMES])
+    more = len(names) - _MOST_NAMES
+    return f"{text} and {more} more" if more > 0 else text
+
+
 # Progress, on stderr, where it takes more than a second and a person looks on.
 
 
 @contextmanager
-def progress(what: str, total: int) -> Iterator[Step]:
-    """A bar with the time left. Call the step once for every item that is done."""
-    step = Step(what, total)
+def progress(what: str, total: int, *, passes: int = 1) -> Generator[Step, None, None]:
+    """A bar with the time left. Call the step once for every item in each of the passes."""
+    step = Step(what, total, passes)
+    _steps.append(step)
     try:
         yield step
     finally:
+        _steps.remove(step)
+        step.stop()
+
+
+def make_room() -> None:
+    """Take the bars away before somebody is asked: they would write into the question."""
+    for step in _steps:
         step.stop()
 
 
 class Step:
-    """Counts items; the bar appears after a second."""
+    """Counts items; the bar appears after a second, and after a question again."""
 
-    def __init__(self, what: str, total: int) -> None:
+    def __init__(self, what: str, total: int, passes: int) -> None:
         self._what = what
         self._total = total
+        self._passes = passes
         self._done = 0
         self._begin = monotonic()
         self._bar: Progress | None = None
@@ -251,22 +271,27 @@ class Step:
         self.reach(self._done + 1)
 
     def reach(self, done: int) -> None:
-        """So many are done."""
+        """So many are done, in all passes together."""
         self._done = done
-        if self._bar is None:
+        bar = self._bar
+        if bar is None:
             if not sys.stderr.isatty() or monotonic() - self._begin < 1:
                 return
-            self._bar = _screen().bar(self._what, self._total)
-        self._bar.update(self._bar.task_ids[0], completed=self._done)
+            bar = self._bar = _screen().bar(self._what, self._total)
+        bar.update(bar.task_ids[0], completed=self._done / self._passes)
 
     def stop(self) -> None:
         """Take the bar away."""
         if self._bar is not None:
             self._bar.stop()
+            self._bar = None
+
+
+_steps: list[Step] = []
 
 
 @contextmanager
-def status(what: str) -> Iterator[None]:
+def status(what: str) -> Generator[None, None, None]:
     """A line that says what goes on, where no steps can be counted: one save of everything.
 
     Nothing inside the block may use the terminal.

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from interpal.exceptions import ValidationError, VaultNotFoundError
 from interpal.vault import report
 from interpal.vault.cli import errors
 from interpal.vault.files import read_secret_file
-from interpal.vault.stores import keeps_records
 from interpal.vault.stores.file import FileStore
 from interpal.vault.stores.opening import open_store
 from interpal.vault.trust import only_looking, shown
 
 if TYPE_CHECKING:
-    from interpal.vault.stores import Store, Stored
+    from interpal.vault.stores import RecordStore, Store, Stored
 
 SCHEMES = ("file:", "sqlite:", "redis:", "rediss:")
 """With which a URL begins; a file of such a name is `./sqlite:…`."""
@@ -116,14 +115,13 @@ def load(store: Store) -> Stored:
 
 def look(store: Store, stored: Stored) -> Look:
     """What these bytes and the store say, as nobody vouches for it."""
-    if isinstance(store, FileStore) or not keeps_records(store):
-        file = file_of(store)
-        if file is None:
-            raise ValidationError(f"{store.location}: this kind of store cannot be looked at")
-        return Look("file", report.look(file, stored), None)
+    if isinstance(store, FileStore):
+        return Look("file", report.look(store, stored), None)
     header = report.parsed(store.location, stored.data).header
+    # Of what `store_of` gives, all others keep records.
+    keeper = cast("RecordStore", store)
     with only_looking():
-        sizes = [len(sealed.data) for sealed in store.load_records(header.id)]
+        sizes = [len(sealed.data) for sealed in keeper.load_records(header.id)]
     records = Records(len(sizes), min(sizes, default=0), max(sizes, default=0), sum(sizes))
     file = file_of(store)
     details = None if file is None else file.details()

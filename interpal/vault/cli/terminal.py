@@ -13,7 +13,7 @@ from interpal.exceptions import KeyRequiredError, ValidationError
 from interpal.vault.slots import normalise_passphrase
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from types import FrameType
 
 TRIES = 3
@@ -80,7 +80,7 @@ class Terminal:
             text = self._checked(line)
             if text is not None:
                 return text
-        raise ValidationError("no passphrase was given")
+        raise ValidationError("no passphrase was given; nothing was changed")
 
     def ask_new_passphrase(self, whose: str) -> str:
         """A passphrase that is to be, typed twice. `ValidationError` after three tries."""
@@ -119,11 +119,13 @@ class Terminal:
                 raise NoAnswerError("the terminal gave no answer; nothing was changed")
             line = Secret(line + piece)
             if len(line) > _LINE_LIMIT:
-                raise ValidationError("the line is too long")
+                raise ValidationError(
+                    f"the answer is longer than {_LINE_LIMIT} bytes; nothing was changed"
+                )
         return Secret(line[:-1])
 
     @contextmanager
-    def _without_echo(self) -> Iterator[None]:
+    def _without_echo(self) -> Generator[None, None, None]:
         """No echo inside the block; whatever ends it, the terminal is as it was before."""
         old = termios.tcgetattr(self._fd)
         quiet = termios.tcgetattr(self._fd)
@@ -131,7 +133,12 @@ class Terminal:
         stopped = 0
         # Ctrl-C raises by itself; these would end the process before the echo is on again.
         signals = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
-        handlers = {number: signal.signal(number, _stop) for number in signals}
+        # What this process was told to ignore (`nohup`) it goes on to ignore.
+        handlers = {
+            number: signal.signal(number, _stop)
+            for number in signals
+            if signal.getsignal(number) is not signal.SIG_IGN
+        }
         try:
             termios.tcsetattr(self._fd, termios.TCSAFLUSH, quiet)
             yield
@@ -144,6 +151,7 @@ class Terminal:
                 signal.signal(number, handler)
         if stopped:
             os.kill(os.getpid(), stopped)
+            # Only where a handler of the program's own has it live on.
             raise KeyboardInterrupt
 
 

@@ -48,7 +48,8 @@ class RedisStore:
         self._life = lock_seconds
 
     def __repr__(self) -> str:
-        return f"RedisStore({self.location!r})"
+        # A traceback with the variables of its frames shows one that was not made, too.
+        return f"RedisStore({self.location if hasattr(self, '_space') else '…'!r})"
 
     @property
     def location(self) -> str:

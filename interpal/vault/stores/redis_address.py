@@ -51,6 +51,9 @@ class Address(NamedTuple):
         try:
             parts = urlsplit(url)
             host, port = parts.hostname, parts.port
+            # What cannot be sent, or asked the way to, is told here and without its text.
+            parts.netloc.encode("utf-8")
+            (host or "").encode("idna")
             options = parse_qsl(parts.query, True, True) if parts.query else []
         except ValueError:
             host, port, options, parts = None, None, [], None

@@ -43,7 +43,7 @@ class Link:
         self._client: tuple[int, redis.Redis] | None = None
 
     def run(
-        self, script: Script, keys: Sequence[str], values: Sequence[object], *, again: bool
+        self, script: Script, keys: Sequence[str | bytes], values: Sequence[object], *, again: bool
     ) -> Any:
         """The reply of *script*. With *again* it may run twice with no harm."""
         rest = (len(keys), *keys, *values)
@@ -79,6 +79,9 @@ class Link:
                     problem = told(error, self.address, wrote=wrote)
             except OSError as error:
                 problem = _unreachable(self.location, f"{type(error).__name__}: {error}")
+            except (ValueError, RecursionError):  # of the parser of redis-py
+                odd = redis.exceptions.InvalidResponse("what it says is no reply of Redis")
+                problem = told(odd, self.address, wrote=wrote)
         # Outside of the handlers: the frames behind the cause hold the password.
         raise problem
 
@@ -147,7 +150,7 @@ def told(error: redis.RedisError, address: Address, *, wrote: bool) -> VaultErro
             f"keys {{{address.prefix}}}:* and the commands that docs/scaling.md lists.",
             path=where,
         )
-    if isinstance(error, (kinds.TimeoutError, kinds.ConnectionError)):
+    if isinstance(error, (kinds.TimeoutError, kinds.ConnectionError, kinds.InvalidResponse)):
         problem = _unreachable(where, text)
         if wrote:
             problem.args = (f"{problem} What was being written may or may not have been saved.",)

@@ -188,8 +188,8 @@ class Renewer:
                 if due < self._wake:
                     self._change.notify()
             else:
-                self._running = True
                 threading.Thread(target=self._run, name="interpal-locks", daemon=True).start()
+                self._running = True
 
     def drop(self, lock: RedisLock) -> None:
         """Renew *lock* no more."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from interpal.exceptions import StaleWriteError
+from interpal.exceptions import StaleWriteError, VaultCorruptError
 from interpal.vault.jwe import b64decode, b64encode
 from interpal.vault.stores import Found, Sealed, Stored
 from interpal.vault.stores import redis_scripts as scripts
@@ -55,31 +55,40 @@ class Space:
         vault_id, data = self.link.ask("HMGET", self.keys.root, "id", "d")
         if vault_id is None or data is None:
             return None
-        return Stored(data, bytes.fromhex(vault_id.decode("ascii")))
+        identity = _id(vault_id)
+        if identity is None:
+            raise VaultCorruptError(
+                f"{self.location}: the vault is damaged: what stands under {self.keys.root} has no "
+                "id of a vault. Take it from a backup.",
+                path=self.location,
+            )
+        return Stored(data, identity)
 
     def record(self, vault_id: bytes, tag: bytes) -> Found:
         """One record of a vault, and whether the root is that vault."""
-        keys = (self.keys.root, self._record(vault_id, b64encode(tag)))
+        keys = (self.keys.root, self._record(vault_id, _text(tag)))
         data = self.link.run(scripts.READ, keys, (vault_id.hex(),), again=True)
         return Found(None, current=False) if data == 0 else Found(data, current=True)
 
     def records(self, vault_id: bytes) -> Iterator[Sealed]:
         """All records of a vault, each once."""
         index = self._index(vault_id)
-        seen: set[str] = set()
+        seen: set[bytes] = set()
         cursor = 0
         while True:
             cursor, found = self.link.ask("SSCAN", index, cursor, "COUNT", BATCH)
             # A scan may give a member twice, and a small set as a whole.
-            tags = [tag for tag in {t.decode("ascii") for t in found} if tag not in seen]
+            tags = [tag for tag in set(found) if tag not in seen]
             seen.update(tags)
             for start in range(0, len(tags), BATCH):
                 some = tags[start : start + BATCH]
-                keys = (index, *(self._record(vault_id, tag) for tag in some))
+                keys: list[str | bytes] = [index]
+                keys += [self._record(vault_id, tag) for tag in some]
                 values = self.link.run(scripts.READ_MANY, keys, some, again=True)
                 for tag, data in zip(some, values, strict=True):
-                    if data is not None:
-                        yield Sealed(b64decode(tag), data)
+                    known = _tag(tag)
+                    if data is not None and known is not None:
+                        yield Sealed(known, data)
             if not int(cursor):
                 return
 
@@ -95,8 +104,8 @@ class Space:
 
         With a *token* the write lock is this holder's, and is freed by the same step.
         """
-        tags = [b64encode(change.tag) for change in changes]
-        keys = [self.keys.root, self.keys.write, self.keys.fence, self._index(vault_id)]
+        tags = [_text(change.tag) for change in changes]
+        keys: list[str | bytes] = [*self.keys[:3], self._index(vault_id)]
         keys += [self._record(vault_id, tag) for tag in tags]
         values: list[object] = [vault_id.hex(), token, root or b""]
         values += ("", "") if fence is None else (b64encode(fence[0]), fence[1])
@@ -106,8 +115,8 @@ class Space:
 
     def fill(self, token: str, vault_id: bytes, changes: Sequence[Change]) -> None:
         """Write records of the vault that a rotation makes, whatever they were."""
-        tags = [b64encode(change.tag) for change in changes]
-        keys = [self.keys.write, self._index(vault_id)]
+        tags = [_text(change.tag) for change in changes]
+        keys: list[str | bytes] = [self.keys.write, self._index(vault_id)]
         keys += [self._record(vault_id, tag) for tag in tags]
         values: list[object] = [token]
         for tag, change in zip(tags, changes, strict=True):
@@ -118,20 +127,20 @@ class Space:
         """Take away the records of a vault that the root is not (any more)."""
         index = self._index(vault_id)
         while tags := self.link.ask("SRANDMEMBER", index, BATCH):
-            texts = [tag.decode("ascii") for tag in tags]
-            keys = (self.keys.root, index, *(self._record(vault_id, tag) for tag in texts))
-            if not self.link.run(scripts.DROP, keys, (vault_id.hex(), *texts), again=True):
+            keys: list[str | bytes] = [self.keys.root, index]
+            keys += [self._record(vault_id, tag) for tag in tags]
+            if not self.link.run(scripts.DROP, keys, (vault_id.hex(), *tags), again=True):
                 return
         self.link.ask("SREM", self.keys.sets, vault_id.hex())
 
     def left_over(self) -> list[bytes]:
         """The ids of vaults whose records are to go."""
-        return [
-            bytes.fromhex(value.decode("ascii"))
-            for value in self.link.ask("SMEMBERS", self.keys.sets)
-        ]
+        found = map(_id, self.link.ask("SMEMBERS", self.keys.sets))
+        return [vault_id for vault_id in found if vault_id is not None]
 
-    def write(self, script: scripts.Script, keys: Sequence[str], values: Sequence[object]) -> str:
+    def write(
+        self, script: scripts.Script, keys: Sequence[str | bytes], values: Sequence[object]
+    ) -> str:
         """The answer of a script that writes; raises `StaleWriteError` where it refused."""
         reply: bytes = self.link.run(script, keys, values, again=False)
         answer = reply.decode("ascii")
@@ -145,8 +154,31 @@ class Space:
     def _index(self, vault_id: bytes) -> str:
         return f"{self._prefix}{vault_id.hex()}:index"
 
-    def _record(self, vault_id: bytes, tag: str) -> str:
-        return f"{self._prefix}{vault_id.hex()}:r:{tag}"
+    def _record(self, vault_id: bytes, tag: bytes) -> bytes:
+        return f"{self._prefix}{vault_id.hex()}:r:".encode() + tag
+
+
+# What the server has may have been written by anybody who can: it is not of one form.
+
+
+def _id(value: bytes) -> bytes | None:
+    """The id in a value of the server, None where it is none."""
+    try:
+        return bytes.fromhex(value.decode("ascii"))
+    except ValueError:
+        return None
+
+
+def _tag(value: bytes) -> bytes | None:
+    """The tag in a value of the server, None where it is none: no name leads to it."""
+    try:
+        return b64decode(value.decode("ascii"))
+    except ValueError:
+        return None
+
+
+def _text(tag: bytes) -> bytes:
+    return b64encode(tag).encode("ascii")
 
 
 def _life(change: Change) -> int | str:

@@ -31,17 +31,19 @@ GRACE = 86400.0
 _BATCH = 256
 _SWEPT = 2
 
-_ROOT = "SELECT vault_id, data FROM root WHERE name = 'root'"
+# A column takes a value of any type: the cast makes bytes of what a stranger has put there.
+_ROOT = "SELECT vault_id, CAST(data AS BLOB) FROM root WHERE name = 'root'"
 _ROOT_ID = "SELECT vault_id FROM root WHERE name = 'root'"
 _SET_ROOT = """
     INSERT INTO root (name, vault_id, data) VALUES ('root', ?, ?)
     ON CONFLICT (name) DO UPDATE SET vault_id = excluded.vault_id, data = excluded.data"""
 # One row where there is a root; its second column is None for another vault's too.
 _ONE = """
-    SELECT root.vault_id, records.data FROM root
+    SELECT root.vault_id, CAST(records.data AS BLOB) FROM root
     LEFT JOIN records ON records.vault_id = ?1 AND records.tag = ?2 WHERE root.name = 'root'"""
 _SOME = """
-    SELECT tag, data FROM records WHERE vault_id = ?1 AND tag > ?2 ORDER BY tag LIMIT ?3"""
+    SELECT tag, CAST(data AS BLOB) FROM records WHERE vault_id = ?1 AND tag > ?2
+    ORDER BY tag LIMIT ?3"""
 _GENERATION = "SELECT generation FROM records WHERE vault_id = ? AND tag = ?"
 _PUT = """
     INSERT INTO records (vault_id, tag, generation, expires_at, data) VALUES (?, ?, ?, ?, ?)
@@ -190,11 +192,16 @@ class SqliteWriter:
         return Stored(data, vault_id)
 
     def remove(self) -> None:
-        """Take away the root and the records of its vault. The empty database stays."""
+        """Take away the root and the records of its vault.
+
+        The file stays, with empty tables: another process may be waiting to write into it, and
+        what is committed into a file that has no name any more is lost.
+        """
         link = self._locked()
         link.execute(f"DELETE FROM records WHERE vault_id = ({_ROOT_ID})")  # noqa: S608
         link.execute("DELETE FROM root WHERE name = 'root'")
         link.execute("COMMIT")
+        _overwrite(link)
 
     def set_aside(self, seen: Stored) -> str | None:
         """Give the root another name if it is still *seen*; its records stay with it."""
@@ -249,9 +256,7 @@ class SqliteWriter:
         link.execute(_SET_ROOT, (new_id, root))
         link.execute("DELETE FROM records WHERE vault_id = ?", (old_id,))
         link.execute("COMMIT")
-        # What the old key opens is not to stay in the log. Readers may be in the way: no matter.
-        with suppress(VaultError):
-            link.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        _overwrite(link)
 
     def _locked(self) -> Link:
         if not (self._link.in_process and self._link.sql.in_transaction):
@@ -272,6 +277,12 @@ class SqliteWriter:
                 "written. Open it again.",
                 path=self._location,
             )
+
+
+def _overwrite(link: Link) -> None:
+    """What is gone is not to stay in the file and its log. Readers may be in the way: no matter."""
+    with suppress(VaultError):
+        link.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _root(link: Link) -> Stored | None:

@@ -53,7 +53,8 @@ _SCHEMA = (
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
 )
-# Deleted records are overwritten, no temporary lies elsewhere, no trigger of a stranger runs.
+_TABLES = set(_SCHEMA[:2])
+# Deleted records are overwritten, no temporary lies elsewhere, nothing in a schema has effects.
 _SETTINGS = (
     "PRAGMA synchronous = FULL",
     "PRAGMA secure_delete = ON",
@@ -273,12 +274,12 @@ class Pool:
         # In one transaction: another process may be making the tables at this moment.
         link.execute("BEGIN")
         try:
-            tables = link.execute("SELECT 1 FROM sqlite_master LIMIT 1")
+            found = {row[0] for row in link.execute("SELECT sql FROM sqlite_master")}
             mark = link.execute("PRAGMA application_id")[0][0]
             version = link.execute("PRAGMA user_version")[0][0]
         finally:
             link.execute("COMMIT")
-        if mark == 0 and not tables:
+        if mark == 0 and not found:
             return False
         if mark != APPLICATION_ID:
             raise VaultFormatError(
@@ -290,6 +291,15 @@ class Pool:
             raise VaultVersionError(
                 f"{self._shown}: the tables are of version {version}, and this program knows "
                 f"version {SCHEMA_VERSION}: use a newer one",
+                path=self._shown,
+            )
+        # A view in the place of a table may never end, a trigger may keep what is deleted. What
+        # else there is in tables (of `.recover`, of ANALYZE) is never looked at.
+        others = found - _TABLES - {None}
+        if not found >= _TABLES or any(not sql.startswith("CREATE TABLE ") for sql in others):
+            raise VaultFormatError(
+                f"{self._shown}: somebody has changed the tables of this vault, or added views, "
+                "triggers or indexes; it was left alone. Take it from a backup.",
                 path=self._shown,
             )
         return True

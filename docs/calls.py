@@ -1,0 +1,66 @@
+"""Shows the clients' calls in the reference as they are called, and not as they are declared.
+
+Both clients have one declaration of each call: a flow, or an endpoint (`interpal/operations.py`,
+`interpal/endpoints.py`). Whoever uses a client sees a method that returns a value, or is awaited.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import griffe
+
+CLIENTS = {"client.InterpalClient": False, "async_client.AsyncInterpalClient": True}
+DECLARED_IN = ("endpoints.EverydayCalls", "operations.Operations")
+
+
+class Calls(griffe.Extension):
+    """Gives each client the methods that its declarations stand for."""
+
+    def on_package(self, *, pkg: griffe.Module, **kwargs: Any) -> None:
+        """Called once the whole package has been read."""
+        del kwargs
+        if pkg.path == "interpal":
+            for path, awaits in CLIENTS.items():
+                client = _class(pkg, path)
+                declared = [_class(pkg, base) for base in DECLARED_IN]
+                for owner in [client, *declared]:
+                    for name, member in list(owner.members.items()):
+                        call = _call(name, member, _class(pkg, DECLARED_IN[1]), awaits=awaits)
+                        if call is not None:
+                            client.set_member(name, call)
+
+
+def _class(pkg: griffe.Module, path: str) -> griffe.Class:
+    found = pkg[path]
+    if not isinstance(found, griffe.Class):
+        raise TypeError(f"{path} is no class")
+    return found
+
+
+def _call(
+    name: str, member: object, flows: griffe.Class, *, awaits: bool
+) -> griffe.Function | None:
+    """The method that *member* stands for; None where it is a method or a value already."""
+    if name.startswith("_"):
+        return None
+    kind = "Operation"
+    flow = member
+    if isinstance(member, griffe.Attribute) and isinstance(member.value, griffe.ExprCall):
+        kind = str(member.value.function)
+        flow = flows.members.get(str(member.value.arguments[0]).rpartition(".")[2])
+    if not isinstance(flow, griffe.Function) or not isinstance(flow.returns, griffe.ExprSubscript):
+        return None
+    if str(flow.returns.left) not in ("Flow", "Call"):
+        return None
+    call = griffe.Function(
+        name,
+        lineno=flow.lineno,
+        endlineno=flow.endlineno,
+        parameters=flow.parameters,
+        returns=flow.returns.slice,
+        docstring=flow.docstring,
+    )
+    if awaits and kind == "Operation":
+        call.labels.add("async")
+    return call

@@ -1,0 +1,147 @@
+"""Connections: whose they are, and servers that answer with more than they should."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from interpal import AsyncInterpalClient
+from interpal.exceptions import APIError, NetworkError
+from tests.helpers import SELF, listening, replying, request_head
+from tests.helpers import http as reply
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from tests.helpers import Driver, Place
+
+FORKING = """
+import os, sys
+from interpal import InterpalClient
+
+cookie, base_url = sys.argv[1:]
+client = InterpalClient(session_cookie=cookie, base_url=base_url)
+client.get_self()
+children = []
+for name in ("pedro_k", "lin.m") * 2:
+    child = os.fork()
+    if not child:
+        for _ in range(30):
+            found = client.search_users(username=name)
+            if [user["username"] for user in found] != [name]:
+                os._exit(1)
+        os._exit(0)
+    children.append(child)
+sys.exit(max(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
+def test_children_of_a_fork_do_not_get_each_others_replies(place: Place) -> None:
+    cookie = place.log_in().session_cookie
+    command = [sys.executable, "-c", FORKING, cookie, place.site.base_url]
+    assert subprocess.run(command, check=False, timeout=60).returncode == 0
+
+
+def test_one_client_serves_several_loops_at_once(place: Place) -> None:
+    place.save()
+    client = AsyncInterpalClient(**place.settings(max_retries=0))
+
+    async def calls() -> list[Any]:
+        found = []
+        for _ in range(10):
+            found += await asyncio.gather(*(client.get_self() for _ in range(3)))
+        return found
+
+    with ThreadPoolExecutor(4) as pool:
+        runs = [pool.submit(asyncio.run, calls()) for _ in range(4)]
+        for run in runs:
+            assert [found["username"] for found in run.result()] == ["maple_ink"] * 30
+    asyncio.run(client.close())
+
+
+def endless(head: bytes, sent: list[int]) -> Callable[[socket.socket], None]:
+    def answer(connection: socket.socket) -> None:
+        request_head(connection)
+        connection.sendall(head)
+        for _ in range(64):
+            connection.sendall(b"x" * 2**20)
+            sent.append(1)
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"200 OK\r\n\r\n", b"302 Found\r\nLocation: /v1/elsewhere\r\n\r\n"],
+    ids=["reply", "redirect"],
+)
+def test_a_body_without_end_is_not_read_to_its_end(driver: Driver, head: bytes) -> None:
+    sent: list[int] = []
+    with listening(endless(b"HTTP/1.1 " + head, sent)) as base_url:
+        client = driver.open(session_cookie="abc", base_url=base_url, timeout=5, max_retries=0)
+        with pytest.raises(NetworkError, match="more than 16 MiB"):
+            driver.run(client, "get", "/v1/thing")
+    assert len(sent) < 64
+
+
+def dribbling(head: bytes, piece: bytes, sent: list[int]) -> Callable[[socket.socket], None]:
+    def answer(connection: socket.socket) -> None:
+        request_head(connection)
+        connection.sendall(head)
+        for _ in range(100):
+            time.sleep(0.1)
+            connection.sendall(piece)
+            sent.append(1)
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("head", "piece"),
+    [
+        (b"HTTP/1.1 200 OK\r\nX-Long: ", b"x"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0", b"0"),
+        (b"HTTP/1.1 200 OK\r\n\r\n", b"x"),
+    ],
+    ids=["head", "chunk-size", "body"],
+)
+def test_a_reply_that_comes_byte_by_byte_has_its_time(
+    driver: Driver, head: bytes, piece: bytes
+) -> None:
+    sent: list[int] = []
+    with listening(dribbling(head, piece, sent)) as base_url:
+        client = driver.open(session_cookie="abc", base_url=base_url, timeout=0.5, max_retries=0)
+        with pytest.raises(NetworkError):
+            driver.run(client, "get", "/v1/thing")
+    assert len(sent) < 100
+
+
+@pytest.mark.parametrize("where", ["/v1/other", "http://[bad", "http://127.0.0.1:1/"])
+def test_a_redirect_is_told_and_its_target_not_looked_at(driver: Driver, where: str) -> None:
+    handler, heard = replying(reply("302 Found", b'{"error": "moved"}', f"Location: {where}"))
+    with listening(handler) as base_url:
+        client = driver.open(session_cookie="abc", base_url=base_url, max_retries=0)
+        with pytest.raises(APIError, match="302: moved"):
+            driver.run(client, "get", "/v1/thing")
+    assert len(heard) == 1
+
+
+def test_a_cookie_whose_name_cannot_be_sent_is_left_out(driver: Driver, place: Place) -> None:
+    head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n"
+    odd = b"Set-Cookie: \xff=1\r\nSet-Cookie: a b=2\r\nSet-Cookie: good=3\r\n"
+    handler, heard = replying(head + odd + b"\r\n{}")
+    with listening(handler) as base_url:
+        place.save(user_id="17", origin=base_url)
+        client = driver.open(**place.settings(base_url=base_url))
+        assert dict(client.session.cookies) == {"good": "3"}
+        driver.run(client, "get", SELF)
+        assert "save_failed" not in place.told
+    assert b"; good=3\r\n" in heard[-1]
