@@ -33,7 +33,7 @@ coverage: export COVERAGE_FILE := $(CURDIR)/build/coverage/data
 coverage: $(STAMP)
 	rm -rf build/coverage
 	mkdir -p -m 1777 build/coverage
-	-$(BIN)/coverage run -m pytest $(PYTEST_ARGS) \
+	$(BIN)/coverage run -m pytest $(PYTEST_ARGS) \
 		--ignore=tests/packaging/test_distribution.py --ignore=tests/benchmarks
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage json --quiet -o build/coverage/report.json

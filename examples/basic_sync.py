@@ -13,7 +13,7 @@ def main(username: str, password: str) -> None:
         persist_session=True,
     ) as client:
         profile = client.get_self()
-        print(f"Hello, {profile['name']} from {profile['city']}.")
+        print(f"Hello, {profile['name']} from {profile.get('city', 'somewhere')}.")
 
         info = client.get_session_info()
         if info:

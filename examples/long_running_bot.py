@@ -24,7 +24,7 @@ def on_event(event: Event) -> None:
 
 def one_round(client: InterpalClient) -> None:
     threads = client.get_threads()
-    unread = sum(thread["new"] for thread in threads)
+    unread = sum(thread.get("new", 0) for thread in threads)
     log.info("%d threads, %d unread messages", len(threads), unread)
 
 

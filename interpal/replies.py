@@ -1,7 +1,8 @@
 """The shapes of the site's replies, as far as they are known.
 
 They are plain dicts: a member that is not named here is kept, and one that is named here may
-be missing. Ids are digits as text (they pass 2^53); times are RFC 3339 text.
+be missing, but for the ids, and the names of users. Ids are digits as text (they pass 2^53);
+times are RFC 3339 text.
 """
 
 from __future__ import annotations
@@ -18,12 +19,22 @@ class Avatar(TypedDict, total=False):
     thumb_large: str
 
 
-class User(TypedDict, total=False):
-    """A user as lists show one."""
+class Identified(TypedDict):
+    """What everything has."""
 
     id: str
+
+
+class Named(Identified):
+    """What every user has."""
+
     username: str
     name: str
+
+
+class User(Named, total=False):
+    """A user as lists show one."""
+
     age: int
     sex: str
     country: str
@@ -50,10 +61,9 @@ class Profile(User, total=False):
     can_contact: bool
 
 
-class Thread(TypedDict, total=False):
+class Thread(Identified, total=False):
     """A conversation with one other user."""
 
-    id: str
     uid: str
     target_id: str
     user: User
@@ -67,10 +77,9 @@ class Thread(TypedDict, total=False):
     created: str
 
 
-class Message(TypedDict, total=False):
+class Message(Identified, total=False):
     """One message of a thread."""
 
-    id: str
     thread_id: str
     sender_id: str
     message: str
@@ -80,10 +89,9 @@ class Message(TypedDict, total=False):
     attachments: list[dict[str, Any]]
 
 
-class Post(TypedDict, total=False):
+class Post(Identified, total=False):
     """One entry of a feed."""
 
-    id: str
     message: str
     post_type: str
     poster_uid: str
@@ -97,10 +105,9 @@ class Post(TypedDict, total=False):
     language: str
 
 
-class Notification(TypedDict, total=False):
+class Notification(Identified, total=False):
     """One notification; the names are the least sure of all."""
 
-    id: str
     type: str
     title: str
     message: str

@@ -139,7 +139,12 @@ def test_a_plain_login_waits_for_another_process(place: Place) -> None:
 
 
 def test_the_shapes_of_replies_can_be_named_in_a_program() -> None:
-    profile: replies.Profile = {"username": "maple_ink", "languages": ["en"]}
+    profile: replies.Profile = {
+        "id": "1700000004006388386",
+        "username": "maple_ink",
+        "name": "Maple",
+        "languages": ["en"],
+    }
     assert replies.Profile.__total__ is False
     assert profile["username"] == "maple_ink"
 

@@ -34,7 +34,9 @@ def test_no_two_texts_decode_to_the_same_bytes(text: str) -> None:
     assert jwe.b64encode(data) == text
 
 
-@pytest.mark.parametrize("text", ["QQ==", "QR", "Q", "QUJ=", "QU JD", "+A", "/w", "\u0660", "QQ\n"])
+@pytest.mark.parametrize(
+    "text", ["QQ==", "QR", "Q", "QUJ=", "QU JD", "+A", "/w", "\u0660", "QQ\n", "!AAAAA"]
+)
 def test_other_base64_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="base64url"):
         jwe.b64decode(text)
@@ -65,6 +67,8 @@ def test_other_base64_is_refused(text: str) -> None:
         (b'{"a":"\\ud800"}', "surrogate"),
         (b'{"\\uDC00":1}', "surrogate"),
         (b"[[[[[]]]]]", "deeper than 4"),
+        (b"[[[[],[[]]]]]", "deeper than 4"),
+        (b'["[",[[[[]]]]]', "deeper than 4"),
         (b"[" * 100_000, "deeper than 4"),
         (b'{"a":' * 100_000, "deeper than 4"),
     ],
@@ -75,7 +79,8 @@ def test_json_with_a_surprise_is_refused_with_the_reason(data: bytes, reason: st
     assert caught.value.__context__ is None
 
 
-def test_brackets_within_strings_are_no_nesting() -> None:
+def test_neither_siblings_nor_brackets_within_strings_are_nesting() -> None:
+    assert jwe.parse_json(b"[[],[],[],[]]", max_depth=2) == [[], [], [], []]
     assert jwe.parse_json(b'["[[[[[", "\\"[[[[{{"]', max_depth=1) == ["[[[[[", '"[[[[{{']
 
 

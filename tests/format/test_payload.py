@@ -301,6 +301,10 @@ def test_no_more_records_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None
     assert "more than 2" in str(read(json.dumps({"records": {**two, "c": {}}}))[1])
 
 
+def test_a_payload_of_nothing_is_empty() -> None:
+    assert (envelope.Payload().records, envelope.Payload().attempts) == ({}, {})
+
+
 def test_a_fault_of_the_content_shows_nothing_of_it() -> None:
     for data in (
         '{"records":{"a":{"b":"hunter2","b":1}}}',

@@ -17,7 +17,6 @@ PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 
 HEADER = "| line | fault | cases | outcome | run |\n| --- | --- | ---: | --- | --- |\n"
 _ROW = re.compile(r"^\| ([A-Z]) \| (.*) \| ([\d,]+) \| (.*) \| (\d{4}-\d\d-\d\d) \|$", re.MULTILINE)
-_MACHINE = re.compile(r"^Machine of the last full run: (.*)$", re.MULTILINE)
 
 
 class Dated(NamedTuple):

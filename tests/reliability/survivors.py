@@ -179,6 +179,24 @@ SURVIVORS: tuple[Survivor, ...] = (
         "The same bytes, read in other portions.",
     ),
     Survivor(
+        "the reason why something is no JSON worded otherwise",
+        r"^jwe\._load$",
+        r"^return None, \"[^\"]*\" => return None, \"",
+        "Wording of an error; that it comes is tested.",
+    ),
+    Survivor(
+        "a text that needs no closer look looked at all the same",
+        r"^jwe\.(_load|is_deeper)$",
+        r"=> if (b\"\\\\\" in data or |.* < max_depth:)",
+        "The closer look finds nothing then.",
+    ),
+    Survivor(
+        "what cannot be in JSON outside of strings treated otherwise there",
+        r"^jwe\.is_deeper$",
+        r"=> (elif inside or len\(token\) == 3|elif token in b\"XX\{\[XX\"|inside = None)",
+        "Escapes are within strings only, where nothing counts; no token is an X; None is no.",
+    ),
+    Survivor(
         "a number of 18 characters looked at before it is refused",
         r"^jwe\._int$",
         r"<= 18:",
@@ -240,7 +258,7 @@ SURVIVORS: tuple[Survivor, ...] = (
     ),
     Survivor(
         "another way to say no to json: `ensure_ascii=None`, `allow_nan` other or absent",
-        r"^payload\._dumps$",
+        r"^(payload\._dumps|jwe\._load)$",
         r"ensure_ascii=None|allow_nan=None|allow_nan=True|separators=\(\",\", \":\"\), \)",
         "None is no; and no NaN comes so far, since every number was looked at before.",
     ),
