@@ -67,21 +67,21 @@ def test_a_call_under_way_is_never_repeated_as_the_account_that_took_over(
             connection.sendall(http("200 OK", b"{}"))
         else:
             asked.set()
-            gone_over.wait(5)
+            gone_over.wait(60)
             connection.sendall(http("401 Unauthorized"))
 
     with listening(answer, at_once=True) as base_url:
         place.save(origin=base_url, last_validated_at=utc_now())
         who = {} if named else {"username": None, "password": None}
-        settings = place.settings(base_url=base_url, revalidate_after=3600)
+        settings = place.settings(base_url=base_url, revalidate_after=3600, timeout=60)
         client = driver.open(**{**settings, **who})
 
         def go_over() -> Any:
-            asked.wait(5)
+            asked.wait(60)
             return driver.client_class.login(client, "pedro_k", "radio")
 
         async def go_over_awaited() -> Any:
-            await asyncio.to_thread(asked.wait, 5)
+            await asyncio.to_thread(asked.wait, 60)
             return await client.alogin("pedro_k", "radio")
 
         client.go_over = go_over if driver.kind == "sync" else go_over_awaited

@@ -81,7 +81,10 @@ def test_another_client_takes_on_what_was_rotated(driver: Driver, place: Place) 
     assert place.logins == 1
 
 
-def test_many_at_once_survive_a_rotation(driver: Driver, place: Place) -> None:
+def test_many_at_once_survive_a_rotation(
+    driver: Driver, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(under_way, "LONGEST_WAIT", 60)  # for a machine that is busy
     client = driver.open(**place.settings())
     place.site.rotate()
     results = driver.together(client, [("get_threads",)] * 8)
@@ -92,28 +95,31 @@ def test_many_at_once_survive_a_rotation(driver: Driver, place: Place) -> None:
 
 @pytest.mark.parametrize("call", ["get_threads", "validate_session"])
 def test_a_refusal_that_overtakes_the_reply_with_the_new_cookie_is_no_end(
-    driver: Driver, place: Place, call: str
+    driver: Driver, place: Place, call: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    refused = threading.Event()
+    monkeypatch.setattr(under_way, "LONGEST_WAIT", 60)  # for a machine that is busy
+    asked, refused = threading.Event(), threading.Event()
 
     def answer(connection: socket.socket) -> None:
         data = request_head(connection)
         if b"interpals_sessid=rotated" in data:
             connection.sendall(reply("200 OK", PROFILE))
         elif SLOW.encode() in data:
+            asked.set()
             # Until the refusal has had time to be taken for an end.
-            refused.wait(5)
+            refused.wait(60)
             time.sleep(0.3)
             connection.sendall(
                 reply("200 OK", PROFILE, "Set-Cookie: interpals_sessid=rotated; Path=/")
             )
         else:
+            asked.wait(60)
             connection.sendall(reply("401 Unauthorized"))
             refused.set()
 
     with listening(answer, at_once=True) as base_url:
         place.save(user_id="17", origin=base_url, last_validated_at=utc_now())
-        client = driver.open(**place.settings(base_url=base_url, revalidate_after=3600))
+        client = driver.open(**place.settings(base_url=base_url, revalidate_after=3600, timeout=60))
         slow, other = driver.together(client, [("get", SLOW), (call,)])
     assert slow == {"id": "17", "username": "maple_ink"}
     assert other
@@ -126,7 +132,7 @@ def test_a_call_that_hangs_keeps_the_others_from_a_new_login_for_a_moment_only(
     driver: Driver, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(under_way, "LONGEST_WAIT", 0.1)
-    refused, logged_in = threading.Event(), threading.Event()
+    asked, refused, logged_in = threading.Event(), threading.Event(), threading.Event()
 
     def answer(connection: socket.socket) -> None:
         data = request_head(connection)
@@ -136,18 +142,20 @@ def test_a_call_that_hangs_keeps_the_others_from_a_new_login_for_a_moment_only(
                 reply("200 OK", b'{"id": "17"}', "Set-Cookie: interpals_sessid=new; Path=/")
             )
         elif SLOW.encode() in data:
-            refused.wait(5)
-            came = logged_in.wait(5)
+            asked.set()
+            refused.wait(60)
+            came = logged_in.wait(60)
             connection.sendall(reply("200 OK" if came else "500 Oh", PROFILE))
         elif b"interpals_sessid=new" in data:
             connection.sendall(reply("200 OK", PROFILE))
         else:
+            asked.wait(60)
             connection.sendall(reply("401 Unauthorized"))
             refused.set()
 
     with listening(answer, at_once=True) as base_url:
         place.save(user_id="17", origin=base_url, last_validated_at=utc_now())
-        client = driver.open(**place.settings(base_url=base_url, revalidate_after=3600))
+        client = driver.open(**place.settings(base_url=base_url, revalidate_after=3600, timeout=60))
         results = driver.together(client, [("get", SLOW), ("get", "/v1/quick")])
     assert results == [{"id": "17", "username": "maple_ink"}] * 2
     assert client.session.session_cookie == "new"
