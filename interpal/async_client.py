@@ -16,7 +16,7 @@ from interpal.exceptions import NetworkError
 from interpal.flight import in_flight, running_for
 from interpal.flows import resume
 from interpal.operations import Awaiting, Operation, Operations, PlainOperation
-from interpal.protocol import Pause, Request, Response
+from interpal.protocol import UNKNOWN_PROXY, Pause, Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
@@ -216,7 +216,10 @@ async def _pieces(body: Iterable[bytes]) -> AsyncIterator[bytes]:
 
 
 def _proxy(url: str) -> str | None:
-    """The proxy of the environment; a loopback server is never asked through one."""
+    """The proxy of the environment; a loopback server is never asked through one.
+
+    Raises `NetworkError` for one that aiohttp cannot use.
+    """
     from urllib.parse import urlsplit
     from urllib.request import getproxies, proxy_bypass
 
@@ -225,7 +228,10 @@ def _proxy(url: str) -> str | None:
     if address.is_loopback(host) or proxy_bypass(host):
         return None
     proxies = getproxies()
-    return proxies.get(parts.scheme) or proxies.get("all")
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    if proxy and not proxy.lower().startswith(("http://", "https://")):
+        raise NetworkError(f"{host}: {UNKNOWN_PROXY}")
+    return proxy
 
 
 async def _read(reply: aiohttp.ClientResponse, where: str) -> bytes:

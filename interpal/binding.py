@@ -29,8 +29,12 @@ class Binding:
 
         None as well for one that no request could carry.
         """
+        session = self._session_in(record)
+        return session if session is not None and _can_be_sent(session) else None
+
+    def _session_in(self, record: Mapping[str, Any]) -> Session | None:
         session = Session.from_record(record)
-        if session is None or not self.is_ours(record) or not _can_be_sent(session):
+        if session is None or not self.is_ours(record):
             return None
         return session if session.origin is not None else session.replace(origin=self._origin)
 
@@ -51,7 +55,7 @@ class Binding:
         """
         if username is not None:
             return record_name(username)
-        names = [name for name, record in vault.snapshot().items() if self.session_of(record)]
+        names = [name for name, record in vault.snapshot().items() if self._session_in(record)]
         if len(names) > 1:
             accounts = sorted(names)
             raise AmbiguousAccountError(

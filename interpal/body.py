@@ -81,7 +81,7 @@ def _multipart(data: Any, files: Mapping[str, Any]) -> tuple[bytes, str]:
         if len(parts) not in (2, 3):
             raise ValidationError(f"files: {name}: expected content, or (name, content[, type])")
         content = parts[1].read() if hasattr(parts[1], "read") else parts[1]
-        if not isinstance(content, (bytes, str)):
+        if not isinstance(content, (bytes, bytearray, memoryview, str)):
             raise ValidationError(f"files: {name}: expected bytes, text, or an open file")
         fields.append((name, (parts[0], content, *parts[2:])))
     try:

@@ -213,6 +213,8 @@ def _reason(error: BaseException, timeout: float) -> str:
         return f"no connection within {timeout:g} seconds"
     if isinstance(error, requests.exceptions.Timeout):
         return f"no answer within {timeout:g} seconds"
+    if isinstance(error, requests.exceptions.InvalidSchema):
+        return protocol.UNKNOWN_PROXY
     if isinstance(error, requests.exceptions.ProxyError):
         return "the proxy of the environment did not answer"
     cause: BaseException | None = error

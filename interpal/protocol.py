@@ -27,6 +27,10 @@ SELF_PATH = "/v1/account/self"
 
 IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
 LONGEST_SERVER_TEXT = 200
+UNKNOWN_PROXY = (
+    "the proxy of the environment is of a kind that is not supported here: set an http:// proxy, "
+    "or NO_PROXY"
+)
 LARGEST_REPLY = 16 * 2**20
 
 _ID_NAMES = ("bot_id", "botId", "id", "uid", "user_id", "userId", "account_id", "accountId")
@@ -238,19 +242,21 @@ def cookies_of(response: Response) -> dict[str, str]:
         if not equals or not name or not is_cookie_value(name):
             continue
         value = value.strip().strip('"')
-        if not is_cookie_value(value) or any(map(_ends_cookie, attributes)):
+        if not is_cookie_value(value) or _is_deletion(attributes):
             value = ""
         cookies[name] = value
     return cookies
 
 
-def _ends_cookie(attribute: str) -> bool:
-    name, _, value = attribute.partition("=")
-    name, value = name.strip().lower(), value.strip()
-    if name == "max-age":
-        return value == "0" or value.startswith("-")
+def _is_deletion(attributes: list[str]) -> bool:
+    given: dict[str, str] = {}
+    for attribute in attributes:
+        name, _, value = attribute.partition("=")
+        given[name.strip().lower()] = value.strip()
+    if "max-age" in given:  # which counts before `Expires` (RFC 6265 section 5.3)
+        return given["max-age"] == "0" or given["max-age"].startswith("-")
     # The date that servers say to delete one. Others are left to the server: clocks differ.
-    return name == "expires" and "1970" in value
+    return "1970" in given.get("expires", "")
 
 
 def is_cookie_value(text: str) -> bool:
@@ -321,6 +327,15 @@ def token_expiry(token: str | None) -> datetime | None:
         return datetime.fromtimestamp(exp, timezone.utc)
     except (ValueError, KeyError, TypeError, OverflowError, OSError, RecursionError):
         return None
+
+
+def fresh_token_expiry(token: str | None, now: datetime) -> datetime | None:
+    """The `exp` of a token that the server gives out now.
+
+    None as well where that is past: then the clock here is wrong, and tells nothing of it.
+    """
+    end = token_expiry(token)
+    return None if end is None or end <= now else end
 
 
 class Secrets:

@@ -185,7 +185,7 @@ class SessionManager:
             name = self._binding.find_name(vault, self._username)
             if name is not None:
                 with vault.transaction() as records:
-                    if name in records and self._binding.session_of(records[name]) is not None:
+                    if name in records and self._binding.is_ours(records[name]):
                         del records[name]
                     records.attempts.pop(name, None)
             vault.remove_file()

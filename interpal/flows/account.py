@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 # Held for moments only. One for all clients, so that a forked child has a free one.
-_guard = threading.Lock()
+_guard = threading.RLock()
 
 
 class Settings(NamedTuple):
@@ -168,6 +168,11 @@ class Account:
         if self.manager is not None:
             self.manager.use_account(username)
 
+    def leave(self) -> None:
+        """End the tenure: what is under way does not bring the session back."""
+        with _guard:
+            self._leave()
+
     def _leave(self) -> None:
         self.tenure = object()
         self.session = self.dead = None
@@ -183,14 +188,23 @@ class Account:
             self.may_resume = True
             self.dead = None
 
+    def take(self, session: Session) -> None:
+        """Use a session that was handed over; one that may be another account's begins anew."""
+        with _guard:
+            if self.username is None and not _of_one(self.session, session):
+                self._leave()
+            self.session, self.persisted = session, False
+            self.may_resume, self.dead = True, None
+
     def check_tenure(self, tenure: object) -> None:
         """Refuse to do as one account what was asked as another.
 
-        Raises `AuthenticationError` where the client has gone over to another account since.
+        Raises `AuthenticationError` where the client was logged out or has gone over to another
+        account since.
         """
         if self.tenure is not tenure:
             raise AuthenticationError(
-                f"this client has gone over to {self.username} while a call as another account was "
+                "this client was logged out, or has gone over to another account, while a call was "
                 "under way, which was not done; use a client for each account"
             )
 
@@ -315,6 +329,15 @@ def _is_of(session: Session, username: str) -> bool:
     return record_name(session.username or "") == record_name(username)
 
 
+def _of_one(one: Session | None, other: Session) -> bool:
+    """Whether two sessions are known to be of one account."""
+    if one is None:
+        return False
+    if one.user_id and other.user_id:
+        return one.user_id == other.user_id
+    return bool(one.username and other.username) and _is_of(one, other.username or "")
+
+
 def _expiry_of(session: Session) -> str:
     at = session.expires_at
     if session.has_expired(utc_now(), leeway=False):
@@ -326,7 +349,7 @@ def _expiry_of(session: Session) -> str:
 def _renew_guard() -> None:
     """The child of a fork has only the thread that forked; another's hold would last for ever."""
     global _guard
-    _guard = threading.Lock()
+    _guard = threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):

@@ -32,9 +32,9 @@ def seconds(argument: str, value: object, *, most: int = LONGEST_SECONDS) -> flo
     """A duration in seconds, at most *most*."""
     if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= most:
         return float(value)
-    raise ValidationError(
-        f"{argument}: expected a number of seconds from 0 to {most}, not {value!r}"
-    )
+    # A number may be too long to be shown.
+    shown = "" if isinstance(value, int) else f", not {value!r}"
+    raise ValidationError(f"{argument}: expected a number of seconds from 0 to {most}{shown}")
 
 
 def timeout(value: object) -> float:

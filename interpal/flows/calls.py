@@ -32,11 +32,12 @@ def call(account: Account, request: Request) -> Flow[Any]:
     refusal: the server has done nothing, so even a message is not sent twice.
 
     Raises `SessionExpiredError`, `AuthenticationError` where there is no session at all, or where
-    it was refused and the client has gone over to another account, `RateLimitError`, `APIError`,
-    `NetworkError`, and what a login raises.
+    the client has gone over to another account before it could be sent or repeated,
+    `RateLimitError`, `APIError`, `NetworkError`, and what a login raises.
     """
     tenure = account.tenure
     session = yield from ready(account)
+    account.check_tenure(tenure)
     for attempt in range(MOST_SENDINGS):
         with Sending(account, session):
             response = yield from _send(account, account.authenticated(session, request))
@@ -92,7 +93,10 @@ def _ended_again(account: Account, session: Session, request: Request) -> Flow[b
         made = session.same_credentials(account.made)
         return not made or session.same_credentials(account.seen_working)
     try:
-        response: Response = yield account.authenticated(session, account.self_request())
+        with Sending(account, session):
+            response: Response = yield account.authenticated(session, account.self_request())
+            if response.status != 401:
+                yield from learn(account, session, response)
     except NetworkError:
         return False
     return response.status == 401

@@ -124,4 +124,6 @@ def _renewed(session: Session, response: Response) -> Session:
     if (cookie, token, others) == (session.session_cookie, session.auth_token, session.cookies):
         return session
     renewed = session.replace(session_cookie=cookie, auth_token=token, cookies=others)
-    return renewed.no_longer_than(protocol.token_expiry(token))
+    if token == session.auth_token:
+        return renewed
+    return renewed.no_longer_than(protocol.fresh_token_expiry(token, utc_now()))

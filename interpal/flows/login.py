@@ -25,7 +25,7 @@ from interpal.flows.wait import Flow, patiently, wait_for
 from interpal.session import Session, record_name
 
 if TYPE_CHECKING:
-    from interpal.flows.account import Account
+    from interpal.flows.account import Account, Refusals
     from interpal.session_manager import SessionManager
     from interpal.vault.vault import AccountLock
 
@@ -179,6 +179,7 @@ def _replace(
     account: Account, dead: Session | None, lock: AccountLock | None, reason: Reason
 ) -> Flow[Session]:
     """Log in, and save the session in the place of the dead one."""
+    account.check_tenure(reason.tenure)
     manager = account.manager
     if dead is not None:
         if reason.ended:
@@ -187,14 +188,15 @@ def _replace(
         if not account.can_log_in:
             raise error
     username, password = account.username or "", account.password or Secret()
+    refusals = account.refusals
     account.check_tenure(reason.tenure)
-    account.refusals.check(username, password, since=reason.since, force=reason.force)
+    refusals.check(username, password, since=reason.since, force=reason.force)
     if manager is not None:
         try:
             manager.check_attempts(username, password, force=reason.force)
         except (VaultNotFoundError, VaultIOError):
             pass  # Taken away a moment ago, or unreadable: no word of anybody is left.
-    session = yield from _log_in(account, username, password)
+    session = yield from _log_in(account, username, password, refusals)
     account.tell("logged_in", username)
     account.adopt(session, persisted=False, tenure=reason.tenure)
     account.made = session
@@ -206,7 +208,7 @@ def _replace(
     return session
 
 
-def _log_in(account: Account, username: str, password: Secret) -> Flow[Session]:
+def _log_in(account: Account, username: str, password: Secret, refusals: Refusals) -> Flow[Session]:
     """Ask the server for a session. A refusal is remembered, for this process and others."""
     settings = account.settings
     account.tell("login_started", username)
@@ -216,15 +218,15 @@ def _log_in(account: Account, username: str, password: Secret) -> Flow[Session]:
         )
         login = protocol.read_login(response, utc_now())
     except NetworkError as error:
-        account.refusals.unreachable(str(error))
+        refusals.unreachable(str(error))
         raise
     except RateLimitError as error:
         hold = HOLD_WITHOUT_RETRY_AFTER if error.retry_after is None else error.retry_after
-        account.refusals.hold(hold)
+        refusals.hold(hold)
         yield from _note_refusal(account, username, None, hold)
         raise
     except InvalidCredentialsError:
-        account.refusals.refuse(password, REMEMBER_REFUSAL)
+        refusals.refuse(password, REMEMBER_REFUSAL)
         yield from _note_refusal(account, username, password, REMEMBER_REFUSAL)
         raise
     now = utc_now()
@@ -239,9 +241,7 @@ def _log_in(account: Account, username: str, password: Secret) -> Flow[Session]:
         expires_at=now + settings.lifetime,
         last_validated_at=now,
     )
-    end = protocol.token_expiry(login.auth_token)
-    # One that has ended when it is given out: the clock here is wrong, and tells nothing of it.
-    return session if end is not None and end <= now else session.no_longer_than(end)
+    return session.no_longer_than(protocol.fresh_token_expiry(login.auth_token, now))
 
 
 def _note_refusal(

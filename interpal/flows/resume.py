@@ -96,7 +96,9 @@ def current(account: Account) -> Flow[Session]:
 def validate(account: Account) -> Flow[bool]:
     """Ask the server for the session in use: True, False (401), or the error that stopped it."""
     request = account.self_request()
+    tenure = account.tenure
     session = yield from current(account)
+    account.check_tenure(tenure)
     again = True
     while True:
         with Sending(account, session):
@@ -107,7 +109,8 @@ def validate(account: Account) -> Flow[bool]:
                 break
         yield from replies_to(account, session)
         newest = account.session
-        if newest is None or session.same_credentials(newest) or not again:
+        same = newest is None or session.same_credentials(newest)
+        if newest is None or same or not again or account.tenure is not tenure:
             return False
         session, again = newest, False
     if verdict.valid is None:

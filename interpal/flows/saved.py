@@ -96,7 +96,7 @@ class Handed:
 
 def import_session(account: Account, session: Session) -> Flow[None]:
     """Use a session, and save it where the client saves sessions."""
-    account.adopt(session, persisted=False)
+    account.take(session)
     manager = account.manager
     if manager is None:
         account.may_resume = False
@@ -108,8 +108,7 @@ def import_session(account: Account, session: Session) -> Flow[None]:
 
 def logout(account: Account) -> Flow[None]:
     """Forget the session here and in the vault. The site has no known call for it."""
-    account.forget()
-    account.dead = None
+    account.leave()
     account.may_login = account.may_resume = False
     yield from clear(account)
 

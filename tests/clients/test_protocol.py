@@ -83,6 +83,11 @@ def test_a_cookie_is_deleted_by_its_age_or_by_the_first_year() -> None:
     assert protocol.cookies_of(Response(200, (header,), b"")) == {"lang": "en"}
 
 
+def test_the_age_of_a_cookie_counts_before_its_date() -> None:
+    header = ("set-cookie", "lang=en; Expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=3600")
+    assert protocol.cookies_of(Response(200, (header,), b"")) == {"lang": "en"}
+
+
 def test_a_password_in_the_json_of_an_error_is_not_shown() -> None:
     password = 'p\u00e4"ss\\w\u00f6rd'
     said = json.dumps({"error": {"you sent": [password]}}).encode()
@@ -121,6 +126,17 @@ def test_a_proxy_that_does_not_answer_is_named(
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "")
     with pytest.raises(NetworkError, match=r"proxy|no connection"):
+        driver.open(**place.settings(base_url="https://interpals.invalid", persist_session=False))
+
+
+def test_a_proxy_of_another_kind_is_named_and_not_passed_by(
+    driver: Driver, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "socks5://127.0.0.1:9")
+    for name in ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(NetworkError, match="of a kind that is not supported"):
         driver.open(**place.settings(base_url="https://interpals.invalid", persist_session=False))
 
 

@@ -215,6 +215,20 @@ def test_clearing_removes_the_record_and_then_the_file(manager: SessionManager) 
     manager.clear_session()
 
 
+@pytest.mark.parametrize("username", ["maple_ink", None])
+def test_clearing_removes_a_session_that_no_request_could_carry(
+    tmp_path: Path, username: str | None
+) -> None:
+    key, path = os.urandom(32), tmp_path / "v.json"
+    vault = Vault.open(path, key=key, create=True)
+    vault["maple_ink"] = {"username": "maple_ink", "session_cookie": "abc; x=1"}
+    vault.close()
+    manager = SessionManager(path, username=username, key=key)
+    assert manager.load_session() is None
+    manager.clear_session()
+    assert not path.exists()
+
+
 def test_a_file_with_a_second_slot_is_not_taken_away(tmp_path: Path) -> None:
     from interpal.vault import Vault
 

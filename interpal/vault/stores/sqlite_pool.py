@@ -274,7 +274,7 @@ class Pool:
         # In one transaction: another process may be making the tables at this moment.
         link.execute("BEGIN")
         try:
-            found = {row[0] for row in link.execute("SELECT sql FROM sqlite_master")}
+            found = {row[0] for row in link.execute("SELECT CAST(sql AS TEXT) FROM sqlite_master")}
             mark = link.execute("PRAGMA application_id")[0][0]
             version = link.execute("PRAGMA user_version")[0][0]
         finally:
@@ -299,7 +299,8 @@ class Pool:
         if not found >= _TABLES or any(not sql.startswith("CREATE TABLE ") for sql in others):
             raise VaultFormatError(
                 f"{self._shown}: somebody has changed the tables of this vault, or added views, "
-                "triggers or indexes; it was left alone. Take it from a backup.",
+                "triggers or indexes; it was left alone. Drop what was added (`sqlite3 FILE "
+                ".schema` shows it), or take it from a backup.",
                 path=self._shown,
             )
         return True
