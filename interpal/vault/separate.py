@@ -14,8 +14,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from interpal._log import Logger
 from interpal._secret import Secret
-from interpal.exceptions import StaleWriteError, VaultCorruptError, VaultError
-from interpal.vault import envelope, fields, jwe
+from interpal.exceptions import (
+    StaleWriteError,
+    VaultCorruptError,
+    VaultError,
+    VaultLimitError,
+)
+from interpal.vault import envelope, fields
 from interpal.vault.draft import Draft, Record, as_saved
 from interpal.vault.envelope import Payload
 from interpal.vault.stores import Change
@@ -33,6 +38,8 @@ if TYPE_CHECKING:
 _TRIES_WITHOUT_LOCK = 4
 # A root that is another one each time it is looked at.
 _MOST_ROTATIONS = 20
+# No writer makes such records; one of a newer version may be sound.
+_DAMAGED = (VaultCorruptError, VaultLimitError)
 
 _log = Logger("interpal.vault.separate")
 
@@ -215,7 +222,7 @@ class SeparateRecords(Mapping[str, Record]):
         """Generation and content; of a damaged record the generation that it claims, and None."""
         try:
             opened = self._open(state, tag, data)
-        except VaultCorruptError:
+        except _DAMAGED:
             generation = _claimed_generation(data)
             if generation is None:
                 raise
@@ -289,12 +296,12 @@ class SeparateRecords(Mapping[str, Record]):
         Raises `VaultCorruptError`, when all others are gone, for one whose generation is
         damaged too: the store removes nothing without.
         """
-        left: VaultCorruptError | None = None
+        left: VaultError | None = None
         with self._versions.writing(timeout) as (writer, state):
             changes = []
             for sealed in self._store.load_records(state.header.id):
                 fault = self._fault(state, sealed)
-                if not isinstance(fault, VaultCorruptError):
+                if not isinstance(fault, _DAMAGED):
                     continue
                 generation = _claimed_generation(sealed.data)
                 if generation is None:
@@ -371,7 +378,7 @@ def _claimed_generation(data: bytes) -> int | None:
     The store compares it with its own, so a wrong one changes nothing.
     """
     try:
-        header = fields.decode_header(jwe.from_compact(data.decode("ascii")).protected)
+        header = fields.decode_header(data.partition(b".")[0].decode("ascii"))
         claimed = fields.check_version(header, header.get("typ", ""))["generation"]
         return fields.integer_within(claimed, "vault.generation", 1, fields.MAX_GENERATION)
     except (VaultError, ValueError, KeyError, TypeError):

@@ -10,6 +10,7 @@ from interpal.exceptions import (
     VaultCorruptError,
     VaultError,
     VaultFormatError,
+    VaultLimitError,
     VaultVersionError,
     WrongKeyError,
 )
@@ -75,12 +76,15 @@ def test_a_damaged_record_is_told_and_the_others_stay_usable(place: Place, damag
     assert [other[name] for name in ("good", "other", "new")] == [{"n": 10}, {"n": 30}, {}]
 
 
+@pytest.mark.parametrize("damage", ["a bit", "too long"])
 @pytest.mark.parametrize("way", ["assign", "delete", "drop"])
-def test_a_damaged_record_is_replaced_or_removed_on_purpose_only(place: Place, way: str) -> None:
+def test_a_damaged_record_is_replaced_or_removed_on_purpose_only(
+    place: Place, way: str, damage: str
+) -> None:
     vault = place.new(RECORDS)
     vault["bad"] = {"n": 20}
-    place.damage(vault, "bad", flipped)
-    with pytest.raises(VaultCorruptError), vault.transaction() as records:
+    place.damage(vault, "bad", DAMAGE[damage])
+    with pytest.raises((VaultCorruptError, VaultLimitError)), vault.transaction() as records:
         records["bad"] = {"n": 21}
     if way == "assign":
         vault["bad"] = {"n": 22}

@@ -27,10 +27,10 @@ HELP = """Sessions in an encrypted vault: make one, look into it, look after its
 The vault is the file .interpals_session.json of this folder, or the one that
 -f FILE names, which may be a URL too (sqlite:PATH, redis://HOST). Its key is
 looked for in INTERPALS_VAULT_PASSPHRASE, ..._PASSPHRASE_FILE,
-..._PASSPHRASE_COMMAND, INTERPALS_VAULT_KEY, ..._KEY_FILE and systemd
-credentials (one of them at most); else it is the key file of the user; else a
-terminal is asked for the passphrase. No secret is ever typed into the command
-itself.
+..._PASSPHRASE_COMMAND, INTERPALS_VAULT_KEY, ..._KEY_FILE, ..._KEYRING and
+systemd credentials (one of them at most); else it is the key file of the user;
+else a terminal is asked for the passphrase. No secret is ever typed into the
+command itself.
 
 \b
 First steps:
