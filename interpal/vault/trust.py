@@ -142,14 +142,14 @@ def check_folder(found: os.stat_result, path: str) -> None:
 
 def in_group_of_its_own(found: os.stat_result) -> bool:
     """Whether the group is that of the owner alone, which many systems give each user."""
-    import grp
-    import pwd
-
     try:
+        import grp
+        import pwd
+
         group = grp.getgrgid(found.st_gid)
         owner = pwd.getpwuid(found.st_uid)
-    except KeyError:
-        return False
+    except (ImportError, KeyError):
+        return False  # Not known, or no longer to be read by who has given up rights.
     alone = group.gr_gid == owner.pw_gid and set(group.gr_mem) <= {owner.pw_name}
     return alone and group.gr_name == owner.pw_name
 

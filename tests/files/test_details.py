@@ -254,6 +254,14 @@ def test_a_file_of_another_size_than_was_written_is_an_error_of_the_disk(
     assert caught.value.errno == errno.EIO
 
 
+def test_no_more_is_read_than_one_byte_over_the_limit(tmp_path: Path) -> None:
+    """However much larger the file is than it seemed, in however many pieces it is read."""
+    (tmp_path / "file").write_bytes(bytes(1_000_000))
+    fd = os.open(tmp_path / "file", os.O_RDONLY)
+    assert len(files._read_all(fd, 3, 200_000)) == 200_001
+    os.close(fd)
+
+
 def test_a_file_over_the_limit_is_noticed_however_small_the_pieces_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

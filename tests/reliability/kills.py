@@ -51,12 +51,15 @@ def kill_everywhere(subject: Subject, wanted: int | None) -> int:
 
         points = points_of(work, place)
         for index in spread(len(points), wanted):
-            subject.reset(folder, template)
-            ended, reached = harm(work, points[index], "signal=KILL", place)
-            if reached:
-                kills += 1
-                assert ended.killed, f"{points[index]}: not killed: {ended}"
-            judge(subject, folder, f"{subject.name}, killed before {points[index]}", ended.said)
+            # No two runs ask for memory at quite the same moments: a point may be missed.
+            for _ in range(3):
+                subject.reset(folder, template)
+                ended, reached = harm(work, points[index], "signal=KILL", place)
+                judge(subject, folder, f"{subject.name}, killed before {points[index]}", ended.said)
+                if reached:
+                    kills += 1
+                    assert ended.killed, f"{points[index]}: not killed: {ended}"
+                    break
     assert kills >= 0.9 * len(spread(len(points), wanted)), "too few of the points were reached"
     return kills
 

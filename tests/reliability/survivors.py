@@ -241,7 +241,8 @@ SURVIVORS: tuple[Survivor, ...] = (
     Survivor(
         "the one look at all names together settles nothing",
         r"^payload\._names_fault$",
-        r"=> if \"(\"\.join\(None|XXXX\"|\"\.join\(names\).*(\(None|\(len, (None)?\)| < 256:))",
+        r"=> if \"(\"\.join\(None|XXXX\"|\"\.join\(names\).*"
+        r"(\(None|\(len, (None)?\)|map\(names\)| < 256:))",
         "Then each name is judged by itself.",
     ),
     Survivor(
