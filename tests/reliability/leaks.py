@@ -320,6 +320,7 @@ def core_files() -> Row:
 
             def crash(folder: str = folder, *, hardened: bool = hardened) -> None:
                 os.chdir(folder)
+                signal.signal(signal.SIGQUIT, signal.SIG_DFL)  # ignored in the background
                 unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
                 resource.setrlimit(resource.RLIMIT_CORE, unlimited)
                 vault = Vault.open(path_in(folder), key=KEY, create=True)
@@ -327,7 +328,8 @@ def core_files() -> Row:
                     harden_process(vault)
                 os.kill(os.getpid(), signal.SIGQUIT)
 
-            assert in_child(crash).killed_by == signal.SIGQUIT
+            ended = in_child(crash)
+            assert ended.killed_by == signal.SIGQUIT, f"it did not die of the signal: {ended}"
             cores = [name for name in os.listdir(folder) if name.startswith("core")]
             found[hardened] = [_holds(os.path.join(folder, name), KEY) for name in cores]
     assert not found[True], "a hardened process left a core file"
