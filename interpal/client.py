@@ -183,7 +183,8 @@ def _proxies(url: str) -> dict[str, str] | None:
     from urllib.parse import urlsplit
 
     loopback = address.is_loopback(urlsplit(url).hostname or "")
-    return {"no_proxy": "*"} if loopback else None
+    # Not by `no_proxy`: for that requests changes the environment, which other threads read.
+    return {"http": "", "https": ""} if loopback else None
 
 
 def _read(reply: requests.Response, deadline: float, where: str) -> bytes:

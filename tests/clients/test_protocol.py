@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -14,9 +15,11 @@ from interpal.exceptions import APIError, NetworkError, ValidationError
 from interpal.given import GivenPlace
 from interpal.protocol import SESSION_COOKIE, Response
 from interpal.vault.jwe import b64encode
-from tests.helpers import SELF
+from tests.helpers import SELF, http, listening, request_head
 
 if TYPE_CHECKING:
+    import socket
+
     from tests.helpers import Driver, Place
 
 NOW = datetime(2026, 11, 22, 7, 40, tzinfo=timezone.utc)
@@ -127,6 +130,26 @@ def test_a_proxy_that_does_not_answer_is_named(
     monkeypatch.setenv("NO_PROXY", "")
     with pytest.raises(NetworkError, match=r"proxy|no connection"):
         driver.open(**place.settings(base_url="https://interpals.invalid", persist_session=False))
+
+
+def test_a_server_on_loopback_is_asked_directly_and_the_environment_left_alone(
+    driver: Driver, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    seen: list[bool] = []
+
+    def answer(connection: socket.socket) -> None:
+        assert request_head(connection)
+        seen.append("no_proxy" in os.environ)
+        connection.sendall(http("200 OK", b'{"id": "17", "username": "maple_ink"}'))
+
+    with listening(answer) as base_url:
+        place.save(user_id="17", origin=base_url)
+        driver.open(**place.settings(base_url=base_url))
+    assert seen == [False]
 
 
 def test_a_proxy_of_another_kind_is_named_and_not_passed_by(

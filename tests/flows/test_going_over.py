@@ -103,6 +103,16 @@ def test_a_newer_session_of_the_same_account_that_is_handed_over_is_taken(place:
         assert refused.result()["username"] == "maple_ink"
 
 
+def test_a_cookie_of_nobody_knows_whom_repeats_nothing(place: Place) -> None:
+    with InterpalClient(**alone(place, None, auto_login=False)) as client:
+        client.import_session(place.log_in().session_cookie)
+        with under_way(place, SELF, client.get_self) as refused:
+            place.site.invalidate("maple_ink")
+            client.import_session(place.log_in().session_cookie)
+        with pytest.raises(AuthenticationError, match=GONE):
+            refused.result()
+
+
 def test_a_login_under_way_does_not_undo_a_logout(place: Place, client: InterpalClient) -> None:
     client.login()
     place.site.invalidate("maple_ink")
