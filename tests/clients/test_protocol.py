@@ -135,6 +135,7 @@ def test_a_proxy_that_does_not_answer_is_named(
 def test_a_server_on_loopback_is_asked_directly_and_the_environment_left_alone(
     driver: Driver, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    session = place.log_in()
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     for name in ("NO_PROXY", "no_proxy"):
@@ -147,7 +148,7 @@ def test_a_server_on_loopback_is_asked_directly_and_the_environment_left_alone(
         connection.sendall(http("200 OK", b'{"id": "17", "username": "maple_ink"}'))
 
     with listening(answer) as base_url:
-        place.save(user_id="17", origin=base_url)
+        place.save(session, user_id="17", origin=base_url)
         driver.open(**place.settings(base_url=base_url))
     assert seen == [False]
 
