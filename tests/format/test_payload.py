@@ -280,6 +280,12 @@ def test_an_attempt_of_another_shape_is_not_written(attempt: Any) -> None:
         envelope.encode_payload(envelope.Payload({}, {"a": attempt}))
 
 
+@pytest.mark.parametrize("until", [0, 253402300799])
+def test_the_first_and_the_last_moment_of_an_attempt_are_kept(until: int) -> None:
+    kept = envelope.Payload({}, {"a": {"until": until}})
+    assert read(envelope.encode_payload(kept)) == (kept, None)
+
+
 @pytest.mark.parametrize(
     "data", ['{"records":[]}', '{"records":{},"attempts":{"\\u0000":{"until":1}}}']
 )
