@@ -110,7 +110,7 @@ for path in walk_mutatable_files():
 
 def run(*, full: bool) -> Iterator[Row]:
     if not full:
-        yield Row("P", "mutants", 0, "in a full run only: they take the better part of an hour")
+        yield Row("P", "mutants", 0, "in a full run only: they take a quarter of an hour and more")
         return
     with scratch(on_disk=True) as place:
         libraries, tree = os.path.join(place, "libraries"), os.path.join(place, "tree")

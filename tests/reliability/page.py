@@ -41,8 +41,8 @@ temporary file and no lock is left behind.
 ## Run it
 
 `make test` runs a minute's worth of every line. `make reliability` runs the counts of the table and
-writes this page; it takes half an hour, and line P an hour or two beside that (`MUTATION_SECONDS`
-in the environment bounds it). Single lines run with their letters, which leaves the rows of the
+writes this page; it takes three quarters of an hour on two processors that have nothing else to do
+(`MUTATION_SECONDS` in the environment bounds line P). Single lines run with their letters, which leaves the rows of the
 others, and their dates, as they were:
 
 ```text
