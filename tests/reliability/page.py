@@ -42,8 +42,8 @@ temporary file and no lock is left behind.
 
 `make test` runs a minute's worth of every line. `make reliability` runs the counts of the table and
 writes this page; it takes three quarters of an hour on two processors that have nothing else to do
-(`MUTATION_SECONDS` in the environment bounds line P). Single lines run with their letters, which leaves the rows of the
-others, and their dates, as they were:
+(`MUTATION_SECONDS` in the environment bounds line P). Single lines run with their letters, which
+leaves the rows of the others, and their dates, as they were:
 
 ```text
 .venv/bin/python -m tests.reliability A C          # a minute's worth of lines A and C
