@@ -167,6 +167,16 @@ class Session(_Value):
             and self.auth_token == other.auth_token
         )
 
+    def same_account(self, other: Session | None) -> bool:
+        """Whether the two are known to be of one account: by the id, else by the username."""
+        if other is None:
+            return False
+        if self.user_id and other.user_id:
+            return self.user_id == other.user_id
+        if not self.username or not other.username:
+            return False
+        return record_name(self.username) == record_name(other.username)
+
     def has_expired(self, now: datetime, *, leeway: bool = True) -> bool:
         """Whether the session is over at *now*.
 

@@ -191,7 +191,7 @@ class Account:
     def take(self, session: Session) -> None:
         """Use a session that was handed over; one that may be another account's begins anew."""
         with _guard:
-            if self.username is None and not _of_one(self.session, session):
+            if self.username is None and not session.same_account(self.session):
                 self._leave()
             self.session, self.persisted = session, False
             self.may_resume, self.dead = True, None
@@ -327,15 +327,6 @@ class Account:
 
 def _is_of(session: Session, username: str) -> bool:
     return record_name(session.username or "") == record_name(username)
-
-
-def _of_one(one: Session | None, other: Session) -> bool:
-    """Whether two sessions are known to be of one account."""
-    if one is None:
-        return False
-    if one.user_id and other.user_id:
-        return one.user_id == other.user_id
-    return bool(one.username and other.username) and _is_of(one, other.username or "")
 
 
 def _expiry_of(session: Session) -> str:

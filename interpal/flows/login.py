@@ -22,7 +22,7 @@ from interpal.exceptions import (
 from interpal.flight import Flight
 from interpal.flows.save import find_saved, save_quietly
 from interpal.flows.wait import Flow, patiently, wait_for
-from interpal.session import Session, record_name
+from interpal.session import Session
 
 if TYPE_CHECKING:
     from interpal.flows.account import Account, Refusals
@@ -149,21 +149,13 @@ def _adopt_newer(account: Account, dead: Session | None, reason: Reason) -> Flow
             yield from save_quietly(account, lambda: manager.discard(found))
         return None
     known_dead = found.same_credentials(account.dead) and account.dead_status is not None
-    if known_dead or found.has_expired(utc_now()) or not _same_account(account, found, dead):
+    if known_dead or found.has_expired(utc_now()):
         return None
+    if account.username is None and not found.same_account(dead):
+        return None  # The only record of the vault, and it may be anybody's by now.
     account.tell("session_loaded", found.username, adopted=True)
     account.adopt(found, persisted=saved, tenure=reason.tenure)
     return found
-
-
-def _same_account(account: Account, found: Session, dead: Session | None) -> bool:
-    """Without a username the only record of a vault was found: it may be anybody's by now."""
-    if account.username is not None:
-        return True
-    user_id, name = (None, None) if dead is None else (dead.user_id, dead.username)
-    if user_id and found.user_id:
-        return user_id == found.user_id
-    return bool(name and found.username and record_name(name) == record_name(found.username))
 
 
 class Reason(NamedTuple):

@@ -109,8 +109,9 @@ def validate(account: Account) -> Flow[bool]:
                 break
         yield from replies_to(account, session)
         newest = account.session
-        same = newest is None or session.same_credentials(newest)
-        if newest is None or same or not again or account.tenure is not tenure:
+        if newest is None or session.same_credentials(newest):
+            return False
+        if not again or account.tenure is not tenure:
             return False
         session, again = newest, False
     if verdict.valid is None:

@@ -29,33 +29,18 @@ THOUSANDS = 3000
 
 # A machine on which sealing a record takes a little longer, so that a store of thousands is
 # slow on a fast one too.
-SLOW = """
+SLOWER = """
 import time
 from interpal.vault import envelope
-fast = envelope.seal_record
+fast = envelope.{name}
 def slow(*arguments, **more):
-    time.sleep(0.0005)
+    time.sleep({seconds})
     return fast(*arguments, **more)
-envelope.seal_record = slow
+envelope.{name} = slow
 """
-SLOW_TO_OPEN = """
-import time
-from interpal.vault import envelope
-fast = envelope.open_record
-def slow(*arguments, **more):
-    time.sleep(0.0007)
-    return fast(*arguments, **more)
-envelope.open_record = slow
-"""
-SLOW_FILE = """
-import time
-from interpal.vault import envelope
-fast = envelope.seal
-def slow(*arguments, **more):
-    time.sleep(1.5)
-    return fast(*arguments, **more)
-envelope.seal = slow
-"""
+SLOW = SLOWER.format(name="seal_record", seconds=0.0005)
+SLOW_TO_OPEN = SLOWER.format(name="open_record", seconds=0.0007)
+SLOW_FILE = SLOWER.format(name="seal", seconds=1.5)
 
 
 def slowed(folder: Path, lines: str) -> dict[str, str]:

@@ -22,6 +22,8 @@ from rich.text import Text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rich.progress import ProgressColumn
+
     from interpal.vault.cli.output import Cell
 
 
@@ -68,28 +70,20 @@ def finding(label: Cell, path: str, message: str, remedy: str, *, arrow: str) ->
 
 def bar(what: str, total: int) -> Progress:
     """A bar on stderr with the time that is left, running; its caller stops it."""
-    progress = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=30),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True, highlight=False),
-        transient=True,
-    )
-    progress.add_task(what, total=total)
-    progress.start()
-    return progress
+    text = TextColumn("{task.description}")
+    bar = BarColumn(bar_width=30)
+    return _running(what, total, text, bar, MofNCompleteColumn(), TimeRemainingColumn())
 
 
 def status(what: str) -> Progress:
     """A line on stderr with the time that has passed, running; its caller stops it."""
-    progress = Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        TimeElapsedColumn(),
-        console=Console(stderr=True, highlight=False),
-        transient=True,
-    )
-    progress.add_task(what, total=None)
+    text = TextColumn("{task.description}", markup=False)
+    return _running(what, None, SpinnerColumn(), text, TimeElapsedColumn())
+
+
+def _running(what: str, total: int | None, *columns: ProgressColumn) -> Progress:
+    console = Console(stderr=True, highlight=False)
+    progress = Progress(*columns, console=console, transient=True)
+    progress.add_task(what, total=total)
     progress.start()
     return progress
