@@ -1,4 +1,4 @@
-"""What a vault holds: named JSON records, refused logins, and the limits on both.
+"""What a vault holds: named JSON records, refused logins, a salt, and the limits on them.
 
 FORMAT.md section 4. Writers refuse what readers refuse, each with its own error: here a fault
 is a short reason, and `envelope.py` and the checks below make an error of it.
@@ -23,6 +23,8 @@ MAX_RECORDS = 1_000_000
 MAX_RECORD_BYTES = 64 * 1024
 MAX_RECORD_DEPTH = 64
 MAX_NAME_BYTES = 1024
+SALT_BYTES = 16
+MAX_COUNT = 2**53 - 1
 
 # The payload's own object and the one of its records stand around every record.
 _MAX_DEPTH = MAX_RECORD_DEPTH + 2
@@ -30,31 +32,53 @@ _MAX_DEPTH = MAX_RECORD_DEPTH + 2
 # Every character that Unicode has in category Cc, for good (its stability policy).
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _TAG = re.compile("[0-9A-Fa-f]{5}")
+_KIND = re.compile("[a-z0-9-]{1,32}")
+_ATTEMPT = frozenset(("until", "tag", "count", "kind", "forget_at"))
 
 # More than the longest number, `false` or pair of empty brackets takes.
 _SCALAR_BYTES = 32
 
 
 class Payload:
-    """The content of a vault: `records` and `attempts`, both by name.
+    """The content of a vault: `records` and `attempts`, both by name, and perhaps a `salt`.
 
-    It does not show itself and refuses to be pickled or copied; its dicts are plain ones.
+    `salt` is 16 random bytes, None in a vault that has none. A payload does not show itself and
+    refuses to be pickled or copied; its dicts are plain ones.
     """
 
-    __slots__ = ("attempts", "records")
+    __slots__ = ("attempts", "records", "salt")
 
     def __init__(
         self,
         records: dict[str, dict[str, Any]] | None = None,
         attempts: dict[str, dict[str, Any]] | None = None,
+        salt: bytes | None = None,
     ) -> None:
         self.records = {} if records is None else records
         self.attempts = {} if attempts is None else attempts
+        self.salt = salt
+
+    def replace(
+        self,
+        *,
+        records: dict[str, dict[str, Any]] | None = None,
+        attempts: dict[str, dict[str, Any]] | None = None,
+    ) -> Payload:
+        """The same content with other *records* or *attempts*; None leaves them as they are."""
+        return Payload(
+            self.records if records is None else records,
+            self.attempts if attempts is None else attempts,
+            self.salt,
+        )
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Payload):
             return NotImplemented
-        return self.records == other.records and self.attempts == other.attempts
+        return (self.records, self.attempts, self.salt) == (
+            other.records,
+            other.attempts,
+            other.salt,
+        )
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -131,15 +155,26 @@ def record_fault(record: object) -> str | None:
 
 
 def _attempt_fault(attempt: object) -> str | None:
-    if not isinstance(attempt, dict) or attempt.keys() - {"tag"} != {"until"}:
-        return "has other members than until and tag"
+    if not isinstance(attempt, dict) or "until" not in attempt or not attempt.keys() <= _ATTEMPT:
+        return "has not an until, or other members than tag, count, kind and forget_at beside it"
     until = attempt["until"]
-    if type(until) is not int or not 0 <= until <= fields.MAX_TIME:
+    if not _is_integer(until, 0, fields.MAX_TIME):
         return "has an until that is not a time in whole seconds"
     tag = attempt.get("tag", "00000")
     if not isinstance(tag, str) or not _TAG.fullmatch(tag):
         return "has a tag that is not 5 hex digits"
+    if not _is_integer(attempt.get("count", 1), 1, MAX_COUNT):
+        return "has a count that is not an integer from 1"
+    kind = attempt.get("kind", "password")
+    if not isinstance(kind, str) or not _KIND.fullmatch(kind):
+        return "has a kind that is not 1 to 32 of a-z, 0-9 and -"
+    if not _is_integer(attempt.get("forget_at", until), until, fields.MAX_TIME):
+        return "has a forget_at that is not a time in whole seconds, until or later"
     return None
+
+
+def _is_integer(value: object, low: int, high: int) -> bool:
+    return type(value) is int and low <= value <= high
 
 
 def _survey(container: Any, depth: int) -> tuple[int, int]:
@@ -215,6 +250,10 @@ def encode_payload(payload: Payload) -> Secret:
     members: dict[str, object] = {"records": records}
     if attempts:
         members["attempts"] = attempts
+    if payload.salt is not None:
+        if len(payload.salt) != SALT_BYTES:
+            raise ValidationError(f"the salt of a vault has {SALT_BYTES} bytes")
+        members["salt"] = jwe.b64encode(payload.salt)
     data = _encoded(members)
     if data is None:
         unfit = next(name for name, record in records.items() if record_fault(record))
@@ -252,12 +291,13 @@ def decode_payload(data: Secret) -> tuple[Payload, str | None]:
         return Payload(), f"the payload {unreadable}"
     if fault is not None:
         return Payload(), fault
-    return Payload(content["records"], content.get("attempts")), None
+    salt = jwe.b64decode(content["salt"]) if "salt" in content else None
+    return Payload(content["records"], content.get("attempts"), salt), None
 
 
 def _payload_fault(data: bytes, content: Any) -> str | None:
-    if not isinstance(content, dict) or content.keys() - {"attempts"} != {"records"}:
-        return "the payload has other members than records and attempts"
+    if not isinstance(content, dict) or content.keys() - {"attempts", "salt"} != {"records"}:
+        return "the payload has other members than records, attempts and salt"
     records = content["records"]
     attempts = content.get("attempts", {})
     if not isinstance(records, dict) or not isinstance(attempts, dict):
@@ -266,6 +306,8 @@ def _payload_fault(data: bytes, content: Any) -> str | None:
         return f"the payload holds more than {MAX_RECORDS} records"
     if not set(map(type, records.values())) <= {dict}:
         return "a record is not a JSON object"
+    if not _is_salt(content.get("salt", "A" * 22)):
+        return f"the payload's salt is not {SALT_BYTES} bytes in base64url"
     for attempt in attempts.values():
         fault = _attempt_fault(attempt)
         if fault is not None:
@@ -274,6 +316,13 @@ def _payload_fault(data: bytes, content: Any) -> str | None:
     if fault is not None:
         return fault
     return _shape_fault(data, content, records, attempts)
+
+
+def _is_salt(value: object) -> bool:
+    try:
+        return isinstance(value, str) and len(jwe.b64decode(value)) == SALT_BYTES
+    except ValueError:
+        return False
 
 
 def _shape_fault(

@@ -89,8 +89,8 @@ def open_record(data: bytes, vault_key: bytes, *, vault_id: bytes, tag: bytes) -
         reason = "is not ASCII" if isinstance(fault, UnicodeDecodeError) else str(fault)
         raise VaultCorruptError(f"a record of the vault is damaged: {reason}") from None
     payload, wrong = decode_payload(plaintext)
-    if wrong is None and len(payload.records) != 1:
-        wrong = "it is not one record"
+    if wrong is None and (len(payload.records) != 1 or payload != Payload(payload.records)):
+        wrong = "it is not one record and nothing else"
     if wrong is not None:
         raise VaultCorruptError(f"a record of the vault is damaged: {wrong}")
     ((name, record),) = payload.records.items()

@@ -22,7 +22,6 @@ from interpal.exceptions import (
 )
 from interpal.vault import envelope, fields
 from interpal.vault.draft import Draft, Record, as_saved
-from interpal.vault.envelope import Payload
 from interpal.vault.stores import Change
 
 if TYPE_CHECKING:
@@ -267,7 +266,8 @@ class SeparateRecords(Mapping[str, Record]):
             root = None
             if attempts is not None:
                 header = self._versions.next_header(state.header)
-                root = self._versions.sealed(header, Payload({}, attempts), state.vault_key)
+                payload = state.payload.replace(records={}, attempts=attempts)
+                root = self._versions.sealed(header, payload, state.vault_key)
             if changes or root is not None:
                 commit = cast("RecordWriter", writer).commit
                 commit(state.header.id, changes, root=root, fence=fence)

@@ -223,7 +223,7 @@ class Versions:
                 if change.vault_key != seen.vault_key:
                     # What tells refused passwords apart was made under the old key.
                     untagged = {n: one for n, one in payload.attempts.items() if "tag" not in one}
-                    payload = Payload(payload.records, untagged)
+                    payload = payload.replace(attempts=untagged)
                 header = self.next_header(state.header)._replace(
                     id=change.vault_id,
                     commitment=envelope.commitment(change.vault_key, change.vault_id),
@@ -307,9 +307,9 @@ def changed_payload(
 ) -> Payload:
     """What a transaction leaves: *changes* of records, and *attempts* unless None."""
     records = {**old.records, **changes}
-    return Payload(
-        {name: record for name, record in records.items() if record is not None},
-        old.attempts if attempts is None else attempts,
+    return old.replace(
+        records={name: record for name, record in records.items() if record is not None},
+        attempts=attempts,
     )
 
 
@@ -365,12 +365,12 @@ def check_timeout(seconds: float) -> float:
 
 def _current(payload: Payload, now: int) -> Payload:
     attempts = {name: one for name, one in payload.attempts.items() if not _is_over(one, now)}
-    return Payload(payload.records, attempts)
+    return payload.replace(attempts=attempts)
 
 
 def _is_over(attempt: Mapping[str, object], now: int) -> bool:
-    until = attempt.get("until")
-    return isinstance(until, int) and until <= now
+    ends = attempt.get("forget_at", attempt.get("until"))
+    return isinstance(ends, int) and ends <= now
 
 
 def _is_number(value: object) -> bool:

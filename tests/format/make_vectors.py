@@ -183,6 +183,22 @@ SLOT_FAULTS: list[tuple[str, str, str, Change]] = [
 ]
 
 
+SALT = jwe.b64encode(bytes(range(16)))
+
+REFUSED_LOGINS: dict[str, dict[str, Any]] = {
+    "maple_ink": {
+        "until": 1795332960,
+        "tag": "0a1b2",
+        "count": 3,
+        "kind": "password",
+        "forget_at": 1795419360,
+    },
+    "pedro_k": {"until": 1795332960, "kind": "rate-limit", "forget_at": 1795332960},
+    "never": {"until": 253402300799, "count": 2**53 - 1, "kind": "k" * 32},
+    "anna": {"until": 0, "count": 1, "kind": "7", "forget_at": 253402300799},
+}
+
+
 def faults_of_the_payload() -> Iterator[tuple[str, str, str | bytes]]:
     yield "empty", "no bytes at all", ""
     yield "list", "a list", "[]"
@@ -227,8 +243,28 @@ def faults_of_the_payload() -> Iterator[tuple[str, str, str | bytes]]:
         ("tag", {"until": 1, "tag": "0a1b"}),
         ("tag-hex", {"until": 1, "tag": "0a1bg"}),
         ("unknown", {"until": 1, "note": ""}),
+        ("count-0", {"until": 1, "count": 0}),
+        ("count-float", {"until": 1, "count": 1.0}),
+        ("count-true", {"until": 1, "count": True}),
+        ("count-huge", {"until": 1, "count": 2**53}),
+        ("kind-empty", {"until": 1, "kind": ""}),
+        ("kind-long", {"until": 1, "kind": "k" * 33}),
+        ("kind-upper", {"until": 1, "kind": "Password"}),
+        ("kind-newline", {"until": 1, "kind": "password\n"}),
+        ("kind-null", {"until": 1, "kind": None}),
+        ("forget-early", {"until": 2, "forget_at": 1}),
+        ("forget-float", {"until": 1, "forget_at": 1.5}),
+        ("forget-true", {"until": 1, "forget_at": True}),
+        ("forget-late", {"until": 1, "forget_at": 253402300800}),
     ):
         yield f"attempt-{label}", f"an attempt: {attempt}", payload(attempts={"a": attempt})
+    yield "salt-short", "a salt of 15 bytes", payload(salt=SALT[:-2])
+    yield "salt-long", "a salt of 17 bytes", payload(salt=SALT[:-1] + "AA")
+    yield "salt-padded", "a salt with padding", payload(salt=SALT + "==")
+    yield "salt-loose", "a salt that is not canonical", payload(salt=loose_end(SALT))
+    yield "salt-null", "a salt that is null", payload(salt=None)
+    yield "salt-list", "a salt that is a list of bytes", payload(salt=[*range(16)])
+    yield "salt-twice", "the salt is there twice", payload(salt=SALT)[:-1] + f', "salt": "{SALT}"}}'
 
 
 def sound() -> Iterator[tuple[str, str, dict[str, Any], Change]]:
@@ -299,6 +335,19 @@ def vectors() -> Iterator[tuple[str, dict[str, Any]]]:
     yield accepted("slots-budget-key", "a raw key tries no costly slot", RECORDS, file)
     for label, comment, records, change in sound():
         yield accepted(f"sound-{label}", comment, records, Maker(f"sound-{label}").file(**change))
+    for label, comment, members in (
+        ("salt", "a salt of the login locks", {"salt": SALT}),
+        ("refusals", "refused logins that are counted", {"attempts": REFUSED_LOGINS}),
+        ("all-members", "every member", {"attempts": REFUSED_LOGINS, "salt": SALT}),
+    ):
+        name, vector = accepted(
+            f"sound-{label}",
+            comment,
+            RECORDS,
+            Maker(f"sound-{label}").file(payload=payload(**members)),
+        )
+        vector["expect"].update(members)
+        yield name, vector
     maker = Maker("sound-eight-slots")
     eight = [maker.slot({"kid": f"k{number}"}, secret=bytes(32)) for number in range(6)]
     eight += [maker.passphrase_slot("p", "another"), maker.passphrase_slot("q")]

@@ -240,6 +240,8 @@ def test_a_record_that_is_no_record_is_corrupt() -> None:
         b"[]",
         b'{"records":{}}',
         b'{"records":{"a":{},"b":{}}}',
+        b'{"records":{"maple_ink":{}},"attempts":{"a":{"until":1}}}',
+        b'{"records":{"maple_ink":{}},"salt":"AAECAwQFBgcICQoLDA0ODw"}',
         one % b"[]",
         one % b'{"a":1,"a":1}',
         one % b'{"a":9007199254740993}',

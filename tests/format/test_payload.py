@@ -27,20 +27,29 @@ values = st.recursive(
     max_leaves=12,
 )
 record_dicts = st.dictionaries(text, values, max_size=6)
-attempts = st.fixed_dictionaries(
-    {"until": st.integers(0, 253402300799)},
-    optional={"tag": st.text("0123456789abcdef", min_size=5, max_size=5)},
+times = st.integers(0, 253402300799)
+attempts = st.tuples(times, times).flatmap(
+    lambda both: st.fixed_dictionaries(
+        {"until": st.just(min(both))},
+        optional={
+            "tag": st.text("0123456789abcdef", min_size=5, max_size=5),
+            "count": st.integers(1, 2**53 - 1),
+            "kind": st.from_regex("[a-z0-9-]{1,32}", fullmatch=True),
+            "forget_at": st.just(max(both)),
+        },
+    )
 )
+salts = st.none() | st.binary(min_size=16, max_size=16)
 
 
 def read(data: bytes | str) -> tuple[envelope.Payload, str | None]:
     return payload.decode_payload(Secret(data if isinstance(data, bytes) else data.encode()))
 
 
-@given(st.dictionaries(names, record_dicts, max_size=5), st.dictionaries(names, attempts))
+@given(st.dictionaries(names, record_dicts, max_size=5), st.dictionaries(names, attempts), salts)
 @settings(deadline=None)
-def test_any_records_come_back_as_they_were(records: Any, tried: Any) -> None:
-    kept = envelope.Payload(records, tried)
+def test_any_records_come_back_as_they_were(records: Any, tried: Any, salt: bytes | None) -> None:
+    kept = envelope.Payload(records, tried, salt)
     data = envelope.encode_payload(kept)
     assert isinstance(data, Secret)
     assert read(data) == (kept, None)
@@ -273,11 +282,29 @@ def test_the_largest_and_deepest_records_are_kept(record: dict[str, Any]) -> Non
 @pytest.mark.parametrize(
     "attempt",
     [{}, {"tag": "00000"}, {"until": 1.5}, {"until": True}, {"until": -1}, {"until": 253402300800},
-     {"until": 1, "tag": None}, {"until": 1, "tag": "0a1b"}, {"until": 1, "note": 1}, [], None],
+     {"until": 1, "tag": None}, {"until": 1, "tag": "0a1b"}, {"until": 1, "note": 1}, [], None,
+     {"until": 1, "count": 0}, {"until": 1, "count": True}, {"until": 1, "count": 2**53},
+     {"until": 1, "kind": ""}, {"until": 1, "kind": "k" * 33}, {"until": 1, "kind": "Blocked"},
+     {"until": 1, "kind": 1}, {"until": 2, "forget_at": 1}, {"until": 1, "forget_at": 1.5},
+     {"until": 1, "forget_at": 253402300800}],
 )  # fmt: skip
 def test_an_attempt_of_another_shape_is_not_written(attempt: Any) -> None:
     with pytest.raises(ValidationError, match="refused login of 'a'"):
         envelope.encode_payload(envelope.Payload({}, {"a": attempt}))
+
+
+@pytest.mark.parametrize("salt", [b"", bytes(15), bytes(17)])
+def test_a_salt_of_another_length_is_not_written(salt: bytes) -> None:
+    with pytest.raises(ValidationError, match="16 bytes"):
+        envelope.encode_payload(envelope.Payload({}, salt=salt))
+
+
+def test_other_records_or_refused_logins_leave_the_rest_of_a_payload_as_it_was() -> None:
+    whole = envelope.Payload({"a": {}}, {"a": {"until": 1}}, bytes(16))
+    assert whole.replace() == whole
+    assert whole.replace(records={}) == envelope.Payload({}, {"a": {"until": 1}}, bytes(16))
+    assert whole.replace(attempts={}) == envelope.Payload({"a": {}}, {}, bytes(16))
+    assert whole != envelope.Payload({"a": {}}, {"a": {"until": 1}})
 
 
 @pytest.mark.parametrize("until", [0, 253402300799])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from interpal.exceptions import InterpalException, VaultFormatError
-from interpal.vault import envelope
+from interpal.vault import envelope, jwe
 from tests.format import make_vectors
 from tests.format.opening import error_name, load_vectors, open_vault, open_vector
 
@@ -25,7 +25,12 @@ def each(vectors: dict[str, Vector]) -> pytest.MarkDecorator:
 
 @each(SOUND)
 def test_a_sound_vault_opens_to_its_records(vector: Vector) -> None:
-    assert open_vector(vector).payload.records == vector["expect"]["records"]
+    payload, expected = open_vector(vector).payload, vector["expect"]
+    assert payload.records == expected["records"]
+    if "attempts" in expected:
+        assert payload.attempts == expected["attempts"]
+    if "salt" in expected:
+        assert payload.salt == jwe.b64decode(expected["salt"])
 
 
 @each(FAULTY)

@@ -10,6 +10,7 @@ import pytest
 
 from interpal.exceptions import LockTimeoutError, ValidationError, VaultLimitError
 from interpal.vault import Vault, versions
+from interpal.vault.envelope import Payload
 from interpal.vault.fields import MAX_GENERATION
 from tests.vault import OTHER_KEY, new_vault, reopened
 
@@ -217,6 +218,41 @@ def test_refused_logins_are_kept_until_their_time(
         records.attempts["c"] = {"until": now + 9999}
     assert set(place.open().attempts) == {"b", "c"}
     assert set(vault.attempts) == {"b", "c"}
+
+
+def test_a_counted_refusal_is_kept_until_it_is_to_be_forgotten(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault = place.new()
+    now = versions.epoch_now()
+    counted = {"until": now + 60, "count": 2, "kind": "password", "forget_at": now + 3600}
+    with vault.transaction() as records:
+        records.attempts["a"] = counted
+        records.attempts["b"] = {"until": now + 60, "count": 2}
+    for later, left in ((3599, {"a"}), (3600, set())):
+        monkeypatch.setattr(versions, "epoch_now", lambda later=later: now + later)
+        with vault.transaction() as records:
+            records.attempts["c"] = {"until": now + later}
+        assert set(place.open().attempts) == left
+        assert vault.attempts.get("a") == (counted if left else None)
+
+
+def test_a_salt_stays_through_every_save_and_a_rotation(place: Place) -> None:
+    vault = place.new({"a": {"n": 1}})
+    salt = bytes(range(16))
+    with vault._versions.writing(10) as (writer, state):
+        payload = Payload(state.payload.records, salt=salt)
+        header = vault._versions.next_header(state.header)
+        vault._versions.save(writer, header, payload, state.vault_key)
+    vault["a"] = {"n": 2}
+    with vault.transaction() as records:
+        records.attempts["a"] = {"until": versions.epoch_now() + 60}
+    assert place.open()._read().payload.salt == salt
+    vault.rotate()
+    opened = place.open()
+    assert opened._read().payload.salt == salt
+    assert opened["a"] == {"n": 2}
+    assert set(opened.attempts) == {"a"}
 
 
 def test_a_refused_login_that_is_none_is_refused(place: Place) -> None:
