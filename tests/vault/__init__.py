@@ -6,6 +6,7 @@ import os
 import traceback
 from typing import TYPE_CHECKING, Any
 
+import interpal
 from interpal.vault import KdfParameters, Vault
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
     from interpal._secret import Secret
 
+# The folder of the package, with a separator at its end: a clone's own folder may have its name.
+PACKAGE = os.path.join(os.path.dirname(interpal.__file__), "")
 CHEAP = KdfParameters.INSECURE_FOR_TESTS
 KEY = bytes(range(32))
 OTHER_KEY = bytes(range(32, 64))
@@ -48,7 +51,7 @@ def told(error: BaseException) -> str:
         text.extend(
             f"{frame.name}: {frame.locals}"
             for frame in one.stack
-            if f"{os.sep}interpal{os.sep}" in frame.filename
+            if frame.filename.startswith(PACKAGE)
         )
         waiting += [one.__cause__, one.__context__]
     return "\n".join(text)
