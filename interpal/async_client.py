@@ -10,13 +10,14 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from interpal import address, protocol
+from interpal import address
 from interpal.endpoints import EverydayCalls
 from interpal.exceptions import NetworkError
 from interpal.flight import in_flight, running_for
 from interpal.flows import resume
 from interpal.operations import Awaiting, Operation, Operations, PlainOperation
 from interpal.protocol import UNKNOWN_PROXY, Pause, Request, Response
+from interpal.reply_body import ReplyBody
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
@@ -175,6 +176,7 @@ async def _connections(
         # Cookies are the session's and travel with it; a jar would mix accounts.
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"Accept-Encoding": "identity"},
+        auto_decompress=False,
         timeout=timeout,
     ) as http:
         yield http
@@ -235,18 +237,14 @@ def _proxy(url: str) -> str | None:
 
 
 async def _read(reply: aiohttp.ClientResponse, where: str) -> bytes:
-    pieces: list[bytes] = []
-    size = 0
+    body = ReplyBody(reply.headers.get("Content-Encoding"))
     async for piece in reply.content.iter_chunked(_PIECE):
-        pieces.append(piece)
-        size += len(piece)
-        if size > protocol.LARGEST_REPLY:
-            # A traceback may show the values of variables.
-            del pieces, piece
-            raise NetworkError(
-                f"{where}: the reply has more than {protocol.LARGEST_REPLY // 2**20} MiB"
-            )
-    return b"".join(pieces)
+        more = body.add(piece)
+        # A traceback may show the values of variables.
+        del piece
+        if not more:
+            break
+    return body.content(where)
 
 
 def _reason(error: BaseException) -> str:

@@ -13,6 +13,7 @@ from interpal.exceptions import NetworkError
 from interpal.flows import resume
 from interpal.operations import Blocking, Operation, Operations
 from interpal.protocol import Pause, Request, Response
+from interpal.reply_body import ReplyBody
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -188,20 +189,14 @@ def _proxies(url: str) -> dict[str, str] | None:
 
 
 def _read(reply: requests.Response, deadline: float, where: str) -> bytes:
-    pieces: list[bytes] = []
-    size = 0
-    while True:
-        piece = reply.raw.read1(_PIECE, decode_content=True)
-        if not piece:
-            return b"".join(pieces)
-        pieces.append(piece)
-        size += len(piece)
-        too_long, too_late = size > protocol.LARGEST_REPLY, time.monotonic() > deadline
-        if too_long or too_late:
+    body = ReplyBody(reply.headers.get("Content-Encoding"))
+    while (piece := reply.raw.read1(_PIECE, decode_content=False)) and body.add(piece):
+        if time.monotonic() > deadline:
             # A traceback may show the values of variables.
-            del pieces, piece
-            limit = f"has more than {protocol.LARGEST_REPLY // 2**20} MiB"
-            raise NetworkError(f"{where}: the reply {limit if too_long else 'did not end in time'}")
+            del body, piece
+            raise NetworkError(f"{where}: the reply did not end in time")
+    del piece
+    return body.content(where)
 
 
 def _reason(error: BaseException, timeout: float) -> str:

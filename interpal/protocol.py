@@ -31,7 +31,6 @@ UNKNOWN_PROXY = (
     "the proxy of the environment is of a kind that is not supported here: set an http:// proxy, "
     "or NO_PROXY"
 )
-LARGEST_REPLY = 16 * 2**20
 
 _ID_NAMES = ("bot_id", "botId", "id", "uid", "user_id", "userId", "account_id", "accountId")
 _ID_HOLDERS = ("bot", "user", "account", "profile", "data")

@@ -38,7 +38,7 @@ FLOORS: list[set[str]] = [
         f"interpal.{name}"
         for name in ("address", "body", "clock", "session", "events", "flight", "replies")
     },
-    {"interpal.protocol"},
+    {"interpal.protocol", "interpal.reply_body"},
     {
         f"interpal.{name}"
         for name in ("attempts", "binding", "given", "recovery", "session_manager")

@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 import time
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -90,6 +91,99 @@ def test_a_body_without_end_is_not_read_to_its_end(driver: Driver, head: bytes) 
         with pytest.raises(NetworkError, match="more than 16 MiB"):
             driver.run(client, "get", "/v1/thing")
     assert len(sent) < 64
+
+
+def compressed(size: int, *, window: int = 31) -> bytes:
+    """So many zeros: as gzip, or for zlib's *window* of 15 or -15 as either form of deflate."""
+    packer = zlib.compressobj(wbits=window)
+    packed = [packer.compress(bytes(2**20)) for _ in range(size // 2**20)]
+    return b"".join([*packed, packer.compress(bytes(size % 2**20)), packer.flush()])
+
+
+MEASURED = """
+import asyncio, resource, sys
+from interpal import AsyncInterpalClient, InterpalClient
+from interpal.exceptions import NetworkError
+
+kind, base_url = sys.argv[1:]
+settings = dict(session_cookie="abc", base_url=base_url, max_retries=0)
+
+def most():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+async def ask(path):
+    async with AsyncInterpalClient(**settings) as client:
+        return await client.get(path)
+
+def get(path):
+    if kind == "async":
+        return asyncio.run(ask(path))
+    with InterpalClient(**settings) as client:
+        return client.get(path)
+
+get("/small")
+before = most()
+try:
+    get("/large")
+except NetworkError as error:
+    print(most() - before, error)
+"""
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+@pytest.mark.parametrize("status", ["200 OK", "302 Found"])
+def test_a_small_reply_that_grows_without_end_takes_little_memory(kind: str, status: str) -> None:
+    handler, _ = replying(
+        reply("200 OK", b"{}"),
+        reply(status, compressed(128 * 2**20), "Content-Encoding: gzip", "Location: /elsewhere"),
+    )
+    with listening(handler) as base_url:
+        done = subprocess.run(
+            [sys.executable, "-c", MEASURED, kind, base_url],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        )
+    used, _, said = done.stdout.partition(" ")
+    assert "the reply has more than 16 MiB" in said
+    assert int(used) < 3 * 16, f"{used} MiB for a reply of at most 16"
+
+
+@pytest.mark.parametrize(
+    ("coding", "window"), [("gzip", 31), ("X-GZip", 31), ("deflate", 15), ("deflate", -15)]
+)
+def test_a_compressed_reply_is_read_though_none_was_asked_for(
+    driver: Driver, coding: str, window: int
+) -> None:
+    packer = zlib.compressobj(wbits=window)
+    body = packer.compress(b'{"answer": 42}') + packer.flush()
+    handler, heard = replying(reply("200 OK", body, f"Content-Encoding: {coding}"))
+    with listening(handler) as base_url:
+        client = driver.open(session_cookie="abc", base_url=base_url, max_retries=0)
+        assert driver.run(client, "get", "/v1/thing") == {"answer": 42}
+    assert b"accept-encoding: identity" in heard[0].lower()
+
+
+@pytest.mark.parametrize(
+    ("body", "coding", "said"),
+    [
+        (b"\x1f\x8b but no more of gzip", "gzip", "cannot be decompressed"),
+        (compressed(10) + b"and more", "gzip", "cannot be decompressed"),
+        (compressed(2**20)[:-30], "gzip", "ended early"),
+        (b"anything", "br", "compressed in a way that is not supported"),
+        (b"anything", "gzip, gzip", "compressed in a way that is not supported"),
+    ],
+    ids=["damaged", "more behind it", "cut off", "unknown", "twice"],
+)
+def test_a_reply_that_cannot_be_decompressed_is_a_network_error(
+    driver: Driver, body: bytes, coding: str, said: str
+) -> None:
+    handler, _ = replying(reply("200 OK", body, f"Content-Encoding: {coding}"))
+    with listening(handler) as base_url:
+        client = driver.open(session_cookie="abc", base_url=base_url, max_retries=0)
+        with pytest.raises(NetworkError, match=said):
+            driver.run(client, "get", "/v1/thing")
 
 
 def dribbling(head: bytes, piece: bytes, sent: list[int]) -> Callable[[socket.socket], None]:
