@@ -1,7 +1,7 @@
 """Shows the clients' calls in the reference as they are called, and not as they are declared.
 
-Both clients have one declaration of each call: a flow, or an endpoint (`interpal/operations.py`,
-`interpal/endpoints.py`). Whoever uses a client sees a method that returns a value, or is awaited.
+Both clients have one declaration of each call: a flow, or an endpoint (`interpal/api/base.py`,
+`interpal/api/endpoints.py`). Whoever uses a client sees a method that returns a value, or is awaited.
 """
 
 from __future__ import annotations

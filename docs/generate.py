@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from interpal.endpoints import ENDPOINTS
+from interpal.api.endpoints import ENDPOINTS
 
 HERE = Path(__file__).parent
 
@@ -13,7 +13,7 @@ ENDPOINTS_PAGE = """\
 
 Both clients have them, with the same names and arguments: `InterpalClient` returns the reply,
 `AsyncInterpalClient` is awaited. Replies are plain dicts, typed for editors by
-`interpal.replies`; members that are not known there are kept.
+`interpal.api.replies`; members that are not known there are kept.
 
 There is no official description of the site's API. What is known of it comes from public
 clients, and the last column says how surely: *independent clients agree* is the best there is,

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from interpal.async_client import AsyncInterpalClient
     from interpal.client import InterpalClient
-    from interpal.events import Event
     from interpal.exceptions import (
         AccountMismatchError,
         AmbiguousAccountError,
@@ -50,6 +49,7 @@ if TYPE_CHECKING:
     )
     from interpal.session import Session, SessionInfo
     from interpal.session_manager import SessionManager
+    from interpal.sessions.events import Event
 
 _HOME = {
     "APIError": "exceptions",

@@ -10,14 +10,14 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from interpal import address
-from interpal.endpoints import EverydayCalls
+from interpal.api.base import Awaiting, Operation, Operations, PlainOperation
+from interpal.api.endpoints import EverydayCalls
 from interpal.exceptions import NetworkError
-from interpal.flight import in_flight, running_for
 from interpal.flows import resume
-from interpal.operations import Awaiting, Operation, Operations, PlainOperation
-from interpal.protocol import UNKNOWN_PROXY, Pause, Request, Response
-from interpal.reply_body import ReplyBody
+from interpal.sessions.singleflight import in_flight, running_for
+from interpal.transport import origin
+from interpal.transport.protocol import UNKNOWN_PROXY, Pause, Request, Response
+from interpal.transport.reply_body import ReplyBody
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import aiohttp
     from typing_extensions import Self
 
-    from interpal.flows.wait import Flow, Step
+    from interpal.sessions.wait import Flow, Step
 
 T = TypeVar("T")
 
@@ -227,7 +227,7 @@ def _proxy(url: str) -> str | None:
 
     parts = urlsplit(url)
     host = parts.hostname or ""
-    if address.is_loopback(host) or proxy_bypass(host):
+    if origin.is_loopback(host) or proxy_bypass(host):
         return None
     proxies = getproxies()
     proxy = proxies.get(parts.scheme) or proxies.get("all")

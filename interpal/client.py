@@ -7,13 +7,13 @@ import os
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from interpal import address, protocol
-from interpal.endpoints import EverydayCalls
+from interpal.api.base import Blocking, Operation, Operations
+from interpal.api.endpoints import EverydayCalls
 from interpal.exceptions import NetworkError
 from interpal.flows import resume
-from interpal.operations import Blocking, Operation, Operations
-from interpal.protocol import Pause, Request, Response
-from interpal.reply_body import ReplyBody
+from interpal.transport import origin, protocol
+from interpal.transport.protocol import Pause, Request, Response
+from interpal.transport.reply_body import ReplyBody
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from requests.adapters import HTTPAdapter
     from typing_extensions import Self
 
-    from interpal.flows.wait import Flow
+    from interpal.sessions.wait import Flow
 
 T = TypeVar("T")
 
@@ -183,7 +183,7 @@ def _proxies(url: str) -> dict[str, str] | None:
     """None for the proxies of the environment; a loopback server is never asked through one."""
     from urllib.parse import urlsplit
 
-    loopback = address.is_loopback(urlsplit(url).hostname or "")
+    loopback = origin.is_loopback(urlsplit(url).hostname or "")
     # Not by `no_proxy`: for that requests changes the environment, which other threads read.
     return {"http": "", "https": ""} if loopback else None
 

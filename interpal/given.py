@@ -11,7 +11,7 @@ from interpal.exceptions import ValidationError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from interpal.vault.stores import Store
+    from interpal.vault.stores.base import Store
 
 
 class GivenPassword:

@@ -11,9 +11,6 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from interpal import attempts
-from interpal.binding import Binding
-from interpal.clock import utc_now
 from interpal.exceptions import (
     AmbiguousKeyError,
     LockTimeoutError,
@@ -25,7 +22,6 @@ from interpal.exceptions import (
     VaultVersionError,
 )
 from interpal.given import GivenKey, GivenPlace
-from interpal.protocol import cookie_in, is_token, token_expiry
 from interpal.session import (
     EPOCH,
     Session,
@@ -34,17 +30,21 @@ from interpal.session import (
     local_time,
     record_name,
 )
-from interpal.vault.keys import KeySource, find_source
-from interpal.vault.trust import only_looking
+from interpal.sessions import refused_logins
+from interpal.sessions.binding import Binding
+from interpal.sessions.clock import utc_now
+from interpal.transport.protocol import cookie_in, is_token, token_expiry
+from interpal.vault.files.permissions import only_looking
+from interpal.vault.keys.sources import KeySource, find_source
 from interpal.vault.vault import AccountLock, Vault
 
 if TYPE_CHECKING:
     import os
 
     from interpal._secret import Secret
-    from interpal.recovery import Recovery
-    from interpal.vault.draft import Draft
-    from interpal.vault.stores import Store
+    from interpal.sessions.damaged_files import Recovery
+    from interpal.vault.core.transaction import Draft
+    from interpal.vault.stores.base import Store
 
 T = TypeVar("T")
 
@@ -312,13 +312,13 @@ class SessionManager:
         """Raise what another process was told a moment ago (`attempts.check`)."""
         name, now = record_name(username), utc_now().timestamp()
         if self._vault is not None:
-            attempts.check(self._vault, name, password, who=username, now=now, force=force)
+            refused_logins.check(self._vault, name, password, who=username, now=now, force=force)
 
     def note_attempt(self, username: str, password: Secret | None, seconds: float) -> None:
         """Remember a refused login for others (`attempts.note`)."""
         name, now = record_name(username), utc_now().timestamp()
         self._with_vault(
-            lambda vault: attempts.note(vault, name, password, now=now, seconds=seconds)
+            lambda vault: refused_logins.note(vault, name, password, now=now, seconds=seconds)
         )
 
     # How.
@@ -350,7 +350,7 @@ class SessionManager:
         return Vault(self._store, self._source, lock_timeout=self._patience)
 
     def _recovery(self) -> Recovery:
-        from interpal.recovery import Recovery
+        from interpal.sessions.damaged_files import Recovery
 
         return Recovery(
             self._store,

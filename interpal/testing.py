@@ -86,7 +86,7 @@ def interpal_vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Temporary
 @pytest.fixture
 def interpal_clock(monkeypatch: pytest.MonkeyPatch) -> FrozenClock:
     """The clock of sessions, frozen at the present moment."""
-    from interpal import clock as sessions
+    from interpal.sessions import clock as sessions
 
     clock = FrozenClock(sessions.utc_now())
     monkeypatch.setattr(sessions, "clock", clock)

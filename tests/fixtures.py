@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interpal.sandbox import Sandbox
-from interpal.vault import opener, slots
+from interpal.vault.format import key_slots
+from interpal.vault.keys import unlock
 from tests.helpers import ACCOUNTS, AsyncDriver, Driver, Place, SyncDriver
 from tests.redis_server import RedisServer
 from tests.vault import Counted
@@ -60,6 +61,6 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
 @pytest.fixture
 def derivations(monkeypatch: pytest.MonkeyPatch) -> Counted:
     """How often a passphrase was derived."""
-    counted = Counted(slots.derive_key)
-    monkeypatch.setattr(opener, "derive_key", counted)
+    counted = Counted(key_slots.derive_key)
+    monkeypatch.setattr(unlock, "derive_key", counted)
     return counted

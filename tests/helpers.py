@@ -12,10 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from interpal import AsyncInterpalClient, InterpalClient
-from interpal.clock import utc_now
-from interpal.protocol import read_login
 from interpal.session import Session, to_text
 from interpal.session_manager import SessionManager
+from interpal.sessions.clock import utc_now
+from interpal.transport.protocol import read_login
 from interpal.vault import Vault
 from tests.sandbox.web import log_in
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
     from pathlib import Path
 
-    from interpal.events import Event
     from interpal.sandbox import Sandbox
+    from interpal.sessions.events import Event
 
 SELF = "/v1/account/self"
 TOKEN = "/v1/token"
@@ -230,7 +230,7 @@ class Place:
 
 
 def fresh_session(site: Sandbox, username: str = "maple_ink") -> Session:
-    from interpal.protocol import Response
+    from interpal.transport.protocol import Response
 
     reply = log_in(site, username, ACCOUNTS[username])
     headers = tuple((name.lower(), value) for name, value in reply.headers.items())

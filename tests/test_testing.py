@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interpal import InterpalClient, clock
+from interpal import InterpalClient
+from interpal.sessions import clock
 from interpal.testing import PASSWORD, USERNAME
 from interpal.vault import Vault
 

@@ -13,10 +13,11 @@ from benchmarks.children import Program
 from benchmarks.measure import Spread, interleave, timed
 from benchmarks.records import ACCOUNT, KEY, vault_file
 from benchmarks.result import Result, Row
-from interpal.vault import Vault, envelope, jwe
-from interpal.vault.keys import find_source
-from interpal.vault.opener import SlotOpener
-from interpal.vault.payload import decode_payload
+from interpal.vault import Vault
+from interpal.vault.format import envelope, jwe
+from interpal.vault.format.payload import decode_payload
+from interpal.vault.keys.sources import find_source
+from interpal.vault.keys.unlock import SlotOpener
 from interpal.vault.stores.file import FileStore
 
 if TYPE_CHECKING:

@@ -7,19 +7,20 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from interpal import address, attempts, protocol
-from interpal.clock import utc_now
-from interpal.events import Event, OnEvent, tell
 from interpal.exceptions import AuthenticationError, NetworkError, SessionExpiredError
-from interpal.protocol import Request
 from interpal.session import Session, record_name
+from interpal.sessions import refused_logins
+from interpal.sessions.clock import utc_now
+from interpal.sessions.events import Event, OnEvent, tell
+from interpal.transport import origin, protocol
+from interpal.transport.protocol import Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import timedelta
 
     from interpal._secret import Secret
-    from interpal.flows.under_way import Sending
+    from interpal.flows.pending_requests import Sending
     from interpal.session_manager import SessionManager
 
 
@@ -74,11 +75,11 @@ class Refusals:
         """Raise what would be told again; what the network did only where it was after *since*."""
         now = time.monotonic()
         if now < self.held_until:
-            raise attempts.rate_limit(who, self.held_until - now)
+            raise refused_logins.rate_limit(who, self.held_until - now)
         if self._unreachable_at > since:
             raise NetworkError(self._unreachable)
         if not force and now < self._password_until and password == self._password:
-            raise attempts.refused_before(who)
+            raise refused_logins.refused_before(who)
 
 
 class Account:
@@ -138,7 +139,7 @@ class Account:
     @property
     def origin(self) -> str:
         """Scheme, host and port that its sessions belong to."""
-        return address.origin_of(self.settings.base_url)
+        return origin.origin_of(self.settings.base_url)
 
     @property
     def place(self) -> object:
@@ -277,7 +278,7 @@ class Account:
         """A request below the base URL, without the session, which is put in when it is sent."""
         return Request(
             method,
-            address.url_of(self.settings.base_url, path, params),
+            origin.url_of(self.settings.base_url, path, params),
             {
                 "User-Agent": self.settings.user_agent,
                 "Accept": "application/json",

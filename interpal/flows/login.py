@@ -5,10 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from interpal import protocol
 from interpal._secret import Secret
-from interpal.attempts import REMEMBER_REFUSAL
-from interpal.clock import utc_now
 from interpal.exceptions import (
     InvalidCredentialsError,
     NetworkError,
@@ -19,10 +16,13 @@ from interpal.exceptions import (
     VaultNotFoundError,
     VaultPermissionError,
 )
-from interpal.flight import Flight
-from interpal.flows.save import find_saved, save_quietly
-from interpal.flows.wait import Flow, patiently, wait_for
+from interpal.flows.saving import find_saved, save_quietly
 from interpal.session import Session
+from interpal.sessions.clock import utc_now
+from interpal.sessions.refused_logins import REMEMBER_REFUSAL
+from interpal.sessions.singleflight import Flight
+from interpal.sessions.wait import Flow, patiently, wait_for
+from interpal.transport import protocol
 
 if TYPE_CHECKING:
     from interpal.flows.account import Account, Refusals

@@ -6,20 +6,20 @@ import time
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from interpal import protocol
-from interpal.clock import utc_now
 from interpal.exceptions import APIError, NetworkError, SessionExpiredError
-from interpal.flight import Flight
-from interpal.flows.learn import Verdict, judge, learn
+from interpal.flows.apply_reply import Verdict, judge, learn
 from interpal.flows.login import renew
-from interpal.flows.save import find_saved
-from interpal.flows.under_way import Sending, replies_to
-from interpal.flows.wait import Flow, wait_for
+from interpal.flows.pending_requests import Sending, replies_to
+from interpal.flows.saving import find_saved
+from interpal.sessions.clock import utc_now
+from interpal.sessions.singleflight import Flight
+from interpal.sessions.wait import Flow, wait_for
+from interpal.transport import protocol
 
 if TYPE_CHECKING:
     from interpal.flows.account import Account
-    from interpal.protocol import Response
     from interpal.session import Session
+    from interpal.transport.protocol import Response
 
 
 def start(account: Account) -> Flow[None]:

@@ -1,6 +1,6 @@
 """The invented world of the sandbox: people, threads and messages, in memory and without a network.
 
-Every person, name and message here is made up. Shapes are those of `interpal.replies`: ids are
+Every person, name and message here is made up. Shapes are those of `interpal.api.replies`: ids are
 19-digit strings, times are UTC and end in `Z`, lists are bare. A `World` is not thread-safe: the
 server holds its lock around every call.
 """

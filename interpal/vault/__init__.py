@@ -36,28 +36,28 @@ if TYPE_CHECKING:
         VaultVersionError,
         WrongKeyError,
     )
+    from interpal.vault.format.key_slots import KdfParameters, Slot
     from interpal.vault.hardening import harden_process
-    from interpal.vault.slots import KdfParameters, Slot
-    from interpal.vault.stores import Store
+    from interpal.vault.stores.base import Store
     from interpal.vault.stores.file import FileStore
     from interpal.vault.stores.opening import open_store
-    from interpal.vault.stores.redis import RedisStore
-    from interpal.vault.stores.sqlite import SqliteStore
+    from interpal.vault.stores.redis.store import RedisStore
+    from interpal.vault.stores.sqlite.store import SqliteStore
     from interpal.vault.vault import Vault
 
 _HOME = {
     "AmbiguousKeyError": "interpal.exceptions",
     "FileStore": "interpal.vault.stores.file",
-    "KdfParameters": "interpal.vault.slots",
+    "KdfParameters": "interpal.vault.format.key_slots",
     "KeyRequiredError": "interpal.exceptions",
     "KeySourceError": "interpal.exceptions",
     "LockTimeoutError": "interpal.exceptions",
     "NotDurableError": "interpal.exceptions",
-    "RedisStore": "interpal.vault.stores.redis",
-    "Slot": "interpal.vault.slots",
-    "SqliteStore": "interpal.vault.stores.sqlite",
+    "RedisStore": "interpal.vault.stores.redis.store",
+    "Slot": "interpal.vault.format.key_slots",
+    "SqliteStore": "interpal.vault.stores.sqlite.store",
     "StaleWriteError": "interpal.exceptions",
-    "Store": "interpal.vault.stores",
+    "Store": "interpal.vault.stores.base",
     "StoreUnavailableError": "interpal.exceptions",
     "Vault": "interpal.vault.vault",
     "VaultCorruptError": "interpal.exceptions",

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from interpal._secret import Secret
 from interpal.exceptions import ValidationError, VaultIOError
-from interpal.vault import report
-from interpal.vault.draft import thaw
-from interpal.vault.stores import keeps_records
+from interpal.vault.core.transaction import thaw
+from interpal.vault.health import report
+from interpal.vault.stores.base import keeps_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
-    from interpal.vault.stores import Store
+    from interpal.vault.stores.base import Store
     from interpal.vault.vault import Vault
 
 BATCH = 200

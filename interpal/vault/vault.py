@@ -10,17 +10,11 @@ from interpal.exceptions import (
     VaultNotFoundError,
     VaultRollbackError,
 )
-from interpal.vault import envelope
-from interpal.vault.draft import Changes, Draft, ReadOnlyRecord, Record, as_saved, freeze
-from interpal.vault.envelope import Payload
-from interpal.vault.key_slots import KeySlots
-from interpal.vault.keys import KeySource, find_source
-from interpal.vault.login_locks import AccountLock
-from interpal.vault.opener import SlotOpener
-from interpal.vault.records import Records
-from interpal.vault.stores import keeps_records
-from interpal.vault.stores.opening import open_store
-from interpal.vault.versions import (
+from interpal.vault.core.key_operations import KeySlots
+from interpal.vault.core.login_locks import AccountLock
+from interpal.vault.core.record_views import Records
+from interpal.vault.core.transaction import Changes, Draft, ReadOnlyRecord, Record, as_saved, freeze
+from interpal.vault.core.versions import (
     State,
     Versions,
     changed_payload,
@@ -29,14 +23,20 @@ from interpal.vault.versions import (
     located,
     new_header,
 )
+from interpal.vault.format import envelope
+from interpal.vault.format.envelope import Payload
+from interpal.vault.keys.sources import KeySource, find_source
+from interpal.vault.keys.unlock import SlotOpener
+from interpal.vault.stores.base import keeps_records
+from interpal.vault.stores.opening import open_store
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Generator, Iterator, Mapping
 
-    from interpal.vault.separate import SeparateRecords
-    from interpal.vault.slots import KdfParameters
-    from interpal.vault.stores import Store, Stored
+    from interpal.vault.core.records_apart import SeparateRecords
+    from interpal.vault.format.key_slots import KdfParameters
+    from interpal.vault.stores.base import Store, Stored
 
 __all__ = ["AccountLock", "Vault", "open_store"]
 
@@ -63,9 +63,9 @@ class Vault(Records, KeySlots):
         # Where the store keeps each record apart.
         self._separate: SeparateRecords | None = None
         if keeps_records(store):
-            from interpal.vault import separate
+            from interpal.vault.core import records_apart
 
-            self._separate = separate.SeparateRecords(store, self._versions)
+            self._separate = records_apart.SeparateRecords(store, self._versions)
 
     @classmethod
     def open(
@@ -133,7 +133,7 @@ class Vault(Records, KeySlots):
         if not create:
             raise versions.not_found()
         # A resume makes no vault and changes no slot: what does is imported where it is used.
-        from interpal.vault import slot_changes
+        from interpal.vault.keys import rekey
 
         now = epoch_now()
         payload = Payload({name: as_saved(name, one) for name, one in (records or {}).items()})
@@ -141,7 +141,7 @@ class Vault(Records, KeySlots):
         if self._separate is not None:
             apart, payload = payload.records, Payload({})
         with located(self.path):
-            change = slot_changes.creating(slot_changes.Wanted(self._opener.source, None, kdf, now))
+            change = rekey.creating(rekey.Wanted(self._opener.source, None, kdf, now))
         with self._store.write_lock(self._lock_timeout) as writer:
             stored = writer.load()
             if stored is None or stored == replacing:
@@ -254,7 +254,7 @@ class Vault(Records, KeySlots):
             with self.transaction() as records:
                 records.update(wanted)
         else:
-            from interpal.vault.separate import Seen
+            from interpal.vault.core.records_apart import Seen
 
             self._separate.assign(name, Seen(0, wanted[name]), self._lock_timeout)
 

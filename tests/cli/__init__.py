@@ -12,8 +12,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from interpal.vault.jwe import b64encode
-from interpal.vault.slots import KdfParameters
+from interpal.vault.format.jwe import b64encode
+from interpal.vault.format.key_slots import KdfParameters
 from interpal.vault.vault import Vault
 
 if TYPE_CHECKING:

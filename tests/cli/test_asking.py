@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interpal.vault.slots import KdfParameters
+from interpal.vault.format.key_slots import KdfParameters
 from interpal.vault.vault import Vault
 from tests.cli import (
     KEY,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interpal.exceptions import WrongKeyError
-from interpal.vault.slots import KdfParameters
+from interpal.vault.format.key_slots import KdfParameters
 from interpal.vault.vault import Vault
 from tests.cli import (
     KEY,

@@ -13,8 +13,8 @@ import pytest
 from interpal.vault import Vault
 from interpal.vault.cli import errors, opening, output
 from interpal.vault.cli.moving import Source
-from interpal.vault.keys import explicit_source
-from interpal.vault.slots import KdfParameters
+from interpal.vault.format.key_slots import KdfParameters
+from interpal.vault.keys.sources import explicit_source
 from interpal.vault.stores.file import FileStore
 from tests.cli import (
     COOKIE,

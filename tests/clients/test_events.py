@@ -7,9 +7,9 @@ import os
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from interpal.clock import utc_now
-from interpal.events import EVENTS, Event
 from interpal.sandbox import Sandbox
+from interpal.sessions.clock import utc_now
+from interpal.sessions.events import EVENTS, Event
 from tests.helpers import ACCOUNTS, SELF, Place, export_of
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def test_every_event_is_told_where_it_belongs(
         assert timedelta(0) <= now - event.at < timedelta(minutes=5)
     levels = {}
     for record in caplog.records:
-        if record.name == "interpal.events":
+        if record.name == "interpal.sessions.events":
             levels[record.getMessage().partition(":")[0]] = record.levelname.lower()
     assert levels == dict(EVENTS)
 

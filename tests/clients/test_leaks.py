@@ -15,10 +15,10 @@ import pytest
 
 import interpal
 from interpal import SessionManager
-from interpal.clock import utc_now
 from interpal.exceptions import InterpalException
-from interpal.protocol import Login, Request, Response
 from interpal.session import Session
+from interpal.sessions.clock import utc_now
+from interpal.transport.protocol import Login, Request, Response
 from tests.helpers import SELF, TOKEN, Place, export_of, listening, replying, unused_port
 from tests.helpers import http as reply
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from interpal.clock import utc_now
 from interpal.exceptions import (
     APIError,
     AuthenticationError,
@@ -17,6 +16,7 @@ from interpal.exceptions import (
     SessionExpiredError,
     ValidationError,
 )
+from interpal.sessions.clock import utc_now
 from tests.helpers import SELF, TOKEN, export_of
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import inspect
 from typing import Any
 
 from interpal import AsyncInterpalClient, InterpalClient
-from interpal.operations import Operations
+from interpal.api.base import Operations
 
 PLAIN = {
     "login",

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from interpal import AsyncInterpalClient, address, body, client, protocol, replies
+from interpal import AsyncInterpalClient, client
+from interpal.api import replies
 from interpal.exceptions import APIError, NetworkError, ValidationError
 from interpal.given import GivenPlace
-from interpal.protocol import SESSION_COOKIE, Response
-from interpal.vault.jwe import b64encode
+from interpal.transport import bodies, origin, protocol
+from interpal.transport.protocol import SESSION_COOKIE, Response
+from interpal.vault.format.jwe import b64encode
 from tests.helpers import SELF, http, listening, request_head
 
 if TYPE_CHECKING:
@@ -30,33 +32,33 @@ NOW = datetime(2026, 11, 22, 7, 40, tzinfo=timezone.utc)
 )
 def test_what_is_no_url_is_no_base_url(url: Any) -> None:
     with pytest.raises(ValidationError, match="base_url"):
-        address.check_base_url(url)
+        origin.check_base_url(url)
 
 
 def test_loopback_is_this_machine_and_nothing_that_looks_like_it() -> None:
-    assert all(map(address.is_loopback, ["localhost", "::1", "127.0.0.1", "127.255.0.9"]))
+    assert all(map(origin.is_loopback, ["localhost", "::1", "127.0.0.1", "127.255.0.9"]))
     others = ["localhost.example", "127.0.0.1.example", "127.0.0", "128.0.0.1", "127.0.0.256"]
-    assert not any(map(address.is_loopback, others))
+    assert not any(map(origin.is_loopback, others))
 
 
 def test_a_path_with_other_letters_is_encoded_and_one_with_blanks_refused() -> None:
-    url = address.url_of("https://host", "v1/caf\u00e9?q=\u00e9%20x", {"n": 1})
+    url = origin.url_of("https://host", "v1/caf\u00e9?q=\u00e9%20x", {"n": 1})
     assert url == "https://host/v1/caf%C3%A9?q=%C3%A9%20x&n=1"
     bad: list[Any] = ["/v1/a b", "/v1/\n", "https://elsewhere/v1", "/v1/\ud800", b"/v1", None]
     for path in bad:
         with pytest.raises(ValidationError, match="path"):
-            address.url_of("https://host", path)
+            origin.url_of("https://host", path)
 
 
 def test_files_are_content_or_name_content_and_type_beside_a_form() -> None:
-    made, kind = body.encode_body({"a": 1}, None, {"f": ("x.txt", b"content", "text/plain")})
+    made, kind = bodies.encode_body({"a": 1}, None, {"f": ("x.txt", b"content", "text/plain")})
     assert isinstance(made, bytes)
     assert b'name="f"; filename="x.txt"\r\nContent-Type: text/plain' in made
     assert str(kind).startswith("multipart/form-data")
     wrong: list[Any] = [{"f": ("x.txt",)}, {"f": None}, {"f": "\ud800"}, {"\ud800": b"x"}, [b"x"]]
     for data, files in ((b"raw", {"f": b"x"}), *(({}, files) for files in wrong)):
         with pytest.raises(ValidationError):
-            body.encode_body(data, None, files)
+            bodies.encode_body(data, None, files)
 
 
 def test_a_place_is_a_path_a_url_or_a_store() -> None:

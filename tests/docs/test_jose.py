@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from interpal.vault import KdfParameters, Vault
-from interpal.vault.slots import derive_key, normalise_passphrase, parse_slot
+from interpal.vault.format.key_slots import derive_key, normalise_passphrase, parse_slot
 from tests.docs.debian import need
 
 if TYPE_CHECKING:

@@ -8,11 +8,12 @@ import re
 import pytest
 
 from interpal import AsyncInterpalClient, InterpalClient, exceptions
-from interpal.events import EVENTS
-from interpal.vault import KdfParameters, slots
+from interpal.sessions.events import EVENTS
+from interpal.vault import KdfParameters
 from interpal.vault.cli import errors
 from interpal.vault.cli.app import cli
-from interpal.vault.environment import SOURCES
+from interpal.vault.format import key_slots
+from interpal.vault.keys.environment import SOURCES
 from tests.docs.markdown import ROOT
 
 
@@ -106,9 +107,9 @@ def test_the_numbers_of_argon2id_are_those_that_are_used(name: str) -> None:
 
 def test_the_bounds_are_those_that_are_enforced() -> None:
     shown = {cells[0]: cells[1:] for cells in rows(page("docs/format.md"), "what")}
-    assert shown["`m`, KiB"][1] == f"{slots.MAX_MEMORY_KIB:,}"
-    assert shown["`t`, passes"][1] == str(slots.MAX_PASSES)
-    assert shown["`p`, lanes"][1] == str(slots.MAX_LANES)
-    assert shown["key slots"][1] == str(slots.MAX_SLOTS)
-    assert f"{slots.MAX_SLOT_COST >> 20} GiB for one slot" in shown["`m` times `t`"][1]
-    assert f"{slots.MAX_TOTAL_COST >> 20} GiB for all" in shown["`m` times `t`"][1]
+    assert shown["`m`, KiB"][1] == f"{key_slots.MAX_MEMORY_KIB:,}"
+    assert shown["`t`, passes"][1] == str(key_slots.MAX_PASSES)
+    assert shown["`p`, lanes"][1] == str(key_slots.MAX_LANES)
+    assert shown["key slots"][1] == str(key_slots.MAX_SLOTS)
+    assert f"{key_slots.MAX_SLOT_COST >> 20} GiB for one slot" in shown["`m` times `t`"][1]
+    assert f"{key_slots.MAX_TOTAL_COST >> 20} GiB for all" in shown["`m` times `t`"][1]

@@ -12,7 +12,7 @@ import pytest
 
 from docs.generate import endpoint_table
 from interpal import APIError, AsyncInterpalClient, InterpalClient, ValidationError
-from interpal.endpoints import ENDPOINTS
+from interpal.api.endpoints import ENDPOINTS
 from interpal.sandbox import Sandbox
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interpal.vault import trust
+from interpal.vault.files import permissions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ collect_ignore = [] if os.geteuid() == 0 else ["test_strangers.py", "test_mounts
 @pytest.fixture(autouse=True)
 def forgotten_warnings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Warnings are given once a process; each test is to see its own."""
-    monkeypatch.setattr(trust, "_warned", set())
+    monkeypatch.setattr(permissions, "_warned", set())
 
 
 @pytest.fixture

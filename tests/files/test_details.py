@@ -17,8 +17,8 @@ from interpal.exceptions import (
     VaultLimitError,
     VaultPermissionError,
 )
-from interpal.vault import files
-from interpal.vault.files import Folder, read_secret_file
+from interpal.vault.files import private_files
+from interpal.vault.files.private_files import Folder, read_secret_file
 from tests.files import STRANGER, mode_of
 
 if TYPE_CHECKING:
@@ -258,7 +258,7 @@ def test_no_more_is_read_than_one_byte_over_the_limit(tmp_path: Path) -> None:
     """However much larger the file is than it seemed, in however many pieces it is read."""
     (tmp_path / "file").write_bytes(bytes(1_000_000))
     fd = os.open(tmp_path / "file", os.O_RDONLY)
-    assert len(files._read_all(fd, 3, 200_000)) == 200_001
+    assert len(private_files._read_all(fd, 3, 200_000)) == 200_001
     os.close(fd)
 
 
@@ -269,5 +269,5 @@ def test_a_file_over_the_limit_is_noticed_however_small_the_pieces_are(
     real = os.read
     monkeypatch.setattr(os, "read", lambda fd, size: real(fd, min(size, 1)))
     fd = os.open(tmp_path / "file", os.O_RDONLY)
-    assert files._read_all(fd, 3, 3) == b"1234"
+    assert private_files._read_all(fd, 3, 3) == b"1234"
     os.close(fd)

@@ -17,8 +17,8 @@ from interpal.exceptions import (
     VaultIOError,
     VaultPermissionError,
 )
-from interpal.vault.stores import Store, Stored
 from interpal.vault.stores import file as file_store
+from interpal.vault.stores.base import Store, Stored
 from interpal.vault.stores.file import FileStore
 from tests.files import descriptors, in_child, mode_of
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interpal.exceptions import VaultIOError, VaultNotFoundError, VaultPermissionError
-from interpal.vault.files import Folder
+from interpal.vault.files.private_files import Folder
 from tests.files import descriptors, mode_of
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interpal.exceptions import LockTimeoutError, VaultIOError, VaultPermissionError
-from interpal.vault import locks
-from interpal.vault.locks import FileLock, network_filesystem
+from interpal.vault.files import locks
+from interpal.vault.files.locks import FileLock, network_filesystem
 from tests.files import descriptors, mode_of
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interpal.exceptions import LockTimeoutError
-from interpal.vault import locks
-from interpal.vault.locks import FileLock
+from interpal.vault.files import locks
+from interpal.vault.files.locks import FileLock
 from tests.files import descriptors, fork, in_child
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 HOLD = """
 import os, sys
-from interpal.vault.locks import FileLock
+from interpal.vault.files.locks import FileLock
 lock = FileLock(sys.argv[1], "write.lock")
 lock.acquire(5)
 print("held", flush=True)

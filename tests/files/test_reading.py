@@ -13,7 +13,7 @@ from interpal.exceptions import (
     VaultLimitError,
     VaultPermissionError,
 )
-from interpal.vault.files import Folder, Opened, read_secret_file
+from interpal.vault.files.private_files import Folder, Opened, read_secret_file
 from tests.files import descriptors, mode_of
 
 if TYPE_CHECKING:

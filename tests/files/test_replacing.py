@@ -17,7 +17,7 @@ from interpal.exceptions import (
     VaultIOError,
     VaultPermissionError,
 )
-from interpal.vault.files import Folder
+from interpal.vault.files.private_files import Folder
 from tests.files import descriptors, fork, in_child, mode_of
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interpal.exceptions import LockTimeoutError, VaultIOError, VaultPermissionError
-from interpal.vault.files import Folder, read_secret_file
+from interpal.vault.files.private_files import Folder, read_secret_file
 from interpal.vault.stores.file import FileStore
 from tests.files import STRANGER, background, descriptors, in_child, mode_of
 

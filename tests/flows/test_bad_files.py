@@ -18,7 +18,7 @@ from interpal.exceptions import (
     VaultPermissionError,
     VaultVersionError,
 )
-from interpal.vault import envelope, jwe
+from interpal.vault.format import envelope, jwe
 from tests.helpers import SELF
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ import pytest
 from interpal._secret import Secret
 from interpal.client import drive
 from interpal.exceptions import NetworkError, SessionExpiredError
-from interpal.flows import calls
+from interpal.flows import request as calls
 from interpal.flows.account import Account, Settings
 from interpal.flows.login import renew
-from interpal.protocol import SESSION_COOKIE, Request, Response
+from interpal.transport.protocol import SESSION_COOKIE, Request, Response
 from tests.helpers import SELF, TOKEN, Place
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from interpal.clock import utc_now
 from interpal.exceptions import (
     AccountMismatchError,
     AmbiguousAccountError,
@@ -20,6 +19,7 @@ from interpal.exceptions import (
     WrongKeyError,
 )
 from interpal.session_manager import SessionManager
+from interpal.sessions.clock import utc_now
 from tests.helpers import SELF, TOKEN, Place
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from interpal.clock import utc_now
 from interpal.exceptions import APIError, NetworkError, RateLimitError
-from interpal.flows import calls
-from interpal.protocol import Response, retry_after
+from interpal.flows import request
+from interpal.sessions.clock import utc_now
+from interpal.transport.protocol import Response, retry_after
 from tests.helpers import SELF, TOKEN
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ PATH = "/v1/settings/self"
 
 @pytest.fixture(autouse=True)
 def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calls, "FIRST_RETRY_PAUSE", 0.01)
+    monkeypatch.setattr(request, "FIRST_RETRY_PAUSE", 0.01)
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interpal.clock import utc_now
 from interpal.exceptions import APIError
-from interpal.flows import under_way
+from interpal.flows import pending_requests
 from interpal.sandbox import Sandbox
+from interpal.sessions.clock import utc_now
 from tests.helpers import ACCOUNTS, SELF, TOKEN, Place, listening, replying, request_head
 from tests.helpers import http as reply
 
@@ -84,7 +84,7 @@ def test_another_client_takes_on_what_was_rotated(driver: Driver, place: Place) 
 def test_many_at_once_survive_a_rotation(
     driver: Driver, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(under_way, "LONGEST_WAIT", 60)  # for a machine that is busy
+    monkeypatch.setattr(pending_requests, "LONGEST_WAIT", 60)  # for a machine that is busy
     client = driver.open(**place.settings())
     place.site.rotate()
     results = driver.together(client, [("get_threads",)] * 8)
@@ -97,7 +97,7 @@ def test_many_at_once_survive_a_rotation(
 def test_a_refusal_that_overtakes_the_reply_with_the_new_cookie_is_no_end(
     driver: Driver, place: Place, call: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(under_way, "LONGEST_WAIT", 60)  # for a machine that is busy
+    monkeypatch.setattr(pending_requests, "LONGEST_WAIT", 60)  # for a machine that is busy
     asked, refused = threading.Event(), threading.Event()
 
     def answer(connection: socket.socket) -> None:
@@ -131,7 +131,7 @@ def test_a_refusal_that_overtakes_the_reply_with_the_new_cookie_is_no_end(
 def test_a_call_that_hangs_keeps_the_others_from_a_new_login_for_a_moment_only(
     driver: Driver, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(under_way, "LONGEST_WAIT", 0.1)
+    monkeypatch.setattr(pending_requests, "LONGEST_WAIT", 0.1)
     asked, refused, logged_in = threading.Event(), threading.Event(), threading.Event()
 
     def answer(connection: socket.socket) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from interpal.vault import jwe
+from interpal.vault.format import jwe
 from tests.format.maker import (
     GIB,
     KEY,

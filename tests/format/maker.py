@@ -10,7 +10,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from interpal.vault import envelope, jwe, slots
+from interpal.vault.format import envelope, jwe, key_slots
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,8 +72,8 @@ class Maker:
     def passphrase_slot(self, kid: str, passphrase: str = PASSPHRASE) -> str:
         """A slot of the smallest cost that the passphrase does open."""
         salt = self.random(16)
-        secret = slots.derive_key(
-            slots.normalise_passphrase(passphrase), salt, slots.KdfParameters(8, 1, 1)
+        secret = key_slots.derive_key(
+            key_slots.normalise_passphrase(passphrase), salt, key_slots.KdfParameters(8, 1, 1)
         )
         return self.slot({"kid": kid}, kdf={"salt": jwe.b64encode(salt)}, secret=secret)
 

@@ -14,7 +14,7 @@ from interpal.exceptions import (
     VaultVersionError,
     WrongKeyError,
 )
-from interpal.vault import envelope, jwe, slots
+from interpal.vault.format import envelope, jwe, key_slots
 
 if TYPE_CHECKING:
     from interpal._secret import Secret
@@ -37,7 +37,7 @@ def error_name(error: InterpalException) -> str:
 
 class Opened(NamedTuple):
     envelope: envelope.Envelope
-    slot: slots.Slot
+    slot: key_slots.Slot
     vault_key: Secret
     payload: envelope.Payload
 
@@ -55,12 +55,12 @@ def open_vault(
             assert passphrase is not None
             assert slot.kdf is not None
             assert slot.salt is not None
-            secret: bytes = slots.derive_key(
-                slots.normalise_passphrase(passphrase), slot.salt, slot.kdf
+            secret: bytes = key_slots.derive_key(
+                key_slots.normalise_passphrase(passphrase), slot.salt, slot.kdf
             )
         else:
             secret = jwe.b64decode(key) if isinstance(key, str) else key
-        vault_key = slots.open_slot(slot, secret)
+        vault_key = key_slots.open_slot(slot, secret)
         if vault_key is not None:
             envelope.check_key(vault.header, slot, vault_key)
             return Opened(vault, slot, vault_key, envelope.open_payload(vault, vault_key))

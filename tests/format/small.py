@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from interpal.vault import envelope, slots
+from interpal.vault.format import envelope, key_slots
 from tests.format.opening import Opened, open_vault
 
 if TYPE_CHECKING:
-    from interpal.vault.slots import KdfParameters
+    from interpal.vault.format.key_slots import KdfParameters
 
 RECORDS: dict[str, dict[str, Any]] = {
     "maple_ink": {"session_cookie": "q7q7q7q7q7q7q7q7q7q7q7q7q7", "auth_token": None}
@@ -24,8 +24,8 @@ def make_slot(
     kid: str = "slot-1",
     kdf: KdfParameters | None = None,
     salt: bytes | None = None,
-) -> slots.Slot:
-    return slots.make_slot(
+) -> key_slots.Slot:
+    return key_slots.make_slot(
         vault_key,
         key=key,
         kid=kid,

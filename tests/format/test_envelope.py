@@ -21,7 +21,7 @@ from interpal.exceptions import (
     VaultLimitError,
     VaultVersionError,
 )
-from interpal.vault import envelope, jwe
+from interpal.vault.format import envelope, jwe
 from tests.format.small import RECORDS, SmallVault, make_slot
 
 SMALL = SmallVault.make()

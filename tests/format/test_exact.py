@@ -13,9 +13,10 @@ from interpal.exceptions import (
     VaultFormatError,
     VaultLimitError,
 )
-from interpal.vault import envelope, fields, jwe, record, slots
-from interpal.vault.payload import Payload, encode_payload
-from interpal.vault.slots import KdfParameters
+from interpal.vault.format import envelope, jwe, key_slots, record_envelope
+from interpal.vault.format import header as fields
+from interpal.vault.format.key_slots import KdfParameters
+from interpal.vault.format.payload import Payload, encode_payload
 
 if TYPE_CHECKING:
     from tests.format.small import SmallVault
@@ -25,8 +26,8 @@ VAULT_ID, TAG, IV = bytes(range(16)), bytes(range(64, 96)), bytes(12)
 SALT = bytes(16)
 
 
-def slot_at(iat: int, kdf: KdfParameters | None = None) -> slots.Slot:
-    return slots.make_slot(
+def slot_at(iat: int, kdf: KdfParameters | None = None) -> key_slots.Slot:
+    return key_slots.make_slot(
         VAULT_KEY,
         key=KEY,
         kid="slot-1",
@@ -40,7 +41,7 @@ def slot_at(iat: int, kdf: KdfParameters | None = None) -> slots.Slot:
 
 
 def sealed_record(generation: int) -> bytes:
-    return record.seal_record(
+    return record_envelope.seal_record(
         "maple_ink",
         {"n": 1},
         VAULT_KEY,
@@ -52,14 +53,14 @@ def sealed_record(generation: int) -> bytes:
     )
 
 
-def open_it(data: bytes) -> record.RecordEnvelope:
-    return record.open_record(data, VAULT_KEY, vault_id=VAULT_ID, tag=TAG)
+def open_it(data: bytes) -> record_envelope.RecordEnvelope:
+    return record_envelope.open_record(data, VAULT_KEY, vault_id=VAULT_ID, tag=TAG)
 
 
 @pytest.mark.parametrize("iat", [0, 1, fields.MAX_TIME])
 def test_a_slot_of_the_first_and_of_the_last_moment_is_made_and_read(iat: int) -> None:
     slot = slot_at(iat)
-    assert slots.parse_slot(slot.text) == slot
+    assert key_slots.parse_slot(slot.text) == slot
 
 
 @pytest.mark.parametrize("iat", [-1, fields.MAX_TIME + 1])
@@ -87,7 +88,7 @@ def test_a_slot_that_holds_a_key_of_another_length_is_corrupt(length: int) -> No
         iv=IV,
     )
     with pytest.raises(VaultCorruptError, match="'slot-1' holds no vault key"):
-        slots.open_slot(made._replace(text=jwe.to_compact(sealed)), KEY)
+        key_slots.open_slot(made._replace(text=jwe.to_compact(sealed)), KEY)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +109,7 @@ def test_the_error_of_a_slot_names_the_member(change: dict[str, Any], named: str
     kdf = {**header["kdf"], **change.get("kdf", {})}
     text = jwe.b64encode(json.dumps({**header, **change, "kdf": kdf}).encode())
     with pytest.raises(VaultFormatError, match=named):
-        slots.parse_slot(".".join([text, *rest]))
+        key_slots.parse_slot(".".join([text, *rest]))
 
 
 @pytest.mark.parametrize("generation", [1, 2, fields.MAX_GENERATION])
@@ -124,9 +125,9 @@ def test_a_record_of_no_generation_is_not_made(generation: int) -> None:
 
 def test_a_record_of_just_the_largest_size_is_looked_at() -> None:
     with pytest.raises(VaultLimitError, match="1 MiB"):
-        open_it(b"." * (record.MAX_RECORD_FILE_BYTES + 1))
+        open_it(b"." * (record_envelope.MAX_RECORD_FILE_BYTES + 1))
     with pytest.raises(VaultCorruptError):
-        open_it(b"." * record.MAX_RECORD_FILE_BYTES)
+        open_it(b"." * record_envelope.MAX_RECORD_FILE_BYTES)
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from jwcrypto import jwe as jose
 from jwcrypto import jwk
 
-from interpal.vault import envelope, jwe, slots
-from interpal.vault.slots import KdfParameters
+from interpal.vault.format import envelope, jwe, key_slots
+from interpal.vault.format.key_slots import KdfParameters
 from tests.format.opening import open_vault
 from tests.format.small import RECORDS, SmallVault, make_slot
 
@@ -51,7 +51,7 @@ def test_jwcrypto_opens_our_vault_with_a_passphrase(small: SmallVault) -> None:
     from argon2.low_level import Type, hash_secret_raw
 
     salt, kdf = os.urandom(16), KdfParameters.INSECURE_FOR_TESTS
-    key = slots.derive_key(slots.normalise_passphrase(PASSPHRASE), salt, kdf)
+    key = key_slots.derive_key(key_slots.normalise_passphrase(PASSPHRASE), salt, kdf)
     slot = make_slot(small.vault_key, small.header.id, key, kid="p", kdf=kdf, salt=salt)
     data = small._replace(header=small.header._replace(slots=(slot,))).seal()
     header = json.loads(jwe.b64decode(slot.text.split(".")[0]))

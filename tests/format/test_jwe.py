@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interpal._secret import Secret
-from interpal.vault import jwe
+from interpal.vault.format import jwe
 
 if TYPE_CHECKING:
     from types import FrameType

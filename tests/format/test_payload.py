@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from interpal._secret import Secret
 from interpal.exceptions import ValidationError
-from interpal.vault import envelope, jwe, payload
+from interpal.vault.format import envelope, jwe, payload
 from tests.format.maker import nested, sized
 
 text = st.text(st.characters(exclude_categories=["Cs"]))

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interpal.exceptions import VaultFormatError
-from interpal.vault import plain
+from interpal.vault.format import legacy_file
 from tests.format.opening import load_vectors
 
 if TYPE_CHECKING:
@@ -42,10 +42,10 @@ JAVASCRIPT = {
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
-def parse(members: dict[str, Any] | bytes, **change: Any) -> plain.PlainRecord:
+def parse(members: dict[str, Any] | bytes, **change: Any) -> legacy_file.PlainRecord:
     data = members if isinstance(members, bytes) else json.dumps(members, indent=2).encode()
     usual: dict[str, Any] = {"default_name": None, "local": BERLIN, "now": NOW, "lifetime": DAY}
-    return plain.parse(data, **(usual | change))
+    return legacy_file.parse(data, **(usual | change))
 
 
 def times(created: Any = ..., expires: Any = ..., **change: Any) -> tuple[Any, Any]:
@@ -138,8 +138,8 @@ def test_a_record_is_named_after_its_own_username_first(
 
 @given(st.text())
 def test_the_name_of_a_record_is_its_own_name(username: str) -> None:
-    name = plain.record_name(username)
-    assert plain.record_name(name) == name
+    name = legacy_file.record_name(username)
+    assert legacy_file.record_name(name) == name
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_the_name_of_a_record_is_its_own_name(username: str) -> None:
 )
 def test_a_whole_cookie_header_is_split(text: str, cookies: dict[str, str]) -> None:
     data = json.dumps({**PYTHON, "session_cookie": text}).encode()
-    assert plain.classify(data) == "plain"
+    assert legacy_file.classify(data) == "plain"
     record = parse(data).record
     assert record["session_cookie"] == COOKIE
     assert record["cookies"] == cookies
@@ -183,7 +183,7 @@ def test_a_whole_cookie_header_is_split(text: str, cookies: dict[str, str]) -> N
 )
 def test_a_file_without_a_cookie_that_can_be_sent_is_none_of_ours(cookie: Any) -> None:
     data = json.dumps({**PYTHON, "session_cookie": cookie}).encode()
-    assert plain.classify(data) == "foreign"
+    assert legacy_file.classify(data) == "foreign"
     with pytest.raises(VaultFormatError) as caught:
         parse(data)
     assert caught.value.path is None
@@ -282,14 +282,14 @@ def test_a_plain_record_does_not_show_itself() -> None:
 
 @pytest.mark.parametrize("data", [b"", b" \n\t\r\n", b"\0", b"\0" * 4096, b"\0\0\n"])
 def test_nothing_is_empty(data: bytes) -> None:
-    assert plain.classify(data) == "empty"
+    assert legacy_file.classify(data) == "empty"
 
 
 def test_every_vault_looks_like_one_even_if_it_is_broken() -> None:
     for name, vector in load_vectors().items():
         if name in {"file-list", "file-trailing", "file-no-protected", "file-truncated"}:
             continue
-        assert plain.classify(vector["file"].encode()) == "vault", name
+        assert legacy_file.classify(vector["file"].encode()) == "vault", name
     for data in (
         b'{"protected": 1}',
         b'{"a": 1, "protected": "", "a": 1.5}',
@@ -297,7 +297,7 @@ def test_every_vault_looks_like_one_even_if_it_is_broken() -> None:
         b'{"protected": "\xff"}',
         b'\xef\xbb\xbf{"protected": ""}',
     ):
-        assert plain.classify(data) == "vault"
+        assert legacy_file.classify(data) == "vault"
 
 
 def test_every_beginning_of_a_vault_or_session_file_is_truncated(small: SmallVault) -> None:
@@ -305,10 +305,10 @@ def test_every_beginning_of_a_vault_or_session_file_is_truncated(small: SmallVau
     plain_text = json.dumps(JAVASCRIPT, indent=2, ensure_ascii=False).encode()
     accent = '{"username": "\u00e9\U0001f41f", "session_cookie": "a"}'.encode()
     for whole in (small.seal().strip(), escaped, plain_text, accent):
-        assert plain.classify(whole) in {"vault", "plain"}
+        assert legacy_file.classify(whole) in {"vault", "plain"}
         for length in range(1, len(whole)):
-            assert plain.classify(whole[:length]) == "truncated", whole[:length]
-            assert plain.classify(whole[:length] + b"\0" * 9) == "truncated", whole[:length]
+            assert legacy_file.classify(whole[:length]) == "truncated", whole[:length]
+            assert legacy_file.classify(whole[:length] + b"\0" * 9) == "truncated", whole[:length]
 
 
 @pytest.mark.parametrize(
@@ -339,11 +339,11 @@ def test_every_beginning_of_a_vault_or_session_file_is_truncated(small: SmallVau
     ],
 )
 def test_anything_else_is_foreign(data: bytes) -> None:
-    assert plain.classify(data) == "foreign"
+    assert legacy_file.classify(data) == "foreign"
     with pytest.raises(VaultFormatError):
         parse(data)
 
 
 @given(st.binary(max_size=60) | st.text(max_size=60).map(lambda text: ('{"' + text).encode()))
 def test_any_bytes_have_a_class(data: bytes) -> None:
-    assert plain.classify(data) in {"vault", "plain", "empty", "truncated", "foreign"}
+    assert legacy_file.classify(data) in {"vault", "plain", "empty", "truncated", "foreign"}

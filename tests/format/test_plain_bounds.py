@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from interpal.exceptions import VaultFormatError
-from interpal.vault import plain
+from interpal.vault.format import legacy_file
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=timezone.utc)
 COOKIE = "q7q7q7q7q7q7q7q7q7q7q7q7q7"
@@ -24,16 +24,16 @@ COOKIE = "q7q7q7q7q7q7q7q7q7q7q7q7q7"
     ids=["a session", "a beginning", "a vault with a member twice"],
 )
 def test_a_file_of_too_many_members_is_nobodys(data: bytes) -> None:
-    assert plain.classify(data) == "foreign"
+    assert legacy_file.classify(data) == "foreign"
     with pytest.raises(VaultFormatError):
-        plain.parse(data, default_name=None, local=None, now=NOW, lifetime=timedelta(1))
+        legacy_file.parse(data, default_name=None, local=None, now=NOW, lifetime=timedelta(1))
 
 
 def test_a_session_of_as_much_as_a_record_may_hold_is_taken_in() -> None:
     members = {"session_cookie": COOKIE, "more": [""] * 21_000}
     data = json.dumps(members, indent=1).encode()
-    assert plain.classify(data) == "plain"
-    found = plain.parse(data, default_name="m", local=None, now=NOW, lifetime=timedelta(1))
+    assert legacy_file.classify(data) == "plain"
+    found = legacy_file.parse(data, default_name="m", local=None, now=NOW, lifetime=timedelta(1))
     assert found.record["more"] == members["more"]
 
 
@@ -43,4 +43,4 @@ def test_a_username_that_is_too_long_is_refused_before_it_is_normalised(repeats:
     username = "a" + "\N{COMBINING GRAVE ACCENT BELOW}\N{COMBINING ACUTE ACCENT}" * repeats
     data = json.dumps({"session_cookie": COOKIE, "username": username}).encode()
     with pytest.raises(VaultFormatError, match="cannot be kept"):
-        plain.parse(data, default_name=None, local=None, now=NOW, lifetime=timedelta(1))
+        legacy_file.parse(data, default_name=None, local=None, now=NOW, lifetime=timedelta(1))

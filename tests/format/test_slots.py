@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from interpal._secret import Secret
 from interpal.exceptions import ValidationError, VaultCorruptError, VaultFormatError
-from interpal.vault import envelope, jwe, slots
-from interpal.vault.slots import KdfParameters
+from interpal.vault.format import envelope, jwe, key_slots
+from interpal.vault.format.key_slots import KdfParameters
 from tests.format.opening import load_vectors, open_vault
 from tests.format.small import SmallVault, make_slot
 
@@ -25,30 +25,30 @@ VAULT_ID = bytes(16)
 
 def test_a_slot_gives_the_vault_key_to_its_owner_and_to_nobody_else() -> None:
     vault_key, key = os.urandom(32), os.urandom(32)
-    slot = slots.parse_slot(make_slot(vault_key, VAULT_ID, key).text)
-    opened = slots.open_slot(slot, key)
+    slot = key_slots.parse_slot(make_slot(vault_key, VAULT_ID, key).text)
+    opened = key_slots.open_slot(slot, key)
     assert opened == vault_key
     assert isinstance(opened, Secret)
-    assert slots.open_slot(slot, os.urandom(32)) is None
+    assert key_slots.open_slot(slot, os.urandom(32)) is None
     assert slot.kind == "key"
 
 
 def test_a_passphrase_slot_keeps_its_numbers_and_salt() -> None:
     salt, vault_key = os.urandom(16), os.urandom(32)
     kdf = KdfParameters.INSECURE_FOR_TESTS
-    key = slots.derive_key(slots.normalise_passphrase("x"), salt, kdf)
+    key = key_slots.derive_key(key_slots.normalise_passphrase("x"), salt, kdf)
     made = make_slot(vault_key, VAULT_ID, key, kid="laptop.2026_a-b", kdf=kdf, salt=salt)
-    slot = slots.parse_slot(made.text)
+    slot = key_slots.parse_slot(made.text)
     assert slot == made
     assert (slot.kid, slot.kdf, slot.salt, slot.kind) == (made.kid, kdf, salt, "passphrase")
-    assert slots.open_slot(slot, key) == vault_key
+    assert key_slots.open_slot(slot, key) == vault_key
 
 
 def test_the_key_of_a_passphrase_is_that_of_rfc_9106_argon2id() -> None:
     """From the reference implementation: `argon2 somesalt16bytes! -id -t 2 -k 64 -p 1 -r`."""
     from argon2.low_level import Type, hash_secret_raw
 
-    key = slots.derive_key(b"password", b"somesalt16bytes!", KdfParameters(64, 2, 1))
+    key = key_slots.derive_key(b"password", b"somesalt16bytes!", KdfParameters(64, 2, 1))
     assert key == hash_secret_raw(b"password", b"somesalt16bytes!", 2, 64, 1, 32, Type.ID, 0x13)
     assert isinstance(key, Secret)
 
@@ -88,7 +88,7 @@ def test_no_slot_is_made_that_is_weak_or_that_no_reader_takes(kdf: KdfParameters
 )
 def test_the_profiles_and_the_largest_numbers_can_be_made_and_read(kdf: KdfParameters) -> None:
     made = make_slot(bytes(32), VAULT_ID, bytes(32), kdf=kdf, salt=bytes(16))
-    assert slots.parse_slot(made.text).kdf == kdf
+    assert key_slots.parse_slot(made.text).kdf == kdf
 
 
 def test_the_profiles_are_the_published_ones() -> None:
@@ -123,33 +123,33 @@ def test_a_slot_that_no_reader_would_take_is_not_made(change: dict[str, Any]) ->
     arguments = good | more | change
     vault_key = arguments.pop("vault_key", bytes(32))
     with pytest.raises(ValidationError):
-        slots.make_slot(vault_key, **arguments)
+        key_slots.make_slot(vault_key, **arguments)
 
 
 @pytest.mark.parametrize("text", ["", "\ud800", "x" * 4097, "\u00e9" * 2049])
 def test_a_passphrase_that_is_none_is_refused_without_showing_it(text: str) -> None:
     with pytest.raises(ValidationError) as caught:
-        slots.normalise_passphrase(text)
+        key_slots.normalise_passphrase(text)
     assert caught.value.__context__ is None
     assert "x" * 10 not in str(caught.value)
 
 
 def test_a_passphrase_is_the_same_however_it_is_typed() -> None:
-    assert slots.normalise_passphrase("e\u0301") == "\u00e9".encode()
-    assert slots.normalise_passphrase("x" * 4096) == b"x" * 4096
-    assert slots.normalise_passphrase(" x\n") == b" x\n"
-    assert repr(slots.normalise_passphrase("x")) == "<secret>"
+    assert key_slots.normalise_passphrase("e\u0301") == "\u00e9".encode()
+    assert key_slots.normalise_passphrase("x" * 4096) == b"x" * 4096
+    assert key_slots.normalise_passphrase(" x\n") == b" x\n"
+    assert repr(key_slots.normalise_passphrase("x")) == "<secret>"
 
 
 @given(st.text(min_size=1, max_size=20).filter(lambda text: text.isprintable()))
 def test_any_passphrase_of_printable_text_is_taken(text: str) -> None:
-    assert slots.normalise_passphrase(text)
+    assert key_slots.normalise_passphrase(text)
 
 
 def test_too_little_memory_is_told_with_what_is_needed() -> None:
     program = (
         "import argon2.low_level, resource\n"
-        "from interpal.vault.slots import *\n"
+        "from interpal.vault.format.key_slots import *\n"
         "resource.setrlimit(resource.RLIMIT_AS, (400 << 20, 400 << 20))\n"
         "try: derive_key(b'p', bytes(16), KdfParameters(1 << 20, 1, 1))\n"
         "except VaultLimitError as error: print(error)\n"
@@ -165,8 +165,8 @@ def test_nothing_is_derived_where_anything_is_beyond_a_limit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     derived: list[object] = []
-    monkeypatch.setattr(slots, "derive_key", lambda *numbers: derived.append(numbers))
-    monkeypatch.setattr(slots, "open_slot", lambda *numbers: derived.append(numbers))
+    monkeypatch.setattr(key_slots, "derive_key", lambda *numbers: derived.append(numbers))
+    monkeypatch.setattr(key_slots, "open_slot", lambda *numbers: derived.append(numbers))
     limits = [v for v in load_vectors().values() if v["expect"].get("error") == "limit"]
     assert len(limits) > 10
     for vector in limits:
@@ -248,4 +248,4 @@ def test_a_slot_around_anything_but_a_key_is_corrupt() -> None:
         protected = good.text.split(".")[0]
         sealed = jwe.seal(protected, plaintext, bytes(32), content_key=bytes(32), iv=bytes(12))
         with pytest.raises(VaultCorruptError, match="slot-1"):
-            slots.open_slot(slots.parse_slot(jwe.to_compact(sealed)), bytes(32))
+            key_slots.open_slot(key_slots.parse_slot(jwe.to_compact(sealed)), bytes(32))

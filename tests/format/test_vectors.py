@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from interpal.exceptions import InterpalException, VaultFormatError
-from interpal.vault import envelope, jwe
+from interpal.vault.format import envelope, jwe
 from tests.format import make_vectors
 from tests.format.opening import error_name, load_vectors, open_vault, open_vector
 

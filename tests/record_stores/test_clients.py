@@ -11,8 +11,8 @@ import pytest
 
 from interpal import InterpalClient
 from interpal.exceptions import SessionExpiredError, StoreUnavailableError
-from interpal.vault.stores import redis_link
-from interpal.vault.stores.redis import RedisStore
+from interpal.vault.stores.redis import client as redis_link
+from interpal.vault.stores.redis.store import RedisStore
 from tests.children import Children
 from tests.helpers import ACCOUNTS, SyncDriver
 from tests.record_stores import flipped
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from interpal.events import Event
     from interpal.sandbox import Sandbox
+    from interpal.sessions.events import Event
     from tests.helpers import Driver
     from tests.vault.places import Place
 

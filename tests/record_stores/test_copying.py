@@ -17,7 +17,7 @@ from interpal.exceptions import (
     VaultIOError,
 )
 from interpal.vault import Vault, copying
-from interpal.vault.draft import Draft
+from interpal.vault.core.transaction import Draft
 from interpal.vault.stores.opening import open_store
 from tests.children import Children
 from tests.record_stores import flipped

@@ -14,7 +14,7 @@ from interpal.exceptions import (
     VaultVersionError,
     WrongKeyError,
 )
-from interpal.vault.jwe import b64decode, b64encode
+from interpal.vault.format.jwe import b64decode, b64encode
 from tests.record_stores import Keeping, flipped
 from tests.vault import OTHER_KEY
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interpal.exceptions import VaultRollbackError
-from interpal.vault.keys import explicit_source
+from interpal.vault.keys.sources import explicit_source
 from interpal.vault.stores.opening import open_store
 from interpal.vault.vault import Vault
 from tests.record_stores import Keeping

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interpal.exceptions import LockTimeoutError, StaleWriteError
-from interpal.vault import versions
-from interpal.vault.keys import explicit_source
-from interpal.vault.stores.redis import RedisStore
+from interpal.vault.core import versions
+from interpal.vault.keys.sources import explicit_source
+from interpal.vault.stores.redis.store import RedisStore
 from interpal.vault.vault import Vault
 from tests.children import Children
 from tests.vault import KEY

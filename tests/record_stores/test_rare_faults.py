@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from interpal.exceptions import StaleWriteError, VaultCorruptError
-from interpal.vault.separate import Seen, SeparateRecords
-from interpal.vault.stores import Found
+from interpal.vault.core.records_apart import Seen, SeparateRecords
+from interpal.vault.stores.base import Found
 
 if TYPE_CHECKING:
     from tests.vault.places import Place

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from interpal.exceptions import LockTimeoutError
-from interpal.vault.separate import SeparateRecords
+from interpal.vault.core.records_apart import SeparateRecords
 
 if TYPE_CHECKING:
     from tests.vault.places import Place

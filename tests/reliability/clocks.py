@@ -12,9 +12,10 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from interpal import InterpalClient, clock
+from interpal import InterpalClient
 from interpal.exceptions import LockTimeoutError
-from interpal.vault.locks import FileLock
+from interpal.sessions import clock
+from interpal.vault.files.locks import FileLock
 from interpal.vault.vault import Vault
 from tests.reliability import Row
 from tests.reliability.children import in_child, scratch

@@ -15,9 +15,9 @@ from interpal.exceptions import (
     VaultLimitError,
     WrongKeyError,
 )
-from interpal.vault import report
-from interpal.vault.jwe import b64decode, b64encode
-from interpal.vault.slots import KdfParameters
+from interpal.vault.format.jwe import b64decode, b64encode
+from interpal.vault.format.key_slots import KdfParameters
+from interpal.vault.health import report
 from interpal.vault.stores.file import FileStore
 from interpal.vault.vault import Vault
 from tests.reliability import Row, spread

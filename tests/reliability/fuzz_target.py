@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from interpal._secret import Secret
 from interpal.exceptions import InterpalException
-from interpal.vault import envelope, jwe, plain, record, report, slots
-from interpal.vault.payload import decode_payload, encode_payload
+from interpal.vault.format import envelope, jwe, key_slots, legacy_file, record_envelope
+from interpal.vault.format.payload import decode_payload, encode_payload
+from interpal.vault.health import report
 from tests.format.opening import VECTORS, open_vault
 
 if TYPE_CHECKING:
@@ -45,18 +46,18 @@ def header_of_a_file(data: bytes) -> None:
 
 def slot_header(data: bytes) -> None:
     compact = [jwe.b64encode(part) for part in (data, bytes(40), _IV, bytes(50), bytes(16))]
-    slots.parse_slot(".".join(compact))
+    key_slots.parse_slot(".".join(compact))
 
 
 def slot_content(data: bytes) -> None:
     """What is in a slot, sealed as it must be."""
-    made = slots.make_slot(
+    made = key_slots.make_slot(
         VAULT_KEY, key=KEY, kid="a", vid=VAULT_ID, iat=1, kdf=None, salt=None,
         content_key=_CONTENT_KEY, iv=_IV,
     )  # fmt: skip
     protected = made.text.partition(".")[0]
     sealed = jwe.seal(protected, data, KEY, content_key=_CONTENT_KEY, iv=_IV)
-    slots.open_slot(made._replace(text=jwe.to_compact(sealed)), KEY)
+    key_slots.open_slot(made._replace(text=jwe.to_compact(sealed)), KEY)
 
 
 def payload(data: bytes) -> None:
@@ -71,12 +72,12 @@ def payload(data: bytes) -> None:
 
 
 def record_of_its_own(data: bytes) -> None:
-    record.open_record(data, VAULT_KEY, vault_id=VAULT_ID, tag=_TAG)
+    record_envelope.open_record(data, VAULT_KEY, vault_id=VAULT_ID, tag=_TAG)
 
 
 def plain_file(data: bytes) -> None:
-    plain.classify(data)
-    plain.parse(data, default_name=None, local=None, now=NOW, lifetime=timedelta(hours=24))
+    legacy_file.classify(data)
+    legacy_file.parse(data, default_name=None, local=None, now=NOW, lifetime=timedelta(hours=24))
 
 
 PLACES: tuple[Callable[[bytes], None], ...] = (
@@ -112,7 +113,7 @@ def seeds() -> list[bytes]:
         b'"d":[[{"a":null}],true]}},"attempts":{"a":{"until":5,"tag":"0a0a0"}}}'
     )
     found += [b"\4" + text for text in (b'{"records":{}}', content)]
-    made = record.seal_record(
+    made = record_envelope.seal_record(
         "maple_ink", {"a": 1}, VAULT_KEY, vault_id=VAULT_ID, tag=_TAG, generation=1,
         content_key=_CONTENT_KEY, iv=_IV,
     )  # fmt: skip

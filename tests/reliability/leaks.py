@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from interpal import AsyncInterpalClient, InterpalClient
 from interpal.exceptions import InterpalException
+from interpal.vault.format.key_slots import KdfParameters
 from interpal.vault.hardening import harden_process
-from interpal.vault.slots import KdfParameters
 from interpal.vault.vault import Vault
 from tests.reliability import Row
 from tests.reliability.children import in_child, scratch

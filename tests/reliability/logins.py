@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from interpal import InterpalClient
-from interpal.protocol import LOGIN_PATH
+from interpal.transport.protocol import LOGIN_PATH
 from tests.reliability import Row
 from tests.reliability.children import Child, scratch
 from tests.reliability.subjects import KEY, path_in

@@ -7,7 +7,7 @@ import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from interpal.vault.files import Folder
+from interpal.vault.files.private_files import Folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

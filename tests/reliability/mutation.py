@@ -198,7 +198,9 @@ def _again(mutant: Mutant, tree: str, libraries: str) -> Mutant:
     mutmut runs the tests that it has seen to reach a function, and does not see into children.
     """
     name, status, lines = mutant
-    if status in ("killed", NOT_TRIED) or not name.startswith("interpal.vault.files."):
+    if status in ("killed", NOT_TRIED) or not name.startswith(
+        "interpal.vault.files.private_files."
+    ):
         return mutant
     done = subprocess.run(
         [_python(), "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *WITH_CHILDREN],

@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from interpal.vault.locks import FileLock
+from interpal.vault.files.locks import FileLock
 from interpal.vault.vault import Vault
 from tests.reliability import Row, logins
 from tests.reliability.children import Child, in_child, scratch

@@ -13,7 +13,7 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from interpal.exceptions import VaultError
-from interpal.vault.files import Folder
+from interpal.vault.files.private_files import Folder
 from tests.reliability import Row
 from tests.reliability.children import scratch
 from tests.reliability.mutants import MUTANTS

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpal.exceptions import InterpalException, VaultError, VaultIOError, VaultPermissionError
-from interpal.vault.files import Folder, read_secret_file
+from interpal.vault.files.private_files import Folder, read_secret_file
 from interpal.vault.stores.file import FileStore
 from tests.files import STRANGER, descriptors
 from tests.files.test_replacing import default_acl

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from interpal._secret import Secret
 from interpal.exceptions import VaultNotFoundError
-from interpal.vault.keys import find_source
+from interpal.vault.keys.sources import find_source
 from interpal.vault.stores.file import FileStore
 from interpal.vault.vault import Vault
 

@@ -12,9 +12,9 @@ import pytest
 
 from interpal._secret import Secret
 from interpal.vault import hardening
+from interpal.vault.files.locks import network_filesystem
+from interpal.vault.format.key_slots import KdfParameters
 from interpal.vault.hardening import harden_process
-from interpal.vault.locks import network_filesystem
-from interpal.vault.slots import KdfParameters
 from interpal.vault.vault import Vault
 from tests.files import STRANGER
 from tests.reliability.children import in_child

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interpal.exceptions import VaultPermissionError
-from interpal.vault.files import read_secret_file
+from interpal.vault.files.private_files import read_secret_file
 from interpal.vault.vault import Vault
 from tests.files import STRANGER, mode_of
 from tests.reliability import strangers

@@ -9,25 +9,25 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interpal import SessionManager
-from interpal.clock import utc_now
 from interpal.exceptions import (
     LockTimeoutError,
     VaultFormatError,
     VaultNotFoundError,
     VaultVersionError,
 )
-from interpal.recovery import Recovery
 from interpal.session import Session
+from interpal.sessions.clock import utc_now
+from interpal.sessions.damaged_files import Recovery
 from interpal.vault import Vault
-from interpal.vault.jwe import b64encode
-from interpal.vault.keys import find_source
+from interpal.vault.format.jwe import b64encode
+from interpal.vault.keys.sources import find_source
 from interpal.vault.stores.file import FileStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from interpal.vault.stores import Stored
+    from interpal.vault.stores.base import Stored
 
 KEY = bytes(32)
 

@@ -15,7 +15,7 @@ from tests.files import in_child
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from interpal.vault.stores import Store, Stored
+    from interpal.vault.stores.base import Store, Stored
 
 ID = bytes(range(16))
 TAG = bytes(range(32))

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interpal.exceptions import LockTimeoutError, StaleWriteError, VaultError
-from interpal.vault.envelope import name_tag
-from interpal.vault.record import open_record, seal_record
-from interpal.vault.stores import Change, Found, keeps_records
+from interpal.vault.format.envelope import name_tag
+from interpal.vault.format.record_envelope import open_record, seal_record
+from interpal.vault.stores.base import Change, Found, keeps_records
 from tests.stores.contract import ID, OTHER_TAG, TAG, Processes, StoreContract, together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from interpal.vault.stores import RecordStore, Store, Stored
+    from interpal.vault.stores.base import RecordStore, Store, Stored
 
 NEW_ID = bytes(range(16, 32))
 KEY = bytes(32)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interpal.vault.stores import keeps_records
+from interpal.vault.stores.base import keeps_records
 from interpal.vault.stores.file import FileStore
 from tests.stores.contract import StoreContract
 

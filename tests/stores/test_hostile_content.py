@@ -13,10 +13,10 @@ import pytest
 
 from interpal.exceptions import StoreUnavailableError, VaultCorruptError, VaultFormatError
 from interpal.vault import Vault
-from interpal.vault.stores import Change
-from interpal.vault.stores.redis import RedisStore
-from interpal.vault.stores.redis_lock import Renewer
-from interpal.vault.stores.sqlite import SqliteStore
+from interpal.vault.stores.base import Change
+from interpal.vault.stores.redis.lock import Renewer
+from interpal.vault.stores.redis.store import RedisStore
+from interpal.vault.stores.sqlite.store import SqliteStore
 from tests.stores.contract import ID, TAG
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ import pytest
 from interpal.exceptions import LockTimeoutError, ValidationError
 from interpal.vault.stores.file import FileStore
 from interpal.vault.stores.opening import open_store
-from interpal.vault.stores.redis import RedisStore
-from interpal.vault.stores.redis_address import Address
-from interpal.vault.stores.sqlite import SqliteStore
+from interpal.vault.stores.redis.address import Address
+from interpal.vault.stores.redis.store import RedisStore
+from interpal.vault.stores.sqlite.store import SqliteStore
 from tests.files import in_child
 
 if TYPE_CHECKING:

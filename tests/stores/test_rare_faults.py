@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from interpal.exceptions import StoreUnavailableError, ValidationError, VaultIOError
-from interpal.vault.stores import Change, Found, Sealed, Stored, redis_link, sqlite_pool
-from interpal.vault.stores.redis import RedisStore, RedisWriter
-from interpal.vault.stores.redis_lock import RedisLock, Renewer
-from interpal.vault.stores.sqlite import SqliteStore
-from interpal.vault.stores.sqlite_errors import told
-from interpal.vault.stores.sqlite_pool import Link, Pool
+from interpal.vault.stores.base import Change, Found, Sealed, Stored
+from interpal.vault.stores.redis import client
+from interpal.vault.stores.redis.lock import RedisLock, Renewer
+from interpal.vault.stores.redis.store import RedisStore, RedisWriter
+from interpal.vault.stores.sqlite import connections
+from interpal.vault.stores.sqlite.connections import Link, Pool
+from interpal.vault.stores.sqlite.errors import told
+from interpal.vault.stores.sqlite.store import SqliteStore
 from tests.files import descriptors
 from tests.stores.contract import ID, TAG
 
@@ -134,7 +136,7 @@ def test_a_place_without_a_write_ahead_log_is_refused(
 def test_a_network_file_system_is_warned_of(
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(sqlite_pool, "network_filesystem", lambda folder: "nfs4")
+    monkeypatch.setattr(connections, "network_filesystem", lambda folder: "nfs4")
     with caplog.at_level(logging.WARNING), SqliteStore(path).record_lock(1) as writer:
         writer.save(b"root", vault_id=ID)
     assert "is on a network file system (nfs4)" in caplog.text
@@ -166,7 +168,7 @@ def test_a_fork_does_not_wait_for_ever_for_a_thread_that_holds_a_connection(path
         with pytest.raises(VaultIOError, match="forked while"):
             SqliteStore(path).load()
     finally:
-        sqlite_pool._lost.clear()
+        connections._lost.clear()
 
 
 # Redis.
@@ -245,7 +247,7 @@ def test_an_older_library_is_kept_from_naming_itself_too(monkeypatch: pytest.Mon
         raise TypeError("driver_info")
 
     monkeypatch.setattr(redis, "Connection", older)
-    assert redis_link._quiet() == {"lib_name": None, "lib_version": None}
+    assert client._quiet() == {"lib_name": None, "lib_version": None}
 
 
 def test_a_lock_that_is_freed_while_it_is_renewed_stays_free(

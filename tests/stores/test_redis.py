@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interpal.exceptions import StaleWriteError
-from interpal.vault.stores import Change, RecordStore
-from interpal.vault.stores.redis import RedisStore
+from interpal.vault.stores.base import Change, RecordStore
+from interpal.vault.stores.redis.store import RedisStore
 from tests.stores.contract import ID, TAG
 from tests.stores.records import NEW_ID, RecordContract
 

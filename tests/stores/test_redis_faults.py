@@ -26,10 +26,11 @@ from interpal.exceptions import (
     VaultIOError,
     VaultPermissionError,
 )
-from interpal.vault.stores import Change, redis_link
-from interpal.vault.stores.redis import RedisStore, RedisWriter
-from interpal.vault.stores.redis_address import Address
-from interpal.vault.stores.redis_link import told
+from interpal.vault.stores.base import Change
+from interpal.vault.stores.redis import client as redis_link
+from interpal.vault.stores.redis.address import Address
+from interpal.vault.stores.redis.client import told
+from interpal.vault.stores.redis.store import RedisStore, RedisWriter
 from tests.files import fork, in_child
 from tests.redis_server import PASSWORD, RedisServer
 from tests.stores.contract import ID, TAG
@@ -499,7 +500,7 @@ def test_the_fence_grows_though_the_server_has_forgotten_it(
 
 
 def _b64(tag: bytes) -> str:
-    from interpal.vault.jwe import b64encode
+    from interpal.vault.format.jwe import b64encode
 
     return b64encode(tag)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interpal.vault.stores.sqlite import SqliteStore
+from interpal.vault.stores.sqlite.store import SqliteStore
 from tests.stores.records import RecordContract
 
 if TYPE_CHECKING:

@@ -21,9 +21,9 @@ from interpal.exceptions import (
     VaultPermissionError,
     VaultVersionError,
 )
-from interpal.vault.stores import Change
-from interpal.vault.stores import sqlite as module
-from interpal.vault.stores.sqlite import SqliteStore
+from interpal.vault.stores.base import Change
+from interpal.vault.stores.sqlite import store as module
+from interpal.vault.stores.sqlite.store import SqliteStore
 from tests.files import fork, in_child, in_mount, mode_of
 from tests.stores.contract import ID, TAG
 

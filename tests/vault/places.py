@@ -7,11 +7,11 @@ import sqlite3
 from typing import TYPE_CHECKING, Any
 
 from interpal.vault import Vault
-from interpal.vault.envelope import name_tag
-from interpal.vault.jwe import b64encode
+from interpal.vault.format.envelope import name_tag
+from interpal.vault.format.jwe import b64encode
 from interpal.vault.stores.file import FileStore
-from interpal.vault.stores.redis import RedisStore
-from interpal.vault.stores.sqlite import SqliteStore
+from interpal.vault.stores.redis.store import RedisStore
+from interpal.vault.stores.sqlite.store import SqliteStore
 from tests.vault import KEY
 
 if TYPE_CHECKING:

@@ -9,15 +9,15 @@ import pytest
 from interpal._secret import Secret
 from interpal.exceptions import VaultError
 from interpal.vault import FileStore, Vault
-from interpal.vault.keys import explicit_source
-from interpal.vault.opener import SlotOpener
-from interpal.vault.slots import KdfParameters, Slot
+from interpal.vault.format.key_slots import KdfParameters, Slot
+from interpal.vault.keys.sources import explicit_source
+from interpal.vault.keys.unlock import SlotOpener
 from tests.vault import CHEAP, new_vault
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from interpal.vault.stores import Stored
+    from interpal.vault.stores.base import Stored
 
 
 def test_a_read_that_a_close_overtakes_is_an_error_and_keeps_no_key(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from interpal._secret import Secret
 from interpal.exceptions import KeySourceError
-from interpal.vault import command, keys
+from interpal.vault.keys import command, sources
 from tests.vault import told
 
 if TYPE_CHECKING:
@@ -209,6 +209,6 @@ def test_an_interrupt_kills_the_command(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_the_passphrase_is_the_output_less_one_newline() -> None:
-    source = keys.find_source(environ={NAME: f"{sys.executable} -c 'print(\"correct horse\")'"})
+    source = sources.find_source(environ={NAME: f"{sys.executable} -c 'print(\"correct horse\")'"})
     assert source.read() == b"correct horse"
     assert (source.kind, source.name) == ("passphrase", NAME)

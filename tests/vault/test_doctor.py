@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from interpal.exceptions import VaultIOError, VaultNotFoundError
-from interpal.vault import Vault, doctor, report, surroundings
-from interpal.vault.keys import default_key_path
+from interpal.vault import Vault
+from interpal.vault.health import doctor, report, surroundings
+from interpal.vault.keys.sources import default_key_path
 from interpal.vault.stores.file import FileStore
 from tests.vault import KEY
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from interpal.vault.surroundings import Finding
+    from interpal.vault.health.surroundings import Finding
 
 STRANGER = 4242
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interpal.exceptions import VaultLimitError
-from interpal.vault import KdfParameters, Vault, memory
+from interpal.vault import KdfParameters, Vault
+from interpal.vault.keys import memory
 from tests.vault import CHEAP, Counted, new_vault, reopened
 
 if TYPE_CHECKING:

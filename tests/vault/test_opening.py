@@ -24,7 +24,8 @@ from interpal.exceptions import (
     VaultVersionError,
     WrongKeyError,
 )
-from interpal.vault import KdfParameters, Vault, keys
+from interpal.vault import KdfParameters, Vault
+from interpal.vault.keys import sources
 from interpal.vault.stores.file import FileStore
 from tests.children import Children
 from tests.format.opening import load_vectors
@@ -84,7 +85,7 @@ def test_a_file_that_is_not_there_is_named(path: Path) -> None:
 def test_the_shortest_program_makes_a_key_file_and_uses_it_again(path: Path) -> None:
     vault = Vault.open(path, create=True)
     vault["a"] = {"n": 1}
-    key_file = Path(keys.default_key_path())
+    key_file = Path(sources.default_key_path())
     assert vault.key_source == f"key file {key_file}"
     assert key_file.stat().st_mode & 0o777 == 0o600
     assert Vault.open(path)["a"] == {"n": 1}
@@ -210,7 +211,7 @@ def test_argon2id_runs_once_however_many_reads_and_saves_follow(
 
 def test_two_threads_that_open_at_once_derive_once(path: Path, derivations: Counted) -> None:
     new_vault(path, {"a": {"n": 1}}).close()
-    vault = Vault(FileStore(path), keys.passphrase_argument("correct horse"))
+    vault = Vault(FileStore(path), sources.passphrase_argument("correct horse"))
     derivations.calls = 0
     barrier, seen = threading.Barrier(8), []
 
@@ -366,7 +367,7 @@ def test_a_file_to_be_replaced_is_replaced_only_if_it_is_still_there(path: Path)
     store = FileStore(path)
     seen = store.load()
     path.write_bytes(b"other")
-    vault = Vault(store, keys.explicit_source(key=KEY))
+    vault = Vault(store, sources.explicit_source(key=KEY))
     with pytest.raises(VaultFormatError):
         vault.start(create=True, records={"a": {}}, replacing=seen)
     assert path.read_bytes() == b"other"
@@ -402,7 +403,7 @@ def test_a_corrupt_vault_is_set_aside_and_a_good_one_is_not(
     assert vault.set_aside_if_corrupt() is None
     start = good.index(b'"ciphertext":"') + 14
     path.write_bytes(good[:start] + good[start : start + 8][::-1] + good[start + 8 :])
-    fresh = Vault(FileStore(path), keys.passphrase_argument("correct horse"))
+    fresh = Vault(FileStore(path), sources.passphrase_argument("correct horse"))
     derivations.calls = 0
     with pytest.raises(VaultCorruptError):
         fresh.start()
@@ -416,7 +417,7 @@ def test_a_corrupt_vault_is_set_aside_and_a_good_one_is_not(
 
 def test_a_wrong_key_never_sets_a_vault_aside(path: Path) -> None:
     new_vault(path)
-    vault = Vault(FileStore(path), keys.passphrase_argument("wrong"))
+    vault = Vault(FileStore(path), sources.passphrase_argument("wrong"))
     with pytest.raises(WrongKeyError):
         vault.set_aside_if_corrupt()
     assert path.exists()

@@ -12,7 +12,9 @@ import pytest
 
 from interpal._secret import Secret
 from interpal.exceptions import VaultError, VaultNotFoundError, WrongKeyError
-from interpal.vault import Vault, keys, versions
+from interpal.vault import Vault
+from interpal.vault.core import versions
+from interpal.vault.keys import sources
 from interpal.vault.stores.file import FileStore
 from tests.children import Children
 from tests.files import fork
@@ -70,7 +72,7 @@ def test_a_rotated_vault_of_a_key_needs_no_second_look_at_the_source(path: Path)
         reads.append(1)
         return Secret(KEY)
 
-    vault = Vault(FileStore(path), keys.KeySource("key", "counting", read))
+    vault = Vault(FileStore(path), sources.KeySource("key", "counting", read))
     vault.start(create=True)
     Vault.open(path, key=KEY).rotate()
     vault["a"] = {"n": 1}
@@ -112,7 +114,7 @@ def test_a_new_secret_is_read_from_its_source_after_a_rotation(path: Path, tmp_p
     secret.chmod(0o600)
     new_vault(path, {"a": {"n": 1}})
     environ = {"INTERPALS_VAULT_PASSPHRASE_FILE": str(secret)}
-    vault = Vault(FileStore(path), keys.find_source(environ=environ))
+    vault = Vault(FileStore(path), sources.find_source(environ=environ))
     assert vault["a"] == {"n": 1}
     other = reopened(path)
     other.change_slot("slot-1", passphrase="battery staple", kdf=CHEAP)

@@ -19,14 +19,16 @@ from interpal.exceptions import (
     VaultNotFoundError,
     WrongKeyError,
 )
-from interpal.vault import Vault, envelope, slots, trust
-from interpal.vault.envelope import Payload
-from interpal.vault.files import Folder
+from interpal.vault import Vault
+from interpal.vault.core.versions import State, Versions
+from interpal.vault.files import permissions
+from interpal.vault.files.private_files import Folder
+from interpal.vault.format import envelope, key_slots
+from interpal.vault.format.envelope import Payload
+from interpal.vault.format.key_slots import normalise_passphrase
 from interpal.vault.hardening import Hardening, harden_process
-from interpal.vault.keys import explicit_source, find_source
-from interpal.vault.opener import SlotOpener
-from interpal.vault.slots import normalise_passphrase
-from interpal.vault.versions import State, Versions
+from interpal.vault.keys.sources import explicit_source, find_source
+from interpal.vault.keys.unlock import SlotOpener
 from tests.vault import KEY, Counted, new_vault
 
 if TYPE_CHECKING:
@@ -83,8 +85,8 @@ def test_a_slot_that_did_not_open_by_the_key_at_hand_costs_no_argon2id_again(
 ) -> None:
     new_vault(path).close()
     header = envelope.parse(path.read_bytes()).header
-    counted = Counted(slots.derive_key)
-    monkeypatch.setattr("interpal.vault.opener.derive_key", counted)
+    counted = Counted(key_slots.derive_key)
+    monkeypatch.setattr("interpal.vault.keys.unlock.derive_key", counted)
     opens = SlotOpener(explicit_source("correct horse"))
     opens.open(header)
     # The same numbers and salt around another content: the slot was tampered with.
@@ -232,7 +234,7 @@ def test_folders_above_that_cannot_be_looked_at_are_not_judged(
 
 
 def test_any_path_can_be_shown_and_quoted() -> None:
-    assert trust.shown("/a/\udcff") == "/a/\\xff"
-    assert trust.shown("/a/\ud800\x1b") == "/a/\\ud800\\x1b"
-    assert trust.quoted("/a/b-c") == "/a/b-c"
-    assert trust.quoted("/a b/it's") == "'/a b/it'\\''s'"
+    assert permissions.shown("/a/\udcff") == "/a/\\xff"
+    assert permissions.shown("/a/\ud800\x1b") == "/a/\\ud800\\x1b"
+    assert permissions.quoted("/a/b-c") == "/a/b-c"
+    assert permissions.quoted("/a b/it's") == "'/a b/it'\\''s'"

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from interpal.exceptions import KeyRequiredError, ValidationError, WrongKeyError
-from interpal.vault import KdfParameters, Vault, opener, slot_changes, slots, versions
+from interpal.vault import KdfParameters, Vault
+from interpal.vault.core import versions
+from interpal.vault.format import key_slots
+from interpal.vault.keys import rekey, unlock
 from interpal.vault.stores.file import FileStore
 from tests.children import Children
 from tests.vault import CHEAP, KEY, OTHER_KEY, Counted, new_vault, reopened
@@ -48,7 +51,7 @@ def test_the_old_vault_key_opens_nothing_any_more(path: Path) -> None:
     vault = new_vault(path, RECORDS)
     old_slot, old_key = vault.slots[0], vault._read().vault_key
     vault.rotate()
-    stale = slots.open_slot(vault.slots[0], old_key)
+    stale = key_slots.open_slot(vault.slots[0], old_key)
     assert stale is None
     assert old_slot.text != vault.slots[0].text
 
@@ -160,14 +163,14 @@ def test_two_rotations_at_once_leave_one_vault_and_lose_nothing(path: Path) -> N
 def test_argon2id_runs_outside_the_write_lock(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     vault = three_slots(path)
     held = []
-    key_of = opener.slot_key
+    key_of = unlock.slot_key
 
     def watched(*arguments: object) -> object:
         with FileStore(path).write_lock(0):
             held.append("free")
         return key_of(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(slot_changes, "slot_key", watched)
+    monkeypatch.setattr(rekey, "slot_key", watched)
     vault.add_slot(passphrase="third", kdf=CHEAP)
     vault.change_slot("slot-2", passphrase="fourth", kdf=CHEAP)
     vault.rotate({"second": "second", "server": KEY, "slot-2": "fourth"})

@@ -16,7 +16,9 @@ from interpal.exceptions import (
     VaultIOError,
     WrongKeyError,
 )
-from interpal.vault import KdfParameters, Vault, envelope, slot_changes, slots
+from interpal.vault import KdfParameters, Vault
+from interpal.vault.format import envelope, key_slots
+from interpal.vault.keys import rekey
 from tests.children import Children
 from tests.vault import CHEAP, KEY, OTHER_KEY, Counted, new_vault, reopened, told
 
@@ -120,9 +122,9 @@ def test_slots_that_no_reader_would_try_together_are_not_made(path: Path) -> Non
     costly = KdfParameters(2**20, 4, 1)
     made = [slot._replace(kid=f"s{n}", kdf=costly) for n, slot in enumerate(header.slots * 2)]
     header = header._replace(slots=(*header.slots, *made))
-    wanted = slot_changes.wanted_slot("x", None, None, KdfParameters.DEFAULT, 0)
+    wanted = rekey.wanted_slot("x", None, None, KdfParameters.DEFAULT, 0)
     with pytest.raises(ValidationError, match="GiB-passes"):
-        slot_changes.adding(header, key, wanted)
+        rekey.adding(header, key, wanted)
 
 
 def test_a_changed_passphrase_touches_no_record_and_keeps_the_vault_key(path: Path) -> None:
@@ -290,7 +292,7 @@ def test_what_does_not_open_does_not_replace_the_old_file(
     vault.add_slot(key=KEY)
     before = path.read_bytes()
     seal = envelope.seal
-    make = slots.make_slot
+    make = key_slots.make_slot
     operations = (
         lambda: vault.add_slot(key=OTHER_KEY),
         lambda: vault.change_slot("slot-1", passphrase="x", kdf=CHEAP),
@@ -310,7 +312,7 @@ def test_what_does_not_open_does_not_replace_the_old_file(
         return make(vault_key, **settings)
 
     with monkeypatch.context() as patch:
-        patch.setattr(slot_changes, "make_slot", with_another_key)
+        patch.setattr(rekey, "make_slot", with_another_key)
         for operation in (*operations[:2], operations[3]):
             with pytest.raises(VaultIOError, match="stays in its place"):
                 operation()

@@ -19,8 +19,10 @@ from interpal.exceptions import (
     VaultError,
     VaultPermissionError,
 )
-from interpal.vault import Vault, environment, keys
-from interpal.vault.secret_text import parse_key, without_newline
+from interpal.vault import Vault
+from interpal.vault.keys import environment
+from interpal.vault.keys import sources as keys
+from interpal.vault.keys.encoding import parse_key, without_newline
 from tests.vault import CHEAP, KEY, OTHER_KEY, told
 
 if TYPE_CHECKING:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from interpal.exceptions import LockTimeoutError, ValidationError, VaultLimitError
-from interpal.vault import Vault, versions
-from interpal.vault.envelope import Payload
-from interpal.vault.fields import MAX_GENERATION
+from interpal.vault import Vault
+from interpal.vault.core import versions
+from interpal.vault.format.envelope import Payload
+from interpal.vault.format.header import MAX_GENERATION
 from tests.vault import OTHER_KEY, new_vault, reopened
 
 if TYPE_CHECKING:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from interpal.exceptions import AmbiguousAccountError
-from interpal.vault import plain, report
 from interpal.vault.cli import errors, opening, output
 from interpal.vault.cli.app import cli, file_option, json_option, yes_option
 from interpal.vault.cli.output import clean
+from interpal.vault.format import legacy_file
+from interpal.vault.health import report
 
 if TYPE_CHECKING:
     from interpal.vault.vault import Vault
@@ -83,7 +84,7 @@ def name_of(vault: Vault, user: str | None) -> str:
     Raises `NotFound`, and `AmbiguousAccountError` where there are several to choose from.
     """
     if user is not None:
-        for name in (user, plain.record_name(user)):
+        for name in (user, legacy_file.record_name(user)):
             if name in vault:
                 return name
         raise errors.no_account(clean(user), vault.path)

@@ -12,7 +12,7 @@ import click
 from click.shell_completion import shell_complete
 
 from interpal._version import __version__
-from interpal.vault.cli import core, errors, output
+from interpal.vault.cli import coredump, errors, output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -120,7 +120,7 @@ def profile_option(function: F) -> F:
 
 def main() -> NoReturn:
     """Run the program on `sys.argv` and end the process."""
-    core.forbid()
+    coredump.forbid()
     _attach()
     sys.exit(run(sys.argv[1:]))
 

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from interpal.exceptions import StoreUnavailableError, VaultError, VaultNotFoundError
-from interpal.vault import doctor, surroundings
 from interpal.vault.cli import errors, output, places
 from interpal.vault.cli.app import cli, file_option, json_option
 from interpal.vault.cli.output import Cell
+from interpal.vault.files.permissions import quoted
+from interpal.vault.health import doctor, surroundings
+from interpal.vault.health.surroundings import Finding
 from interpal.vault.stores.file import FileStore
-from interpal.vault.surroundings import Finding
-from interpal.vault.trust import quoted
 
 if TYPE_CHECKING:
-    from interpal.vault.stores import Store
+    from interpal.vault.stores.base import Store
 
 
 _GIT_SECONDS = 10

@@ -12,16 +12,17 @@ from interpal.exceptions import (
     VaultExistsError,
     WrongKeyError,
 )
-from interpal.vault import copying, keys
+from interpal.vault import copying
 from interpal.vault.cli import opening, output, places
 from interpal.vault.cli.app import cli, json_option, profile_option
 from interpal.vault.cli.terminal import Terminal
+from interpal.vault.keys import sources
 from interpal.vault.vault import Vault
 
 if TYPE_CHECKING:
     from interpal.vault.copying import Copied
-    from interpal.vault.keys import KeySource
-    from interpal.vault.stores import Store
+    from interpal.vault.keys.sources import KeySource
+    from interpal.vault.stores.base import Store
 
 
 @cli.command("copy", short_help="Copy all sessions into a vault in another store.")
@@ -89,7 +90,7 @@ def _told(done: Copied, source: str, target: str) -> str:
 
 def _open_target(source: Vault, store: Store, *, ask: bool, profile: str | None) -> Vault:
     """The vault to copy into: opened, or made, with the key that it is to have."""
-    given = keys.new_secret_source()
+    given = sources.new_secret_source()
     if given is not None and ask:
         raise ValidationError(
             f"--passphrase asks for what {given.name} gives already: leave one of them out"
@@ -98,7 +99,7 @@ def _open_target(source: Vault, store: Store, *, ask: bool, profile: str | None)
     if places.exists(store):
         return _open(store, own, ask=ask)
     if ask:
-        own = keys.passphrase_argument(opening.new_passphrase(store.location), "prompt")
+        own = sources.passphrase_argument(opening.new_passphrase(store.location), "prompt")
     kdf = opening.profile_for(own, profile)
     vault = Vault(store, own)
     vault.start(create=True, kdf=kdf)

@@ -11,10 +11,10 @@ from interpal.vault.cli import errors, opening, output, places
 from interpal.vault.cli.app import cli, file_option, json_option, profile_option, yes_option
 from interpal.vault.cli.looking import put_slots, slots_json
 from interpal.vault.cli.terminal import Terminal
-from interpal.vault.stores import keeps_records
+from interpal.vault.stores.base import keeps_records
 
 if TYPE_CHECKING:
-    from interpal.vault.slots import Slot
+    from interpal.vault.format.key_slots import Slot
     from interpal.vault.vault import Vault
 
 

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from interpal.exceptions import VaultCorruptError, VaultError, VaultPermissionError
-from interpal.vault import report
 from interpal.vault.cli import errors, opening, output, places
 from interpal.vault.cli.app import cli, file_option, json_option
 from interpal.vault.cli.output import Cell, clean
+from interpal.vault.health import report
 from interpal.vault.stores.file import FileStore
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from interpal.vault.cli.places import Look, Records
-    from interpal.vault.report import Account, SlotReport
-    from interpal.vault.slots import KdfParameters
-    from interpal.vault.stores import Store, Stored
+    from interpal.vault.format.key_slots import KdfParameters
+    from interpal.vault.health.report import Account, SlotReport
+    from interpal.vault.stores.base import Store, Stored
     from interpal.vault.vault import Vault
 
 _STATE_STYLES = {"valid": "green", "ends soon": "yellow", "expired": "red"}

@@ -10,11 +10,11 @@ from interpal._secret import Secret
 from interpal.exceptions import VaultExistsError, WrongKeyError
 from interpal.vault.cli import opening, output, places
 from interpal.vault.cli.app import cli, file_option, json_option, profile_option
-from interpal.vault.files import Folder
-from interpal.vault.jwe import b64encode
-from interpal.vault.keys import KEY_BYTES
+from interpal.vault.files.permissions import quoted, shown
+from interpal.vault.files.private_files import Folder
+from interpal.vault.format.jwe import b64encode
+from interpal.vault.keys.sources import KEY_BYTES
 from interpal.vault.stores.file import FileStore
-from interpal.vault.trust import quoted, shown
 from interpal.vault.vault import Vault
 
 

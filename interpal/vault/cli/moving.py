@@ -19,22 +19,23 @@ from interpal.exceptions import (
     VaultFormatError,
     VaultNotFoundError,
 )
-from interpal.vault import jwe, plain, report
 from interpal.vault.cli import errors, opening, output, places
 from interpal.vault.cli.accounts import name_of
 from interpal.vault.cli.app import cli, file_option, json_option, profile_option
 from interpal.vault.cli.making import write_new_file
-from interpal.vault.draft import thaw
-from interpal.vault.files import Folder
-from interpal.vault.payload import MAX_RECORD_DEPTH
-from interpal.vault.stores import keeps_records
+from interpal.vault.core.transaction import thaw
+from interpal.vault.files.private_files import Folder
+from interpal.vault.format import jwe, legacy_file
+from interpal.vault.format.payload import MAX_RECORD_DEPTH
+from interpal.vault.health import report
+from interpal.vault.stores.base import keeps_records
 from interpal.vault.stores.file import FileStore
 from interpal.vault.vault import Vault
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from interpal.vault.stores import Store, Stored
+    from interpal.vault.stores.base import Store, Stored
 
 Record = dict[str, Any]
 
@@ -146,7 +147,7 @@ def _read_source(
         raise VaultNotFoundError(
             f"{store.location}: there is no such file", path=store.location
         ) from None
-    kind = plain.classify(stored.data)
+    kind = legacy_file.classify(stored.data)
     if kind == "vault":
         if places.same_place(store, target):
             raise ValidationError(f"{store.location} is the vault itself; name another with -f")
@@ -164,7 +165,7 @@ def _read_source(
             what = "this is neither a session file of interpal 1.x nor a vault; it was left alone"
         raise VaultFormatError(f"{store.location}: {what}", path=store.location)
     try:
-        name, record = plain.parse(
+        name, record = legacy_file.parse(
             stored.data,
             default_name=user,
             local=None,

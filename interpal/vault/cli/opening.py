@@ -14,18 +14,19 @@ from interpal.exceptions import (
     VaultFormatError,
     WrongKeyError,
 )
-from interpal.vault import environment, keys, report
 from interpal.vault.cli import errors, output, places
 from interpal.vault.cli.terminal import TRIES, NoAnswerError, Terminal
-from interpal.vault.stores import Stored
+from interpal.vault.health import report
+from interpal.vault.keys import environment, sources
+from interpal.vault.stores.base import Stored
 from interpal.vault.vault import Vault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from interpal.vault.keys import KeySource
-    from interpal.vault.slots import KdfParameters
-    from interpal.vault.stores import LoginLock, Store, Writer
+    from interpal.vault.format.key_slots import KdfParameters
+    from interpal.vault.keys.sources import KeySource
+    from interpal.vault.stores.base import LoginLock, Store, Writer
 
 WOULD_DO = (
     "set INTERPALS_VAULT_PASSPHRASE_FILE, INTERPALS_VAULT_PASSPHRASE_COMMAND or "
@@ -103,7 +104,7 @@ class _NoKeyError(KeyRequiredError):
 
 
 def _opened(store: Store, *, typed: list[str] | None = None, skip: bool = False) -> Vault:
-    start, source = starter(store), keys.find_source()
+    start, source = starter(store), sources.find_source()
     try:
         return start(source)
     except (KeyRequiredError, WrongKeyError) as error:
@@ -150,10 +151,10 @@ def open_copy(location: str, stored: Stored, *, secret_file: str | None, typed: 
     if secret_file is not None:
         kind = "passphrase" if takes_passphrase(store) else "key"
         secret = secret_from_file(secret_file, kind)
-        source = keys.explicit_source(**{kind: secret})  # type: ignore[arg-type]
+        source = sources.explicit_source(**{kind: secret})  # type: ignore[arg-type]
         return start(source)
     try:
-        return start(keys.find_source())
+        return start(sources.find_source())
     except (KeyRequiredError, WrongKeyError) as error:
         asks = takes_passphrase(store)
         opened = _with_typed(start, typed) if asks else None
@@ -174,7 +175,7 @@ def open_copy(location: str, stored: Stored, *, secret_file: str | None, typed: 
 def _with_typed(start: Callable[[KeySource], Vault], typed: list[str] | None) -> Vault | None:
     for passphrase in typed or ():
         with suppress(WrongKeyError, KeyRequiredError):
-            return start(keys.passphrase_argument(passphrase, "prompt"))
+            return start(sources.passphrase_argument(passphrase, "prompt"))
     return None
 
 
@@ -194,7 +195,7 @@ def ask_and_start(
         if passphrase is None:
             raise _NoKeyError(f"{location}: no passphrase was given", path=location)
         try:
-            vault = start(keys.passphrase_argument(passphrase, "prompt"))
+            vault = start(sources.passphrase_argument(passphrase, "prompt"))
         except WrongKeyError:
             terminal.tell("That passphrase does not open it.")
         else:
@@ -209,15 +210,15 @@ def ask_and_start(
 def source_for_new_vault(path: str, *, ask: bool) -> KeySource:
     """Where the key of a vault that is to be made comes from."""
     if not ask:
-        return keys.find_source()
+        return sources.find_source()
     passphrase = new_passphrase(path)
-    return keys.passphrase_argument(passphrase, "prompt")
+    return sources.passphrase_argument(passphrase, "prompt")
 
 
 def new_source(path: str) -> KeySource:
     """The secret that is to be: from `INTERPALS_VAULT_NEW_PASSPHRASE[_FILE]`, or a prompt."""
-    source = keys.new_secret_source()
-    return source or keys.passphrase_argument(new_passphrase(path), "prompt")
+    source = sources.new_secret_source()
+    return source or sources.passphrase_argument(new_passphrase(path), "prompt")
 
 
 def new_passphrase(whose: str) -> str:
@@ -256,12 +257,12 @@ def confirm(question: str, *, yes: bool, only_if_asked: bool = False) -> None:
 
 def _is_default(source: KeySource) -> bool:
     """Whether this is the user's key file, which is tried where nothing was said."""
-    return source.name == f"key file {keys.default_key_path()}"
+    return source.name == f"key file {sources.default_key_path()}"
 
 
 def profile(name: str | None) -> KdfParameters | None:
     """The Argon2id settings of a name on the command line."""
-    from interpal.vault.slots import KdfParameters
+    from interpal.vault.format.key_slots import KdfParameters
 
     if name is None:
         return None
@@ -287,7 +288,7 @@ def takes_passphrase(store: Store) -> bool:
 
 def _explained(error: VaultError, location: str, *, asks: bool) -> VaultError:
     """The error of a key, with the ways that the command line has."""
-    path = keys.default_key_path()
+    path = sources.default_key_path()
     if isinstance(error, WrongKeyError):
         what = f"the key file {path} does not open it"
     elif os.path.lexists(path):

@@ -7,15 +7,15 @@ import stat
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from interpal.exceptions import ValidationError, VaultNotFoundError
-from interpal.vault import report
 from interpal.vault.cli import errors
-from interpal.vault.files import read_secret_file
+from interpal.vault.files.permissions import only_looking, shown
+from interpal.vault.files.private_files import read_secret_file
+from interpal.vault.health import report
 from interpal.vault.stores.file import FileStore
 from interpal.vault.stores.opening import open_store
-from interpal.vault.trust import only_looking, shown
 
 if TYPE_CHECKING:
-    from interpal.vault.stores import RecordStore, Store, Stored
+    from interpal.vault.stores.base import RecordStore, Store, Stored
 
 SCHEMES = ("file:", "sqlite:", "redis:", "rediss:")
 """With which a URL begins; a file of such a name is `./sqlite:…`."""

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from interpal.exceptions import VaultCorruptError
-from interpal.vault import report
-from interpal.vault.cli import core, errors, opening, output
+from interpal.vault.cli import coredump, errors, opening, output
 from interpal.vault.cli.accounts import name_of
 from interpal.vault.cli.app import cli, file_option
 from interpal.vault.cli.output import clean
+from interpal.vault.health import report
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,5 +92,5 @@ def _become(command: tuple[str, ...], environment: dict[str, str]) -> NoReturn:
     # Python ignores these for itself, and a program that is started would inherit that.
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
-    core.allow_again()
+    coredump.allow_again()
     os.execvpe(command[0], command, environment)  # noqa: S606  (what the verb is for)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from interpal._secret import Secret
 from interpal.exceptions import KeyRequiredError, ValidationError
-from interpal.vault.slots import normalise_passphrase
+from interpal.vault.format.key_slots import normalise_passphrase
 
 if TYPE_CHECKING:
     from collections.abc import Generator

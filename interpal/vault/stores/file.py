@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from interpal._log import Logger
 from interpal.exceptions import ValidationError, VaultIOError, VaultNotFoundError
-from interpal.vault.files import Folder
-from interpal.vault.locks import FileLock, network_filesystem
-from interpal.vault.stores import Stored
-from interpal.vault.trust import reported, shown
+from interpal.vault.files.locks import FileLock, network_filesystem
+from interpal.vault.files.permissions import reported, shown
+from interpal.vault.files.private_files import Folder
+from interpal.vault.stores.base import Stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

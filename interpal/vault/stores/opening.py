@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from interpal.exceptions import ValidationError
 
 if TYPE_CHECKING:
-    from interpal.vault.stores import Store
+    from interpal.vault.stores.base import Store
 
 _SQLITE = b"SQLite format 3\0"
-_POOL = "interpal.vault.stores.sqlite_pool"
+_POOL = "interpal.vault.stores.sqlite.connections"
 
 
 def open_store(path_or_store: str | os.PathLike[str] | Store) -> Store:
@@ -29,7 +29,7 @@ def open_store(path_or_store: str | os.PathLike[str] | Store) -> Store:
     if isinstance(path_or_store, str):
         scheme, colon, rest = path_or_store.partition(":")
         if colon and scheme in ("redis", "rediss") and rest.startswith("//"):
-            from interpal.vault.stores.redis import RedisStore
+            from interpal.vault.stores.redis.store import RedisStore
 
             return RedisStore(path_or_store)
         if colon and scheme in ("file", "sqlite"):
@@ -46,7 +46,7 @@ def _file(path: str | os.PathLike[str]) -> Store:
 
 
 def _sqlite(path: str | os.PathLike[str]) -> Store:
-    from interpal.vault.stores.sqlite import SqliteStore
+    from interpal.vault.stores.sqlite.store import SqliteStore
 
     return SqliteStore(path)
 

@@ -1,0 +1,1 @@
+"""What the site offers: every operation and endpoint, declared once for both clients."""

@@ -1,0 +1,393 @@
+"""What both clients offer, each operation written once.
+
+An operation is declared as a flow. On `InterpalClient` it is an ordinary method, on
+`AsyncInterpalClient` the same method is awaited; the drivers differ in how they run a flow and
+in nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import update_wrapper
+from types import MethodType
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Generic,
+    NoReturn,
+    SupportsIndex,
+    TypeVar,
+    overload,
+)
+
+from interpal._version import __version__
+from interpal.exceptions import ValidationError
+from interpal.flows import arguments, explicit, resume
+from interpal.flows import request as calls
+from interpal.flows.account import Account, Settings
+from interpal.given import GivenKey, GivenPassword, GivenStore
+from interpal.session import Session, SessionInfo, check_expiration_hours, to_text
+from interpal.session_manager import SessionManager
+from interpal.transport import origin, protocol
+from interpal.transport.bodies import encode_body
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+    from typing import Concatenate, ParamSpec
+
+    from typing_extensions import Self
+
+    from interpal.sessions.events import OnEvent
+    from interpal.sessions.wait import Flow
+    from interpal.vault.stores.base import Store
+
+    P = ParamSpec("P")
+
+T = TypeVar("T")
+
+BASE_URL_VARIABLE = "INTERPALS_BASE_URL"
+
+
+class Blocking:
+    """A client whose operations return their result."""
+
+    def _run(self, flow: Flow[T]) -> T:
+        raise NotImplementedError
+
+
+class Awaiting:
+    """A client whose operations are awaited."""
+
+    async def _run(self, flow: Flow[T]) -> T:
+        raise NotImplementedError
+
+
+if TYPE_CHECKING:
+
+    class Operation(Generic[P, T]):
+        """A method that is declared as a flow."""
+
+        def __init__(self, flow: Callable[Concatenate[Any, P], Flow[T]]) -> None: ...
+        @overload
+        def __get__(self, client: None, owner: type) -> Self: ...
+        @overload
+        def __get__(self, client: Blocking, owner: type) -> Callable[P, T]: ...
+        @overload
+        def __get__(self, client: Awaiting, owner: type) -> Callable[P, Coroutine[Any, Any, T]]: ...
+        @overload
+        def __get__(self, client: Operations, owner: type) -> Callable[P, Any]: ...
+        def __get__(self, client: Any, owner: type) -> Any: ...
+
+    class PlainOperation(Generic[P, T]):
+        """An operation that is a plain call on either client."""
+
+        def __init__(self, flow: Callable[Concatenate[Any, P], Flow[T]]) -> None: ...
+        @overload
+        def __get__(self, client: None, owner: type) -> Self: ...
+        @overload
+        def __get__(self, client: Operations, owner: type) -> Callable[P, T]: ...
+        def __get__(self, client: Any, owner: type) -> Any: ...
+
+else:
+
+    class Operation:
+        """A method declared as a flow: calling it hands the flow to the client's driver."""
+
+        _driver = "_run"
+
+        def __init__(self, flow: Callable[..., Flow[Any]]) -> None:
+            self._flow = flow
+            update_wrapper(self, flow)
+
+        def __set_name__(self, owner: type, name: str) -> None:
+            self.__name__ = name
+            self.__qualname__ = f"{owner.__name__}.{name}"
+
+        def __get__(self, client: Any, owner: type) -> Any:
+            if client is None:
+                return self
+
+            def operation(*args: Any, **kwargs: Any) -> Any:
+                flow = self._flow(client, *args, **kwargs)
+                # A traceback from below would show the arguments, and with them a password.
+                del args, kwargs
+                return getattr(client, self._driver)(flow)
+
+            update_wrapper(operation, self)
+            operation.__wrapped__ = MethodType(self._flow, client)
+            return operation
+
+        def __call__(self, client: Any, *args: Any, **kwargs: Any) -> Any:
+            """Unbound: `InterpalClient.get_self(client)`."""
+            return self.__get__(client, type(client))(*args, **kwargs)
+
+    class PlainOperation(Operation):
+        """An operation that is a plain call on either client."""
+
+        _driver = "_run_plainly"
+
+
+class Auth:
+    """The name that the session has in interpal 1.x; with no session, everything is None."""
+
+    __slots__ = ("auth_token", "bot_id", "session_cookie")
+
+    def __init__(self, session: Session | None) -> None:
+        self.session_cookie = None if session is None else session.session_cookie
+        self.auth_token = None if session is None else session.auth_token
+        self.bot_id = None if session is None else session.user_id
+
+    def __repr__(self) -> str:
+        return f"<Auth of user {self.bot_id}>"
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        raise TypeError("a session is secret and cannot be pickled; see export_session()")
+
+
+class Operations:
+    """The constructor and the operations that both clients share."""
+
+    def __init__(
+        self,
+        username: str | None = None,
+        password: str | None = None,
+        session_cookie: str | None = None,
+        auth_token: str | None = None,
+        auto_login: bool = False,
+        user_agent: str | None = None,
+        persist_session: bool = False,
+        session_file: str | os.PathLike[str] | None = None,
+        session_expiration_hours: float = 24,
+        *,
+        vault_passphrase: str | Callable[[], str] | None = None,
+        vault_key: bytes | str | None = None,
+        store: Store | str | None = None,
+        revalidate_after: float = 0,
+        base_url: str | None = None,
+        timeout: float = 30,
+        max_retries: int = 2,
+        min_interval: float = 0,
+        lock_timeout: float = 60,
+        on_event: OnEvent | None = None,
+    ) -> None:
+        """See the table of parameters in docs/client.md.
+
+        Raises `ValidationError` naming the argument that is wrong. `InterpalClient` resumes or
+        logs in here, and raises what `login` does.
+        """
+        hidden = GivenPassword(password)
+        handed = None if session_cookie is None else explicit.Handed(session_cookie, auth_token)
+        token_alone = handed is None and auth_token is not None
+        keys, where = GivenKey(vault_passphrase, vault_key), GivenStore(store)
+        # Errors from here on may show the variables of this frame.
+        password = session_cookie = auth_token = vault_passphrase = vault_key = store = None
+        if token_alone:
+            raise ValidationError("auth_token: a token alone is no session; give session_cookie=")
+        if base_url is None:
+            base_url = os.environ.get(BASE_URL_VARIABLE) or origin.DEFAULT_BASE_URL
+        settings = Settings(
+            base_url=origin.check_base_url(base_url),
+            user_agent=arguments.header("user_agent", user_agent or f"interpal/{__version__}"),
+            lifetime=check_expiration_hours(session_expiration_hours),
+            revalidate_after=arguments.seconds("revalidate_after", revalidate_after),
+            timeout=arguments.timeout(timeout),
+            max_retries=arguments.count("max_retries", max_retries),
+            min_interval=arguments.seconds("min_interval", min_interval),
+            lock_timeout=arguments.seconds("lock_timeout", lock_timeout),
+            on_event=arguments.hook("on_event", on_event),
+        )
+        username = arguments.username(username)
+        account = Account(
+            settings,
+            None,
+            username=username,
+            password=hidden.read(),
+            may_login=auto_login,
+        )
+        if handed is not None:
+            given = handed.read(account)
+            # A session from outside has no known end of its own.
+            account.adopt(
+                given.replace(expires_at=protocol.token_expiry(given.auth_token)), persisted=False
+            )
+            account.may_resume = False
+        if persist_session:
+            account.manager = SessionManager(
+                session_file,
+                session_expiration_hours,
+                store=where.store,
+                passphrase=keys.passphrase,
+                key=keys.key,
+                username=username,
+                origin=account.origin,
+                # Flows wait for locks by themselves, without holding a thread.
+                patience=0,
+                notify=account.notify,
+            )
+        self._account = account
+        self._begin()
+
+    def _begin(self) -> None:
+        """What the driver does at the end of construction."""
+
+    def __repr__(self) -> str:
+        account = vars(self).get("_account")  # A traceback may ask in mid-construction.
+        return f"<{type(self).__name__} of {(account and account.username) or 'nobody yet'}>"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a client holds a session and cannot be pickled; make one in each process")
+
+    @property
+    def is_authenticated(self) -> bool:
+        """Whether there is a session to send with; the server may have ended it since."""
+        return self._account.session is not None
+
+    @property
+    def persisted(self) -> bool:
+        """Whether the session in use is saved in the vault."""
+        return self._account.persisted
+
+    @property
+    def session(self) -> Session | None:
+        """The session in use."""
+        return self._account.session
+
+    @property
+    def auth(self) -> Auth:
+        """The session under its name of interpal 1.x."""
+        return Auth(self._account.session)
+
+    def export_session(self) -> dict[str, Any]:
+        """The session in use, in clear, for another program: keep it like a password.
+
+        A dict of `session_cookie, auth_token, username, user_id, created_at, expires_at`, times
+        as RFC 3339 text. Raises `AuthenticationError` where there is no session.
+        """
+        session = self._account.session
+        if session is None:
+            raise self._account.no_session()
+        return {
+            "session_cookie": session.session_cookie,
+            "auth_token": session.auth_token,
+            "username": session.username,
+            "user_id": session.user_id,
+            "created_at": to_text(session.created_at),
+            "expires_at": None if session.expires_at is None else to_text(session.expires_at),
+        }
+
+    def _login(
+        self, username: str | None = None, password: str | None = None, *, force: bool = False
+    ) -> Flow[Session]:
+        """Make sure of a session: resume the saved one of the account, else log in.
+
+        *force* always logs in. Afterwards an ended session is renewed without being asked.
+        Raises `ValidationError` (credentials missing), `InvalidCredentialsError`,
+        `RateLimitError`, `NetworkError`, `LockTimeoutError` and the `VaultError`s.
+        """
+        hidden = GivenPassword(password)
+        password = None
+        username, secret = arguments.username(username), hidden.read()
+        return (yield from explicit.login(self._account, username, secret, force=force))
+
+    def _import_session(
+        self,
+        session: str | Mapping[str, Any],
+        auth_token: str | None = None,
+        bot_id: str | None = None,
+    ) -> Flow[None]:
+        """Use a session from elsewhere; with `persist_session` it is saved too.
+
+        *session* is a cookie, a whole `Cookie` header, or the dict of `export_session()`.
+        Raises `ValidationError`, and `AccountMismatchError` where an export names another
+        account than this client's.
+        """
+        handed = explicit.Handed(session, auth_token, bot_id)
+        session, auth_token = "", None
+        yield from explicit.import_session(self._account, handed.read(self._account))
+
+    def _get_session_info(self) -> Flow[SessionInfo | None]:
+        """What is known of the saved session, None where nothing is saved. Changes nothing.
+
+        Raises `AmbiguousAccountError` where no username was given and there are several.
+        """
+        return (yield from explicit.info(self._account))
+
+    def _clear_saved_session(self) -> Flow[None]:
+        """Remove the saved session of this account; the session in use goes on."""
+        yield from explicit.clear(self._account)
+
+    @Operation
+    def logout(self) -> Flow[None]:
+        """Forget the session, here and in the vault. (The site has no known call for it.)"""
+        yield from explicit.logout(self._account)
+
+    @Operation
+    def validate_session(self) -> Flow[bool]:
+        """Ask the server: True, or False where it answers 401.
+
+        Raises `NetworkError` or `APIError` where it could not be asked.
+        """
+        return (yield from resume.validate(self._account))
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        data: Any = None,
+        json: Any = None,
+        files: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Flow[Any]:
+        """Send any request with the session; the parsed JSON, None for an empty reply.
+
+        *path* is below the base URL. *data* is a mapping (sent as a form), bytes, text, or an
+        iterable of bytes or file, which can be sent once only; *json* any JSON value; *files*
+        maps field names to bytes, files, or (name, content[, type]).
+        Raises `SessionExpiredError`, `RateLimitError`, `APIError`, `NetworkError`.
+        """
+        body, content_type = encode_body(data, json, files)
+        typed = {} if content_type is None else {"Content-Type": content_type}
+        request = self._account.request(
+            arguments.method(method),
+            path,
+            params=params,
+            headers={**typed, **arguments.headers(headers)},
+            body=body,
+        )
+        return (yield from calls.call(self._account, request))
+
+    request = Operation(_request)
+
+    @Operation
+    def get(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Flow[Any]:
+        """`request("GET", …)`."""
+        return (yield from self._request("GET", path, params=params, headers=headers))
+
+    @Operation
+    def post(self, path: str, /, **arguments: Any) -> Flow[Any]:
+        """`request("POST", …)`, with its keyword arguments."""
+        return (yield from self._request("POST", path, **arguments))
+
+    @Operation
+    def put(self, path: str, /, **arguments: Any) -> Flow[Any]:
+        """`request("PUT", …)`, with its keyword arguments."""
+        return (yield from self._request("PUT", path, **arguments))
+
+    @Operation
+    def delete(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Flow[Any]:
+        """`request("DELETE", …)`."""
+        return (yield from self._request("DELETE", path, params=params, headers=headers))

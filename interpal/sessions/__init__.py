@@ -1,0 +1,1 @@
+"""A session kept, for any service: waiting, events, refused logins and one login for all."""

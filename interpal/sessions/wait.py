@@ -1,0 +1,87 @@
+"""How flows wait: for a lock, or for an action that needs one. Waiting is a `Pause`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator
+from typing import Any, Protocol, TypeVar
+
+from interpal._log import Logger
+from interpal.exceptions import LockTimeoutError
+from interpal.transport.protocol import Pause, Request
+
+T = TypeVar("T")
+Step = Request | Pause
+Flow = Generator[Step, Any, T]
+
+_log = Logger("interpal.flows")
+
+SHORTEST_PAUSE = 0.005
+LONGEST_PAUSE = 0.25
+WAITING_IS_SHOWN_AFTER = 1.0
+
+
+class Lock(Protocol):
+    """What can be waited for."""
+
+    def try_acquire(self) -> bool:
+        """Take it if it is free."""
+        ...
+
+    def holder(self) -> str | None:
+        """Who holds it, where that can be told."""
+        ...
+
+
+def pauses(longest: float = LONGEST_PAUSE) -> Generator[Pause, None, None]:
+    """Growing pauses with jitter, so that those who wait do not come back in step."""
+    import random
+
+    pause = SHORTEST_PAUSE
+    while True:
+        yield Pause(pause * random.uniform(0.5, 1.0))  # noqa: S311  (spreads load, hides nothing)
+        pause = min(pause * 2, longest)
+
+
+def patiently(action: Callable[[], T], seconds: float) -> Flow[T]:
+    """Do *action*, again and again while somebody holds the write lock that it needs.
+
+    Raises the action's `LockTimeoutError` where that takes longer than *seconds*.
+    """
+    deadline = time.monotonic() + seconds
+    coming = pauses()
+    while True:
+        try:
+            return action()
+        except LockTimeoutError:
+            if time.monotonic() >= deadline:
+                raise
+        yield next(coming)
+
+
+def wait_for(lock: Lock, deadline: float, what: str, path: str | None = None) -> Flow[None]:
+    """Take *lock*. *deadline* is by the monotonic clock.
+
+    Raises `LockTimeoutError` with the holder. A holder that is stopped is waited for like any
+    other: a lock is never taken away from a process that lives.
+    """
+    start = time.monotonic()
+    shown = False
+    coming = pauses()
+    while True:
+        if lock.try_acquire():
+            return
+        now = time.monotonic()
+        holder = lock.holder()
+        if now >= deadline:
+            raise LockTimeoutError(
+                f"{path or 'this client'}: {what}: process {holder or 'unknown'} has held the "
+                f"login lock for {now - start:.0f} seconds; see what it is doing, or give a "
+                "longer lock_timeout",
+                path=path,
+                holder=holder,
+            )
+        if not shown and now - start >= WAITING_IS_SHOWN_AFTER:
+            shown = True
+            _log.info("waiting for %s: process %s is at it", what, holder or "unknown")
+        yield Pause(min(next(coming).seconds, max(deadline - now, 0.0)), in_line=True)

@@ -1,0 +1,1 @@
+"""Requests and replies as values, and where they go: no network."""

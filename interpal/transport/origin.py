@@ -1,0 +1,90 @@
+"""Addresses: the base URL, the origin that a session is bound to, and what lies below them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from interpal.exceptions import ValidationError
+from interpal.transport.bodies import encode_form
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DEFAULT_BASE_URL = "https://api.interpals.net"
+
+_URL_CHARACTERS = "!#$%&'()*+,/:;=?@[]~"
+
+
+def check_base_url(url: str) -> str:
+    """*url* without a slash at its end. Raises `ValidationError`.
+
+    Plain http would show password and session to the network, so it is for loopback alone.
+    """
+    if url == DEFAULT_BASE_URL:
+        return url  # Known to be good, and parsing it is a good part of a start.
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+        _ = parts.port
+        # Which `urlsplit` would pass over, and the next to read it would not.
+        clean = url.isprintable() and " " not in url
+    except (ValueError, AttributeError, TypeError):
+        raise ValidationError("base_url: this is no URL") from None
+    if parts.scheme not in ("http", "https") or not host or not clean:
+        raise ValidationError("base_url: expected https://host, or http:// for a loopback host")
+    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+        raise ValidationError("base_url: no credentials, query or fragment may be in it")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise ValidationError(
+            f"base_url: plain http to {host} would show the session to the network; use https"
+        )
+    return url.rstrip("/")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether *host* names this machine: `localhost`, 127.0.0.0/8 or ::1."""
+    if host in ("localhost", "::1"):
+        return True
+    parts = host.split(".")
+    return (
+        len(parts) == 4
+        and parts[0] == "127"
+        and all(part.isascii() and part.isdigit() and int(part) < 256 for part in parts)
+    )
+
+
+def origin_of(base_url: str) -> str:
+    """Scheme, host and port of a URL, as a session is bound to it (RFC 6454)."""
+    if base_url == DEFAULT_BASE_URL:
+        return base_url
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(base_url)
+    host = parts.hostname or ""
+    host = f"[{host}]" if ":" in host else host
+    default = 443 if parts.scheme == "https" else 80
+    port = "" if parts.port in (None, default) else f":{parts.port}"
+    return f"{parts.scheme}://{host}{port}"
+
+
+def url_of(base_url: str, path: str, params: Mapping[str, Any] | None = None) -> str:
+    """The URL of *path* below *base_url*. A path cannot name another host."""
+    if not isinstance(path, str):
+        raise ValidationError(f"path: expected text, not {type(path).__name__}")
+    if "://" in path.partition("?")[0]:
+        raise ValidationError("path: expected a path such as /v1/account/self, not a URL")
+    if any(character <= " " or character == "\x7f" for character in path):
+        raise ValidationError("path: blanks and control characters must be percent-encoded")
+    if not path.isascii():
+        from urllib.parse import quote
+
+        try:
+            path = quote(path, safe=_URL_CHARACTERS)
+        except UnicodeEncodeError:
+            raise ValidationError("path: this text cannot be written as UTF-8") from None
+    url = base_url + ("" if path.startswith("/") else "/") + path
+    if params:
+        url += ("&" if "?" in path else "?") + encode_form(params).decode("ascii")
+    return url

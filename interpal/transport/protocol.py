@@ -1,0 +1,397 @@
+"""The Interpals HTTP protocol as pure functions and values: no network, no clock, no state.
+
+What is known of the protocol, and how surely, is told in docs/endpoints.md.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, SupportsIndex, TypeGuard
+
+from interpal.exceptions import (
+    APIError,
+    AuthenticationError,
+    InvalidCredentialsError,
+    RateLimitError,
+)
+from interpal.transport.bodies import encode_form
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+SESSION_COOKIE = "interpals_sessid"
+TOKEN_HEADER = "X-Auth-Token"  # noqa: S105  (the name of a header)
+LOGIN_PATH = "/v1/token"
+SELF_PATH = "/v1/account/self"
+
+IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
+LONGEST_SERVER_TEXT = 200
+UNKNOWN_PROXY = (
+    "the proxy of the environment is of a kind that is not supported here: set an http:// proxy, "
+    "or NO_PROXY"
+)
+
+_ID_NAMES = ("bot_id", "botId", "id", "uid", "user_id", "userId", "account_id", "accountId")
+_ID_HOLDERS = ("bot", "user", "account", "profile", "data")
+_TOKEN_NAMES = ("auth_token", "token")
+_LONGEST_NAME = 200
+
+
+def _no_pickling(value: object) -> NoReturn:
+    raise TypeError(f"a {type(value).__name__} holds secrets and cannot be pickled")
+
+
+class Request(NamedTuple):
+    """One HTTP request, ready to be sent. Its repr shows neither headers nor body.
+
+    *body* is bytes, None, or an iterable of bytes, which can be sent once only.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes | Iterable[bytes] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Request: {self.method} {self.url.partition('?')[0]}>"
+
+    def __reduce_ex__(self, _: SupportsIndex) -> NoReturn:
+        _no_pickling(self)
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether the body can be sent a second time."""
+        return self.body is None or isinstance(self.body, bytes)
+
+    @property
+    def idempotent(self) -> bool:
+        """Whether sending it twice has the effect of once (RFC 9110 section 9.2.2)."""
+        return self.method in IDEMPOTENT_METHODS
+
+
+class Response(NamedTuple):
+    """One HTTP response, whole. Header names are lower case, in the order received."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+    def __repr__(self) -> str:
+        return f"<Response: {self.status}, {len(self.body)} bytes>"
+
+    def __reduce_ex__(self, _: SupportsIndex) -> NoReturn:
+        _no_pickling(self)
+
+    def header(self, name: str) -> str | None:
+        """The first header of that name."""
+        return next((value for key, value in self.headers if key == name), None)
+
+    def json(self) -> Any:
+        """The parsed body, None for an empty one. Raises ValueError where it is no JSON."""
+        return json.loads(self.body) if self.body.strip() else None
+
+    def json_object(self) -> dict[str, Any] | None:
+        """The body where it is a JSON object, else None."""
+        try:
+            parsed = self.json()
+        except (ValueError, RecursionError):
+            return None
+        return parsed if isinstance(parsed, dict) else None
+
+
+class Pause(NamedTuple):
+    """A flow has to wait this many seconds; *in_line* tells that it waits for another's login."""
+
+    seconds: float
+    in_line: bool = False
+
+
+class Login(NamedTuple):
+    """What a successful login gives. Its repr shows nothing of it."""
+
+    session_cookie: str
+    auth_token: str | None
+    user_id: str | None
+    cookies: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        return f"<Login of user {self.user_id}>"
+
+    def __reduce_ex__(self, _: SupportsIndex) -> NoReturn:
+        _no_pickling(self)
+
+
+# Requests.
+
+
+def login_request(base_url: str, username: str, password: str, user_agent: str) -> Request:
+    """`POST /v1/token` with username and password as a form."""
+    return Request(
+        "POST",
+        base_url + LOGIN_PATH,
+        {
+            "User-Agent": user_agent,
+            "Accept": "application/json",
+            "Content-Type": "application/x-www-form-urlencoded",
+        },
+        encode_form({"username": username, "password": password}),
+    )
+
+
+def session_headers(
+    session_cookie: str, auth_token: str | None, cookies: Mapping[str, str]
+) -> dict[str, str]:
+    """The headers that carry a session: cookie and token; the official app sends both."""
+    pairs = [f"{name}={value}" for name, value in cookies.items() if name != SESSION_COOKIE]
+    headers = {"Cookie": "; ".join([f"{SESSION_COOKIE}={session_cookie}", *pairs])}
+    if auth_token:
+        headers[TOKEN_HEADER] = auth_token
+    return headers
+
+
+# Replies.
+
+
+def read_login(response: Response, now: datetime) -> Login:
+    """The session in the reply to a login.
+
+    Raises `InvalidCredentialsError` (401), `RateLimitError` (429), `APIError` (the server is
+    in trouble) and `AuthenticationError` (any other refusal, or no session in the reply).
+    """
+    status = response.status
+    if status == 401:
+        raise InvalidCredentialsError(
+            "the server refused this username and password; check both", status_code=status
+        )
+    if status == 429:
+        wait = retry_after(response, now)
+        raise RateLimitError(
+            "the server refused the login: too many attempts"
+            + ("; wait a minute or more" if wait is None else f"; wait {wait:.0f} seconds"),
+            retry_after=wait,
+        )
+    if status >= 500 or 300 <= status < 400:
+        raise APIError(f"login failed: the server answered {status}", status_code=status)
+    if not 200 <= status < 300:
+        raise AuthenticationError(f"login failed: the server answered {status}", status_code=status)
+    cookies = {name: value for name, value in cookies_of(response).items() if value}
+    cookie = cookies.pop(SESSION_COOKIE, None)
+    if cookie is None:
+        del cookies
+        raise AuthenticationError(
+            f"login failed: the reply has no {SESSION_COOKIE} cookie", status_code=status
+        )
+    body = response.json_object() or {}
+    return Login(cookie, token_of(body), user_id_of(body), cookies)
+
+
+def token_of(body: Mapping[str, Any]) -> str | None:
+    """The auth token in a JSON reply: `auth_token`, else `token`, at top level."""
+    return next(filter(None, (_usable(body.get(name)) for name in _TOKEN_NAMES)), None)
+
+
+def new_token(response: Response) -> str | None:
+    """A token that a reply gives in place of the one in use: its header, or `auth_token`.
+
+    No other name in a body counts: an upload's `token`, say, is another thing.
+    """
+    token = response.header(TOKEN_HEADER.lower())
+    if token is None and b'"auth_token"' in response.body:
+        return _usable((response.json_object() or {}).get("auth_token"))
+    return _usable(token)
+
+
+def _usable(token: object) -> str | None:
+    return token if is_token(token) else None
+
+
+def is_token(token: object) -> TypeGuard[str]:
+    """Whether a header can carry *token*: printable ASCII."""
+    return isinstance(token, str) and bool(token) and token.isascii() and token.isprintable()
+
+
+def user_id_of(body: Mapping[str, Any]) -> str | None:
+    """The user's id in a JSON reply, under the names that clients of the site look for."""
+    holders = [body, *(body[name] for name in _ID_HOLDERS if isinstance(body.get(name), dict))]
+    for holder in holders:
+        for name in _ID_NAMES:
+            value = holder.get(name)
+            if isinstance(value, int) and not isinstance(value, bool):
+                value = str(value)
+            if is_name(value):
+                return value
+    return None
+
+
+def is_name(value: object) -> TypeGuard[str]:
+    """Whether *value* may be a name or an id of the site: short text that can be printed."""
+    return isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME and value.isprintable()
+
+
+def cookies_of(response: Response) -> dict[str, str]:
+    """The cookies that a reply sets (RFC 6265); one that it deletes has an empty value."""
+    cookies: dict[str, str] = {}
+    for key, text in response.headers:
+        if key != "set-cookie":
+            continue
+        pair, *attributes = text.split(";")
+        name, equals, value = pair.partition("=")
+        name = name.strip()
+        if not equals or not name or not is_cookie_value(name):
+            continue
+        value = value.strip().strip('"')
+        if not is_cookie_value(value) or _is_deletion(attributes):
+            value = ""
+        cookies[name] = value
+    return cookies
+
+
+def _is_deletion(attributes: list[str]) -> bool:
+    given: dict[str, str] = {}
+    for attribute in attributes:
+        name, _, value = attribute.partition("=")
+        given[name.strip().lower()] = value.strip()
+    if "max-age" in given:  # which counts before `Expires` (RFC 6265 section 5.3)
+        return given["max-age"] == "0" or given["max-age"].startswith("-")
+    # The date that servers say to delete one. Others are left to the server: clocks differ.
+    return "1970" in given.get("expires", "")
+
+
+def is_cookie_value(text: str) -> bool:
+    """Whether a `Cookie` header can carry *text* (RFC 6265 section 4.1.1, and commas)."""
+    return text.isascii() and text.isprintable() and not any(mark in text for mark in ' ";\\')
+
+
+def cookie_in(text: object) -> tuple[str, dict[str, str]] | None:
+    """The session cookie and the others, from a bare value or a whole `Cookie` header.
+
+    None where there is no session cookie in it that could be sent.
+    """
+    if not isinstance(text, str):
+        return None
+    text = text.strip()
+    if text[:7].lower() == "cookie:":
+        text = text[7:].strip()
+    others: dict[str, str] = {}
+    if "=" in text:
+        for pair in text.split(";"):
+            name, _, value = pair.partition("=")
+            if name.strip() and is_cookie_value(name.strip()) and is_cookie_value(value.strip()):
+                others[name.strip()] = value.strip()
+        text = others.pop(SESSION_COOKIE, "")
+    return (text, others) if text and is_cookie_value(text) else None
+
+
+def retry_after(response: Response, now: datetime) -> float | None:
+    """Seconds to wait by `Retry-After` (RFC 9110 section 10.2.3); None where it says nothing.
+
+    Seconds, a fraction of them, or an HTTP date; rubbish counts as absent.
+    """
+    text = (response.header("retry-after") or "").strip()
+    if not text:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        from email.utils import parsedate_to_datetime
+
+        try:
+            date = parsedate_to_datetime(text)
+        except (ValueError, TypeError, IndexError, OverflowError):
+            return None
+        if date.tzinfo is None:
+            date = date.replace(tzinfo=timezone.utc)
+        return max(0.0, (date - now).total_seconds())
+    return seconds if 0 <= seconds < float("inf") else None
+
+
+def token_expiry(token: str | None) -> datetime | None:
+    """The `exp` of a token that is a readable JWT (RFC 7519 section 4.1.4), else None.
+
+    The signature is the server's business; a token that lies about its end harms nobody but
+    its owner.
+    """
+    import binascii
+
+    parts = (token or "").split(".")
+    if len(parts) != 3:
+        return None
+    claims = parts[1].replace("-", "+").replace("_", "/")
+    try:
+        parsed = json.loads(binascii.a2b_base64(claims + "=" * (-len(claims) % 4)))
+        exp = parsed["exp"]
+        if isinstance(exp, bool) or not isinstance(exp, (int, float)):
+            return None
+        return datetime.fromtimestamp(exp, timezone.utc)
+    except (ValueError, KeyError, TypeError, OverflowError, OSError, RecursionError):
+        return None
+
+
+def fresh_token_expiry(token: str | None, now: datetime) -> datetime | None:
+    """The `exp` of a token that the server gives out now.
+
+    None as well where that is past: then the clock here is wrong, and tells nothing of it.
+    """
+    end = token_expiry(token)
+    return None if end is None or end <= now else end
+
+
+class Secrets:
+    """What no text of a server may carry into a message. Its repr shows nothing of it."""
+
+    __slots__ = ("_texts",)
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        from urllib.parse import quote, quote_plus
+
+        # A server that echoes a request echoes it in the form that it came in, or inside of JSON.
+        forms = {
+            form
+            for text in texts
+            if text
+            for form in (text, quote(text), quote_plus(text), json.dumps(text)[1:-1])
+        }
+        self._texts = sorted(forms, key=len, reverse=True)
+
+    def __repr__(self) -> str:
+        return f"<{len(self._texts)} secrets>"
+
+    def __reduce_ex__(self, _: SupportsIndex) -> NoReturn:
+        _no_pickling(self)
+
+    def scrub(self, text: str) -> str:
+        """Text of a server without these, without control characters, at most 200 characters."""
+        for secret in self._texts:
+            text = text.replace(secret, "<secret>")
+        text = "".join(character if character.isprintable() else " " for character in text)
+        return text[:LONGEST_SERVER_TEXT]
+
+
+def read_reply(response: Response, request: Request, now: datetime, secrets: Secrets) -> Any:
+    """The parsed JSON of a reply, None for an empty one.
+
+    Raises `RateLimitError` for 429 and `APIError` for any other status than 2xx, and for a
+    reply that is no JSON. A 401 is not judged here: what it means depends on the session.
+    """
+    status = response.status
+    what = f"{request.method} {request.url.partition('?')[0]}"
+    if 200 <= status < 300:
+        try:
+            return response.json()
+        except (ValueError, RecursionError):
+            kind = response.header("content-type") or "unknown type"
+        kind = secrets.scrub(kind)
+        raise APIError(f"{what}: the reply is no JSON ({kind})", status_code=status)
+    text = error_text(response, secrets)
+    message = f"{what}: the server answered {status}" + (f": {text}" if text else "")
+    if status == 429:
+        raise RateLimitError(message, retry_after=retry_after(response, now))
+    raise APIError(message, status_code=status)
+
+
+def error_text(response: Response, secrets: Secrets) -> str:
+    """What the server says went wrong: `error`, else `message`; at most 200 characters."""
+    body = response.json_object() or {}
+    said = body.get("error") or body.get("message") or ""
+    return secrets.scrub(said if isinstance(said, str) else json.dumps(said))

@@ -1,0 +1,1 @@
+"""What stands under a vault: its versions, its records and the operations on its keys."""

@@ -1,0 +1,99 @@
+"""A vault as a mapping: reads see the newest version, every change is a transaction of its own."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import (
+    ItemsView,
+    Iterator,
+    KeysView,
+    Mapping,
+    MutableMapping,
+    ValuesView,
+)
+from typing import TYPE_CHECKING, Any
+
+from interpal.vault.core.transaction import Changes, Draft, ReadOnlyRecord, Record, freeze
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+
+class Records(MutableMapping[str, Record]):
+    """Named records that are read-only, but in a transaction.
+
+    Each method of a dict is one read or one transaction: also `update`, `pop` and `items`,
+    which MutableMapping would make of many.
+    """
+
+    __slots__ = ()
+
+    @abstractmethod
+    def stored_records(self) -> Mapping[str, Record]:
+        """The newest records as they were decrypted: to be read, never to be changed."""
+
+    @abstractmethod
+    def transaction(self, *, lock_timeout: float | None = None) -> AbstractContextManager[Draft]:
+        """Read, change and save, whole or not at all."""
+
+    def __getitem__(self, name: str) -> ReadOnlyRecord:
+        return freeze(self.stored_records()[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(tuple(self.stored_records()))
+
+    def __len__(self) -> int:
+        return len(self.stored_records())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.stored_records()
+
+    def snapshot(self) -> dict[str, ReadOnlyRecord]:
+        """All records of one version of the vault, in one read."""
+        return {name: freeze(record) for name, record in self.stored_records().items()}
+
+    def keys(self) -> KeysView[str]:
+        """The names of one version of the vault."""
+        return dict.fromkeys(self.stored_records()).keys()
+
+    def values(self) -> ValuesView[Record]:
+        """The records of one version of the vault."""
+        return self.snapshot().values()
+
+    def items(self) -> ItemsView[str, Record]:
+        """Names and records of one version of the vault."""
+        return self.snapshot().items()
+
+    def __delitem__(self, name: str) -> None:
+        with self.transaction() as records:
+            del records[name]
+
+    def pop(self, name: str, *default: Any) -> Any:
+        """Remove a record and return it, in one transaction; *default* as for a dict."""
+        with self.transaction() as records:
+            return records.pop(name, *default)
+
+    def popitem(self) -> tuple[str, Record]:
+        """Remove some record and return its name and content, in one transaction."""
+        with self.transaction() as records:
+            return records.popitem()
+
+    def setdefault(self, name: str, default: Any = None) -> Any:
+        """The record *name*, or *default* saved as it, in one transaction."""
+        wanted = Changes({name: default})
+        del default
+        with self.transaction() as records:
+            return freeze(records.setdefault(name, wanted[name]))
+
+    def update(self, *others: Any, **more: Record) -> None:
+        """Put many records, in one transaction; arguments as for a dict."""
+        # A traceback may show the values of variables; this one shows names only.
+        wanted = Changes(dict(*others, **more))
+        del others, more
+        with self.transaction() as records:
+            records.update(wanted)
+
+    def clear(self) -> None:
+        """Remove every record, in one transaction."""
+        with self.transaction() as records:
+            records.clear()

@@ -1,0 +1,228 @@
+"""Records as a caller sees them: read-only outside a transaction, a draft inside one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from typing import Any, NoReturn, SupportsIndex
+
+from interpal.exceptions import ValidationError
+from interpal.vault.format.payload import check_name, record_fault
+
+Record = dict[str, Any]
+
+
+def _refuse(*_args: object, **_kwargs: object) -> NoReturn:
+    raise TypeError(
+        "this record was read outside a transaction, so a change to it would not be saved: "
+        "use `with vault.transaction() as records`, or assign a new record to vault[name]"
+    )
+
+
+class ReadOnlyRecord(dict[str, Any]):
+    """A record as it was read. It compares and iterates like a dict; changing it is an error.
+
+    Its repr shows the names of its members only, and it refuses to be pickled: what it holds
+    is secret.
+    """
+
+    __slots__ = ()
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
+
+    def __repr__(self) -> str:
+        return f"<record: {', '.join(map(ascii, sorted(self)))}>"
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        raise TypeError("a record of a vault cannot be pickled; dict(record) is a plain copy")
+
+    def __copy__(self) -> Record:
+        return dict(self)
+
+    def __deepcopy__(self, memo: object) -> Record:
+        return thaw(self)
+
+
+class _ReadOnlyList(list[Any]):
+    """A list inside a record that was read."""
+
+    __slots__ = ()
+
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse
+    append = clear = extend = insert = pop = remove = reverse = sort = _refuse
+
+    def __repr__(self) -> str:
+        return f"<list of {len(self)}>"
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        raise TypeError("a list of a vault's record cannot be pickled; list(it) is a plain copy")
+
+    def __copy__(self) -> list[Any]:
+        return list(self)
+
+    def __deepcopy__(self, memo: object) -> list[Any]:
+        return [_thaw_value(item) for item in self]
+
+
+def freeze(record: Mapping[str, Any]) -> ReadOnlyRecord:
+    """A deep, read-only copy of a record."""
+    return ReadOnlyRecord({name: _freeze_value(value) for name, value in record.items()})
+
+
+def _freeze_value(value: Any) -> Any:
+    if isinstance(value, dict):
+        return freeze(value)
+    if isinstance(value, list):
+        return _ReadOnlyList(_freeze_value(item) for item in value)
+    return value
+
+
+def thaw(record: Mapping[str, Any]) -> Record:
+    """A deep, plain copy of a record."""
+    return {name: _thaw_value(value) for name, value in record.items()}
+
+
+def _thaw_value(value: Any) -> Any:
+    if isinstance(value, dict):
+        return thaw(value)
+    if isinstance(value, list):
+        return [_thaw_value(item) for item in value]
+    return value
+
+
+class Changes(dict[str, Any]):
+    """Records by name, None for one that is to go. Its repr shows the names only."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<changes of {', '.join(map(repr, self))}>"
+
+
+def as_saved(name: str, record: object) -> Record:
+    """A copy of *record* as it will be read again. Raises `ValidationError` for what is none.
+
+    By way of JSON: nothing that the caller still holds and may change is part of it.
+    """
+    check_name(name)
+    fault = record_fault(record)
+    if fault is not None:
+        # A traceback may show the values of variables.
+        del record
+        raise ValidationError(f"the record of {name!r} {fault}")
+    copy: Record = json.loads(json.dumps(record))
+    return copy
+
+
+def _same(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> bool:
+    # As text: to a dict, True and 1 and 1.0 are the same.
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+
+
+class Draft(MutableMapping[str, Record]):
+    """The records inside a transaction: copies, written back together or not at all.
+
+    `attempts` are the refused logins (FORMAT.md section 4), likewise to be changed in place.
+    After the transaction a change is a RuntimeError, since it would not be saved.
+    """
+
+    __slots__ = ("_attempts", "_ended", "_lookup", "_names", "_touched", "attempts")
+
+    def __init__(
+        self,
+        names: Callable[[], Iterator[str]],
+        lookup: Callable[[str], Mapping[str, Any] | None],
+        attempts: Mapping[str, Mapping[str, Any]],
+    ) -> None:
+        self._names = names
+        self._lookup = lookup
+        self._attempts = attempts
+        self.attempts: dict[str, Record] = thaw(attempts)
+        # What was touched: the record as it is to be, None where it is to go.
+        self._touched: dict[str, Record | None] = {}
+        self._ended = False
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {len(self)} records>"
+
+    def __getitem__(self, name: str) -> Record:
+        if name not in self._touched:
+            stored = self._lookup(name)
+            if stored is None:
+                raise KeyError(name)
+            self._touched[name] = thaw(stored)
+        record = self._touched[name]
+        if record is None:
+            raise KeyError(name)
+        return record
+
+    def __contains__(self, name: object) -> bool:
+        if not isinstance(name, str):
+            return False
+        if name in self._touched:
+            return self._touched[name] is not None
+        return self._lookup(name) is not None
+
+    def __setitem__(self, name: str, record: Record) -> None:
+        self._check_open()
+        check_name(name)
+        fault = record_fault(record)
+        if fault is None:
+            self._touched[name] = record
+            return
+        # A traceback may show the values of variables.
+        del record
+        raise ValidationError(f"the record of {name!r} {fault}")
+
+    def __delitem__(self, name: str) -> None:
+        self._check_open()
+        if name not in self:
+            raise KeyError(name)
+        self._touched[name] = None
+
+    def __iter__(self) -> Iterator[str]:
+        for name in self._names():
+            if self._touched.get(name, self) is not None:
+                yield name
+        for name, record in list(self._touched.items()):
+            if record is not None and self._lookup(name) is None:
+                yield name
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def clear(self) -> None:
+        """Remove every record."""
+        for name in list(self):
+            del self[name]
+
+    def end(self) -> None:
+        """The transaction is over."""
+        self._ended = True
+
+    def changes(self) -> Changes:
+        """What differs from what was read: new content, None for a record that is to go.
+
+        Raises `ValidationError` where a record was changed into something that is none.
+        """
+        changed = Changes()
+        # No variable here holds a record: a traceback may show it.
+        for name in self._touched:
+            if self._touched[name] is not None:
+                changed[name] = as_saved(name, self._touched[name])
+                if _same(changed[name], self._lookup(name)):
+                    del changed[name]
+            elif self._lookup(name) is not None:
+                changed[name] = None
+        return changed
+
+    def changed_attempts(self) -> dict[str, Record] | None:
+        """A copy of the refused logins as they are to be; None where they are as they were."""
+        return None if self.attempts == self._attempts else thaw(self.attempts)
+
+    def _check_open(self) -> None:
+        if self._ended:
+            raise RuntimeError(
+                "the transaction of these records is over, so a change to them would not be saved"
+            )

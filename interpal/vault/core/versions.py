@@ -1,0 +1,381 @@
+"""The versions of one vault, as its store gives them and one secret opens them.
+
+Reads take no lock and see the newest bytes. Writing holds the store's lock around
+read-modify-write, with Argon2id outside it; what is written back is the header as read under
+the lock, never a cached one.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from interpal._secret import Secret
+from interpal.exceptions import ValidationError, VaultError, VaultLimitError, VaultNotFoundError
+from interpal.vault.format import envelope
+from interpal.vault.format.envelope import Header, Payload
+from interpal.vault.format.header import MAX_GENERATION, MAX_TIME
+from interpal.vault.stores.base import keeps_records
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Mapping
+
+    from interpal.vault.core.transaction import Record
+    from interpal.vault.format.key_slots import Slot
+    from interpal.vault.keys.rekey import Change
+    from interpal.vault.keys.sources import KeySource
+    from interpal.vault.keys.unlock import SlotOpener
+    from interpal.vault.stores.base import Change as RecordChange
+    from interpal.vault.stores.base import RecordWriter, Store, Stored, Writer
+
+
+class State(NamedTuple):
+    """One version of the vault: its bytes, and what they say once they are opened."""
+
+    data: bytes
+    header: Header
+    vault_key: Secret
+    payload: Payload
+
+    def __repr__(self) -> str:
+        return f"<State: generation {self.header.generation}>"
+
+
+class _Threads:
+    """What the threads of one process share: who opens, and which of them are writing."""
+
+    __slots__ = ("lock", "pid", "writing")
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.lock = threading.RLock()
+        self.writing: set[int] = set()
+
+
+class Versions:
+    """Reads and writes the versions of the vault in *store* with the key of *opener*.
+
+    May be used from several threads, and on both sides of a fork: one that opens the slots
+    makes the others wait for the key rather than derive it too.
+    """
+
+    __slots__ = ("_closed", "_state", "_threads", "opener", "store")
+
+    def __init__(self, store: Store, opener: SlotOpener) -> None:
+        self.store = store
+        self.opener = opener
+        self._state: State | None = None
+        self._threads = _Threads()
+        self._closed = False
+
+    @property
+    def path(self) -> str:
+        """Where the vault is, for messages."""
+        return self.store.location
+
+    def close(self) -> None:
+        """Forget the key and what was decrypted, and let go of the store."""
+        with self._here.lock:
+            self._closed = True
+            self._state = None
+            self.opener.forget()
+        self.store.close()
+
+    def load(self) -> Stored | None:
+        """The newest bytes, unopened."""
+        self._check_not_closed()
+        return self.store.load()
+
+    def known(self) -> State | None:
+        """The version that was opened last, without a look at the store."""
+        return self._state
+
+    def located(self) -> located:
+        """Errors inside the block get the path of this vault."""
+        return located(self.path)
+
+    def read(self) -> State:
+        """The newest version, without a lock. Raises `VaultNotFoundError` where there is none."""
+        stored = self.load()
+        if stored is None:
+            raise self.not_found()
+        return self.open(stored)
+
+    def open(self, stored: Stored) -> State:
+        """The version in these bytes: the one at hand, or the bytes opened.
+
+        Another process may have saved, rotated or replaced the vault since. The vault key at
+        hand serves as long as id and commitment are the same; else the slots are opened anew.
+        """
+        with self._here.lock:
+            self._check_not_closed()  # by another thread since it was read: no key is to stay
+            known = self._state
+            if known is not None and stored.data == known.data:
+                return known
+            with self.located():
+                parsed = envelope.parse(stored.data)
+                if known is not None and _same_key(parsed.header, known.header):
+                    vault_key = known.vault_key
+                else:
+                    vault_key = self.opener.open(parsed.header)
+                payload = envelope.open_payload(parsed, vault_key)
+            return self._keep(State(stored.data, parsed.header, vault_key, payload))
+
+    @contextmanager
+    def writing(self, timeout: float) -> Generator[tuple[Writer, State], None, None]:
+        """The write lock, and the version as read under it.
+
+        Slots are opened outside the lock: where the vault was re-keyed between the read and
+        the lock, the lock is let go and the vault read again.
+        """
+        self.check_not_writing()
+        writing, thread = self._here.writing, threading.get_ident()
+        writing.add(thread)
+        try:
+            while True:
+                seen = self.read()
+                with self.store.write_lock(timeout) as writer:
+                    stored = writer.load()
+                    if stored is None:
+                        raise self.not_found()
+                    state = self._follow(seen, stored)
+                    if state is not None:
+                        yield writer, state
+                        return
+        finally:
+            writing.discard(thread)
+
+    def _follow(self, seen: State, stored: Stored) -> State | None:
+        """The version in these bytes by the key of *seen*; None where they have another key."""
+        if stored.data == seen.data:
+            return seen
+        with self.located():
+            parsed = envelope.parse(stored.data)
+            if not _same_key(parsed.header, seen.header):
+                return None
+            payload = envelope.open_payload(parsed, seen.vault_key)
+        return State(stored.data, parsed.header, seen.vault_key, payload)
+
+    def save(
+        self,
+        writer: Writer,
+        header: Header,
+        payload: Payload,
+        vault_key: Secret,
+        *,
+        change: Change | None = None,
+    ) -> None:
+        """Seal and save. With *change*, what was written has to open before it replaces the old.
+
+        Refused logins whose time is over are dropped (FORMAT.md section 4).
+        """
+        payload = _current(payload, header.updated_at)
+        data = self.sealed(header, payload, vault_key)
+
+        def verify(read_back: bytes) -> None:
+            if change is not None:
+                _prove(read_back, change, payload)
+
+        with self.located():
+            check = None if change is None else verify
+            if keeps_records(self.store):
+                cast("RecordWriter", writer).save(data, verify=check, vault_id=header.id)
+            else:
+                writer.save(data, verify=check)
+        with self._here.lock:
+            self._keep(State(data, header, vault_key, payload))
+
+    def sealed(self, header: Header, payload: Payload, vault_key: Secret) -> bytes:
+        """The bytes of a version, refused logins whose time is over left out of it."""
+        return envelope.seal(
+            header,
+            _current(payload, header.updated_at),
+            vault_key,
+            content_key=Secret(os.urandom(32)),
+            iv=os.urandom(12),
+        )
+
+    def rekey(
+        self,
+        prepare: Callable[[State], Change],
+        timeout: float,
+        *,
+        reseal: Callable[[State, Change], Iterable[RecordChange]] | None = None,
+    ) -> Change:
+        """Give the vault other slots, or another key too, in one atomic save.
+
+        *prepare* says which, from a version as it was read; it runs outside the lock. Where
+        somebody else has changed the slots meanwhile, it is asked again. *reseal* gives the
+        records that are kept apart, anew for another key.
+        """
+        self.check_not_writing()
+        while True:
+            seen = self.read()
+            with self.located():
+                change = prepare(seen)
+            with self.writing(timeout) as (writer, state):
+                if state.header.slots != seen.header.slots:
+                    continue
+                payload = state.payload
+                if change.vault_key != seen.vault_key:
+                    # What tells refused passwords apart was made under the old key.
+                    untagged = {n: one for n, one in payload.attempts.items() if "tag" not in one}
+                    payload = payload.replace(attempts=untagged)
+                header = self.next_header(state.header)._replace(
+                    id=change.vault_id,
+                    commitment=envelope.commitment(change.vault_key, change.vault_id),
+                    slots=change.slots,
+                )
+                if reseal is None or change.vault_id == seen.header.id:
+                    self.save(writer, header, payload, change.vault_key, change=change)
+                else:
+                    records = reseal(state, change)
+                    old_id = state.header.id
+                    self._replace_all(writer, old_id, header, payload, change, records)
+                return change
+
+    def _replace_all(
+        self,
+        writer: Writer,
+        old_id: bytes,
+        header: Header,
+        payload: Payload,
+        change: Change,
+        records: Iterable[RecordChange],
+    ) -> None:
+        """Swap the root, and every record that is kept apart, for a rotation."""
+        payload = _current(payload, header.updated_at)
+        data = self.sealed(header, payload, change.vault_key)
+        with self.located():
+            _prove(data, change, payload)
+            replace_all = cast("RecordWriter", writer).replace_all
+            replace_all(data, old_id=old_id, new_id=header.id, records=records)
+        with self._here.lock:
+            self._keep(State(data, header, change.vault_key, payload))
+
+    def adopt(self, source: KeySource, slot: Slot, change: Change) -> None:
+        """From now on open with *source*, for which *change* made *slot*."""
+        with self._here.lock:
+            self.opener.adopt(source, slot, change.keys[slot.kid])
+
+    def next_header(self, header: Header) -> Header:
+        """The file's own header, for one save more. Raises `VaultLimitError` after 2^53 - 1."""
+        if header.generation >= MAX_GENERATION:
+            raise VaultLimitError(
+                f"{self.path}: the generation has reached its bound; export to a new vault",
+                path=self.path,
+            )
+        return header._replace(generation=header.generation + 1, updated_at=epoch_now())
+
+    def not_found(self) -> VaultNotFoundError:
+        """The error for a vault that is not there."""
+        return VaultNotFoundError(
+            f"{self.path}: there is no vault; open it with create=True to make one",
+            path=self.path,
+        )
+
+    def check_not_writing(self) -> None:
+        """Raise RuntimeError where this thread is writing already: it would wait for itself."""
+        if threading.get_ident() in self._here.writing:
+            raise RuntimeError(
+                "this thread is inside a transaction of this vault already: change the records "
+                "that transaction() gave you"
+            )
+
+    @property
+    def _here(self) -> _Threads:
+        # A lock that another thread held at the fork would stay locked in the child for ever.
+        if self._threads.pid != os.getpid():
+            self._threads = _Threads()
+        return self._threads
+
+    def _check_not_closed(self) -> None:
+        if self._closed:
+            raise VaultError(f"{self.path}: this Vault was closed; open it again", path=self.path)
+
+    def _keep(self, state: State) -> State:
+        if not self._closed:
+            self._state = state
+        return state
+
+
+def changed_payload(
+    old: Payload, changes: Mapping[str, Record | None], attempts: dict[str, Record] | None
+) -> Payload:
+    """What a transaction leaves: *changes* of records, and *attempts* unless None."""
+    records = {**old.records, **changes}
+    return old.replace(
+        records={name: record for name, record in records.items() if record is not None},
+        attempts=attempts,
+    )
+
+
+def _prove(data: bytes, change: Change, payload: Payload) -> None:
+    # A resume changes no slot, so what does is imported where it is used.
+    from interpal.vault.keys.rekey import prove
+
+    prove(data, change, payload)
+
+
+def new_header(change: Change, now: int) -> Header:
+    """The header of a new vault's first generation."""
+    return Header(
+        id=change.vault_id,
+        generation=1,
+        created_at=now,
+        updated_at=now,
+        commitment=envelope.commitment(change.vault_key, change.vault_id),
+        slots=change.slots,
+    )
+
+
+class located:  # noqa: N801  (read as a statement: `with located(path)`)
+    """Give errors of parts that know no paths the path of the vault."""
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> None:
+        if isinstance(error, VaultError) and error.path is None:
+            error.path = self._path
+            error.args = (f"{self._path}: {error}",)
+
+
+def epoch_now() -> int:
+    """Now, in epoch seconds that the format can hold."""
+    return max(0, min(int(time.time()), MAX_TIME))
+
+
+def check_timeout(seconds: float) -> float:
+    """*seconds*, if they are some to wait. Raises `ValidationError`; NaN would be for ever."""
+    if not _is_number(seconds) or not seconds >= 0:
+        raise ValidationError(f"lock_timeout: expected seconds, 0 or more, not {seconds!r}")
+    return seconds
+
+
+def _current(payload: Payload, now: int) -> Payload:
+    attempts = {name: one for name, one in payload.attempts.items() if not _is_over(one, now)}
+    return payload.replace(attempts=attempts)
+
+
+def _is_over(attempt: Mapping[str, object], now: int) -> bool:
+    ends = attempt.get("forget_at", attempt.get("until"))
+    return isinstance(ends, int) and ends <= now
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _same_key(one: Header, other: Header) -> bool:
+    return one.id == other.id and one.commitment == other.commitment

@@ -1,0 +1,247 @@
+"""Locks between processes: `flock` on a permanent file of our own beside the vault.
+
+A lock file lives in `<vault>.locks/` (0700), has mode 0600 and is never deleted: a file that
+comes and goes lets two processes lock two files of one name. The kernel frees the lock when its
+holder ends, however it ends. docs/reliability.md, traps 1, 2, 3, 11 and 12.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+import time
+from contextlib import suppress
+
+from interpal.exceptions import LockTimeoutError, VaultError
+from interpal.vault.files.permissions import reported, shown
+from interpal.vault.files.private_files import Folder
+
+# Every open lock file of this process, held or only waited for. The guard makes opening and
+# noting one step, so that a fork in another thread finds each descriptor noted.
+_open_files: set[int] = set()
+_guard = threading.RLock()
+
+_MOUNTS = "/proc/self/mountinfo"
+
+_NETWORK = {
+    "9p", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "glusterfs", "lustre", "ncpfs", "nfs",
+    "nfs4", "prl_fs", "smb3", "smbfs", "vboxsf", "virtiofs", "fuse.ceph", "fuse.glusterfs",
+    "fuse.grpcfuse", "fuse.rclone", "fuse.s3fs", "fuse.sshfs",
+}  # fmt: skip
+
+
+def _in_child() -> None:
+    # A lock belongs to the open file, which parent and child share: to unlock here would free
+    # the parent's lock, to keep the descriptor would hold it after the parent's end.
+    while _open_files:
+        with suppress(OSError):
+            os.close(_open_files.pop())
+    _guard.release()
+
+
+os.register_at_fork(before=_guard.acquire, after_in_parent=_guard.release, after_in_child=_in_child)
+
+
+class FileLock:
+    """The lock *name* of the vault at *path* (absolute), not yet taken.
+
+    Opens nothing until it is taken, and the folders anew each time. It belongs to the object
+    and the process, not to a thread; a child of the holder does not hold it.
+    """
+
+    __slots__ = ("_fd", "_name", "_path", "_pid")
+
+    def __init__(self, path: str, name: str) -> None:
+        self._path = path
+        self._name = name
+        self._fd = -1
+        self._pid = -1
+
+    @property
+    def path(self) -> str:
+        """Where the lock file is, for messages."""
+        return shown(self._file)
+
+    @property
+    def _file(self) -> str:
+        return os.path.join(f"{self._path}.locks", self._name)
+
+    @property
+    def held(self) -> bool:
+        """Whether this object, in this process, holds the lock."""
+        return self._fd in _open_files and self._pid == os.getpid()
+
+    @property
+    def fence(self) -> int:
+        """0: the kernel gives the lock to nobody else while its holder lives."""
+        return 0
+
+    def try_acquire(self) -> bool:
+        """Take the lock if it is free. True if this object now holds it, or did already.
+
+        Raises `VaultPermissionError`, `VaultIOError`.
+        """
+        return self._take(0)
+
+    def acquire(self, timeout: float) -> None:
+        """Take the lock, waiting at most *timeout* seconds by the monotonic clock.
+
+        Raises `LockTimeoutError`, `VaultPermissionError`, `VaultIOError`.
+        """
+        if not self._take(timeout):
+            holder = self.holder()
+            by = f"process {holder}" if holder else "another process"
+            raise LockTimeoutError(
+                f"{self.path}: {by} holds the lock, after waiting {timeout:g} s. Try again later; "
+                "if that process is stuck, end it: the lock is free at that moment.",
+                path=shown(self._path),
+                holder=holder,
+            )
+
+    def holder(self) -> str | None:
+        """The pid that the last holder wrote, None where there is none to be read."""
+        folder, vault = os.path.split(self._path)
+        try:
+            with Folder.open(folder) as beside, beside.subfolder(f"{vault}.locks") as locks:
+                opened = locks.read(self._name, limit=64)
+        except VaultError:
+            return None
+        pid = opened.data.split(b"\n", 1)[0] if opened else b""
+        return pid.decode("ascii") if pid.isdigit() and len(pid) <= 10 else None
+
+    def release(self) -> None:
+        """Free the lock. Does nothing where this object and process do not hold it."""
+        try:
+            self._let_go()
+        finally:
+            self._let_go()  # nothing is left to do, unless an interrupt came into the first
+
+    def _let_go(self) -> None:
+        if self.held:
+            fd, self._fd = self._fd, -1
+            try:
+                with suppress(OSError):
+                    os.ftruncate(fd, 0)
+                with suppress(OSError):
+                    # Not only by closing: a child that was made past `os.fork` may have a copy.
+                    fcntl.flock(fd, fcntl.LOCK_UN)
+            finally:
+                _close(fd)
+
+    def _take(self, timeout: float) -> bool:
+        if self.held:
+            return True
+        deadline = time.monotonic() + timeout
+        pause = 0.001
+        stale = 0
+        fd = self._fd = -1
+        try:
+            while True:
+                if fd < 0:
+                    fd = self._open()
+                if self._lock(fd):
+                    if self._stands(fd):
+                        self._pid = os.getpid()
+                        self._fd = fd
+                        self._note_holder()
+                        return True
+                    # Somebody took the file away by hand, and another may stand there by now.
+                    _close(fd)
+                    fd = -1
+                    stale += 1
+                    if stale < 10:
+                        continue
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return False
+                # Uneven, so that many that wait do not all come at the same moment.
+                time.sleep(min(left, pause * (0.5 + os.urandom(1)[0] / 255)))
+                # Newcomers knock more often; who has waited long does so again, or would starve.
+                pause = min(pause * 2, 0.05 if left > timeout - 1 else 0.01)
+        except BaseException:
+            self._fd = -1
+            raise
+        finally:
+            if fd >= 0 and fd != self._fd:
+                _close(fd)
+
+    def _open(self) -> int:
+        folder, vault = os.path.split(self._path)
+        fd = -1
+        try:
+            with (
+                Folder.open(folder, create=True) as beside,
+                beside.subfolder(f"{vault}.locks", create=True) as locks,
+                reported(self._file, "open the lock"),
+                _guard,
+            ):
+                fd = locks.open_lock(self._name)
+                _open_files.add(fd)
+            return fd
+        except BaseException:
+            if fd >= 0:  # an interrupt while the folders were closed
+                _close(fd)
+            raise
+
+    def _lock(self, fd: int) -> bool:
+        with reported(self._file, "take the lock"):
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            return True
+
+    def _stands(self, fd: int) -> bool:
+        """Whether the locked file is the one that the next process would open."""
+        with reported(self._file, "look at the lock"):
+            ours = os.fstat(fd)
+            try:
+                theirs = os.stat(self._file, follow_symlinks=False)
+            except (FileNotFoundError, NotADirectoryError):
+                return False
+            return (ours.st_dev, ours.st_ino) == (theirs.st_dev, theirs.st_ino)
+
+    def _note_holder(self) -> None:
+        text = b"%d\n" % self._pid
+        try:
+            os.pwrite(self._fd, text, 0)
+            os.ftruncate(self._fd, len(text))
+        except OSError:
+            pass  # a full disk: the lock holds all the same, only its message is poorer
+
+
+def _close(fd: int) -> None:
+    with _guard:
+        try:
+            _open_files.discard(fd)
+        finally:
+            with suppress(OSError):
+                os.close(fd)
+
+
+def network_filesystem(path: str) -> str | None:
+    """The type of the network file system that *path* is on; None for a local one.
+
+    Reads /proc/self/mountinfo (proc(5)); None too where there is no such file.
+    """
+    real = os.path.realpath(path)
+    try:
+        with open(_MOUNTS, encoding="utf-8", errors="surrogateescape") as table:
+            lines = table.readlines()
+    except OSError:
+        return None
+    longest, kind = -1, ""
+    for line in lines:
+        mount, _, source = line.partition(" - ")
+        point = _unescaped(mount.split(" ")[4]).rstrip("/")
+        # The later of two mounts on one point hides the earlier.
+        if len(point) >= longest and (real == point or real.startswith(f"{point}/")):
+            longest, kind = len(point), source.split(" ")[0]
+    return kind if kind in _NETWORK else None
+
+
+def _unescaped(field: str) -> str:
+    for code, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
+        field = field.replace(code, character)
+    return field

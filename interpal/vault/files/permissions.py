@@ -1,0 +1,240 @@
+"""What is wrong with a file or folder, and how to mend it: judgements, errors and their words.
+
+Owners are compared with the effective user, and root is no exception: root that rewrote a
+user's vault would make it root's (docs/reliability.md, trap 6).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+from interpal._log import Logger
+from interpal.exceptions import VaultError, VaultIOError, VaultPermissionError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+_log = Logger("interpal.vault.files.permissions")
+
+_REMEDIES = {
+    errno.ENOSPC: "Free some space on that disk.",
+    errno.EDQUOT: "Free some space: the quota of this user is used up.",
+    errno.EROFS: "The file system is read-only: mount it writable or use another path.",
+    errno.EIO: "Check the disk and its cables, and the system's log.",
+    errno.EMFILE: "This process has too many open files: close some, or raise `ulimit -n`.",
+    errno.ENFILE: "The system has too many open files.",
+    errno.EFBIG: "Raise the limit on the size of files (`ulimit -f`).",
+    errno.ENOLCK: "There are no locks to be had here: use a local disk or the Redis store.",
+    errno.ENOSYS: "This file system cannot do it: use a local disk or the Redis store.",
+    errno.EOPNOTSUPP: "This file system cannot do it: use a local disk or the Redis store.",
+    errno.ESTALE: "The network file system lost the file: try again, or use a local disk.",
+    errno.ENAMETOOLONG: "Use a shorter path.",
+    errno.ENOTDIR: "A part of the path is a file where a folder is needed.",
+    errno.ELOOP: "A symbolic link stands there: give the path of the file itself.",
+    errno.ENOENT: "A file or folder was taken away meanwhile: try again.",
+    errno.EINTR: "Try again.",
+}
+_KINDS = {
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFREG: "a file",
+}
+_warned: set[tuple[str, str]] = set()
+_only_looking: ContextVar[bool] = ContextVar("only_looking", default=False)
+
+
+def shown(path: str) -> str:
+    """*path* for a message: printable, whatever bytes and control characters it has."""
+    text = path.encode("utf-8", "surrogateescape" if _encodable(path) else "backslashreplace")
+    plain = text.decode("utf-8", "backslashreplace")
+    if plain.isprintable():
+        return plain
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in plain)
+
+
+def _encodable(path: str) -> bool:
+    try:
+        path.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def quoted(path: str) -> str:
+    """*path* as one word of a shell command."""
+    text = shown(path)
+    if all(c.isalnum() or c in "/._-+=:@%" for c in text):
+        return text
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def io_error(error: OSError, path: str, what: str) -> VaultError:
+    """The package's error for *error*, met when trying to *what* ("read", "save") at *path*."""
+    reason = f"{shown(path)}: cannot {what}: {error.strerror or error}."
+    if error.errno in (errno.EACCES, errno.EPERM):
+        remedy = f"Look at owner and mode (ls -ld {quoted(path)}) and at those of its folders."
+        return VaultPermissionError(f"{reason} {remedy}", path=shown(path))
+    remedy = _REMEDIES.get(error.errno or 0, "The old content is intact.")
+    return VaultIOError(f"{reason} {remedy}", path=shown(path), errno=error.errno)
+
+
+class reported:  # noqa: N801  (read as a statement: `with reported(path, "save")`)
+    """Turn an `OSError` inside the block into the package's own."""
+
+    __slots__ = ("_path", "_what")
+
+    def __init__(self, path: str, what: str) -> None:
+        self._path = path
+        self._what = what
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> None:
+        if isinstance(error, OSError):
+            raise io_error(error, self._path, self._what) from error
+
+
+def warn_once(kind: str, path: str, message: str, *values: object) -> None:
+    """A WARNING, once for this *kind*, *path* and process."""
+    if (kind, path) not in _warned:
+        _warned.add((kind, path))
+        _log.warning(message, *values)
+
+
+def check_folder(found: os.stat_result, path: str) -> None:
+    """Refuse a folder that another user may put files into; warn of one that is doubtful.
+
+    *found* is from the open descriptor, *path* is resolved. Raises `VaultPermissionError`.
+    """
+    if not _trusted(found):
+        raise foreign_owner(path, found)
+    if _open_to_all(found):
+        raise VaultPermissionError(
+            f"{shown(path)}: every user of this machine may change what is in this folder. "
+            f"Mend it: chmod o-w {quoted(path)}",
+            path=shown(path),
+        )
+    shared = found.st_mode & stat.S_IWGRP and not found.st_mode & stat.S_ISVTX
+    if shared and not in_group_of_its_own(found):
+        warn_once(
+            "group",
+            path,
+            "%s: the group may change what is in this folder. Mend it: chmod g-w %s",
+            shown(path),
+            quoted(path),
+        )
+    if ("above", path) not in _warned:
+        _warned.add(("above", path))
+        _warn_of_ancestors(path)
+
+
+def in_group_of_its_own(found: os.stat_result) -> bool:
+    """Whether the group is that of the owner alone, which many systems give each user."""
+    try:
+        import grp
+        import pwd
+
+        group = grp.getgrgid(found.st_gid)
+        owner = pwd.getpwuid(found.st_uid)
+    except (ImportError, KeyError):
+        return False  # Not known, or no longer to be read by who has given up rights.
+    alone = group.gr_gid == owner.pw_gid and set(group.gr_mem) <= {owner.pw_name}
+    return alone and group.gr_name == owner.pw_name
+
+
+def _warn_of_ancestors(path: str) -> None:
+    above = os.path.dirname(path)
+    while above != path:
+        path, above = above, os.path.dirname(above)
+        try:
+            found = os.stat(path)
+        except OSError:
+            continue  # what cannot be looked at cannot be judged; the folder itself was
+        if not _trusted(found) or _open_to_all(found):
+            warn_once(
+                "folder",
+                path,
+                "%s (owner %d, mode %04o): another user may replace the folders in it",
+                shown(path),
+                found.st_uid,
+                stat.S_IMODE(found.st_mode),
+            )
+
+
+def _trusted(found: os.stat_result) -> bool:
+    return found.st_uid in (0, os.geteuid())
+
+
+def _open_to_all(found: os.stat_result) -> bool:
+    return bool(found.st_mode & stat.S_IWOTH) and not found.st_mode & stat.S_ISVTX
+
+
+def kind_of(found: os.stat_result) -> str:
+    """ "a FIFO", "a folder" and so on."""
+    return _KINDS.get(stat.S_IFMT(found.st_mode), "something unknown")
+
+
+def wrong_kind(path: str, found: os.stat_result, wanted: str) -> VaultPermissionError:
+    """The error for something that is not *wanted* ("a regular file")."""
+    return VaultPermissionError(
+        f"{shown(path)} is {kind_of(found)}, not {wanted}; it was left alone. "
+        "Give another path, or move it away.",
+        path=shown(path),
+    )
+
+
+def foreign_owner(path: str, found: os.stat_result) -> VaultPermissionError:
+    """The error for a file or folder of another user."""
+    us = os.geteuid()
+    return VaultPermissionError(
+        f"{shown(path)} belongs to user {found.st_uid} and this process runs as user {us}; it "
+        f"was left alone. Run as its owner, use another path, or: chown {us} {quoted(path)}",
+        path=shown(path),
+    )
+
+
+@contextmanager
+def only_looking() -> Generator[None, None, None]:
+    """Inside the block reading mends nothing: mode bits and stray links stay as they are."""
+    token = _only_looking.set(True)
+    try:
+        yield
+    finally:
+        _only_looking.reset(token)
+
+
+def may_mend() -> bool:
+    """Whether a reader may put right what it finds, as it does but in `only_looking`."""
+    return not _only_looking.get()
+
+
+def tighten(fd: int, found: os.stat_result, path: str) -> None:
+    """Take the mode bits away that are looser than 0600, with a WARNING."""
+    mode = stat.S_IMODE(found.st_mode)
+    if not mode & ~0o600:
+        return
+    try:
+        os.fchmod(fd, mode & 0o600)
+    except OSError as error:
+        warn_once(
+            "mode",
+            path,
+            "%s: other users may get at it (mode %04o), and that cannot be changed: %s",
+            shown(path),
+            mode,
+            error.strerror,
+        )
+    else:
+        _log.warning("%s: mode %04o was too open, now %04o", shown(path), mode, mode & 0o600)

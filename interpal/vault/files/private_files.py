@@ -1,0 +1,399 @@
+"""Private files: open, check and replace atomically, in a folder that was checked first.
+
+Nothing here knows what a vault is. Opening the folder is in `folders.py`, what is refused and
+with which words in `trust.py`, the locks beside a vault in `locks.py`. The rules are those of
+docs/shared-server.md, the traps those of docs/reliability.md.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from interpal._log import Logger
+from interpal._secret import Secret
+from interpal.exceptions import (
+    KeySourceError,
+    NotDurableError,
+    VaultError,
+    VaultLimitError,
+    VaultPermissionError,
+)
+from interpal.vault.files.folders import OpenFolder
+from interpal.vault.files.permissions import (
+    foreign_owner,
+    kind_of,
+    may_mend,
+    quoted,
+    reported,
+    shown,
+    tighten,
+    wrong_kind,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_log = Logger("interpal.vault.files.private_files")
+
+Identity = tuple[int, int]
+"""Device and inode."""
+
+# O_NONBLOCK, or a FIFO hangs the open; it does nothing to a regular file.
+_SAFE = os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+_READ = os.O_RDONLY | os.O_NOFOLLOW | _SAFE
+_LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | _SAFE
+_BIRTH = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Opened(NamedTuple):
+    """A file as it was read: `mode` is its permission bits, `mtime` in epoch seconds."""
+
+    data: bytes
+    identity: Identity
+    mode: int
+    uid: int
+    size: int
+    mtime: float
+
+    def __repr__(self) -> str:
+        return f"<Opened: {self.size} bytes>"
+
+
+class Folder(OpenFolder):
+    """An open folder and the private files in it, which its methods take by their bare names."""
+
+    __slots__ = ()
+
+    def read(self, name: str, *, limit: int, foreign: bool = False) -> Opened | None:
+        """Read the file at *name*, at most *limit* bytes. None where there is nothing.
+
+        It must be a regular file of this user with one name. Looser mode bits than 0600 are
+        tightened, but in `trust.only_looking`. With `foreign` any owner is read and nothing is
+        changed. Raises `VaultPermissionError`, `VaultLimitError`, `VaultIOError`.
+        """
+        path = self.path_of(name)
+        with reported(path, "read"):
+            # Before opening: to open a device can have effects of its own.
+            found = self.look(name)
+            if found is None:
+                return None
+            self._check_file(name, found, foreign=foreign)
+            try:
+                fd = os.open(name, _READ, dir_fd=self._fd)
+            except FileNotFoundError:
+                return None
+            try:
+                found = os.fstat(fd)
+                self._check_file(name, found, foreign=foreign)
+                if not foreign and may_mend():
+                    tighten(fd, found, path)
+                if found.st_size > limit:
+                    raise _too_large(path, limit)
+                data = _read_all(fd, found.st_size, limit)
+            finally:
+                os.close(fd)
+            if len(data) > limit:
+                raise _too_large(path, limit)
+        mode = stat.S_IMODE(found.st_mode)
+        return Opened(data, _identity(found), mode, found.st_uid, len(data), found.st_mtime)
+
+    def replace(
+        self, name: str, data: bytes, *, verify: Callable[[bytes], None] | None = None
+    ) -> Identity:
+        """Put *data* at *name*: the whole of it, durably, or not at all.
+
+        *verify* gets the bytes as they can be read back before they replace the old ones; what
+        it raises keeps the old ones. For the holder of the write lock. Raises
+        `VaultPermissionError`, `VaultIOError`; `NotDurableError` after the new content is in
+        its place.
+        """
+        path = self.path_of(name)
+        with reported(path, "save"):
+            self._check_target(name)
+            temporary = _temporary(name)
+            try:
+                identity = self._write(temporary, data, verify)
+                os.replace(temporary, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+            except BaseException:
+                self._discard(temporary)
+                raise
+        self._sync(path, "saved")
+        return identity
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Put *data* at *name* where there is nothing yet. False where there is something.
+
+        Of two processes that do this at once one gets True, and neither ever sees half a file.
+        Needs no lock. Raises as `replace` does.
+        """
+        path = self.path_of(name)
+        with reported(path, "create"):
+            temporary = _temporary(name)
+            try:
+                self._write(temporary, data, None)
+                os.link(temporary, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+                made = True
+            except FileExistsError:
+                made = False
+            finally:
+                self._discard(temporary)
+        # Also where another process made it: it is going to be relied on before that one is done.
+        self._sync(path, "made")
+        return made
+
+    def remove(self, name: str) -> bool:
+        """Take the file at *name* away, durably. False where there is nothing."""
+        path = self.path_of(name)
+        with reported(path, "remove"):
+            if self._check_target(name) is None:
+                return False
+            os.unlink(name, dir_fd=self._fd)
+        self._sync(path, "removed")
+        return True
+
+    def set_aside(self, name: str, data: bytes, identity: object) -> str | None:
+        """Rename *name* to `<name>.corrupt-<UTC>` if it still has *data* and *identity*.
+
+        Returns the new name, None where something else stands there by now. Nothing is ever
+        overwritten: `-2`, `-3` and so on are added where the name is taken.
+        """
+        try:
+            opened = self.read(name, limit=len(data))
+        except VaultLimitError:
+            return None
+        if opened is None or opened.identity != identity or opened.data != data:
+            return None
+        path = self.path_of(name)
+        with reported(path, "set aside"):
+            aside, held = self._reserve(name)
+            try:
+                os.replace(name, aside, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+            except BaseException:
+                found = self.look(aside)
+                if found is not None and _identity(found) == held:
+                    self._discard(aside)
+                raise
+        self._sync(path, f"renamed to {shown(aside)}")
+        return aside
+
+    def sweep(self, name: str) -> None:
+        """Remove what dead writers of *name* left. For the holder of the write lock only.
+
+        Never raises for a file that stays: it is not worth losing a save.
+        """
+        try:
+            for entry in os.listdir(self._fd):
+                if _is_temporary(entry, name):
+                    found = self.look(entry)
+                    if found and stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid():
+                        self._discard(entry)
+                        _log.info("removed a leftover: %s", shown(self.path_of(entry)))
+        except (OSError, VaultError) as error:
+            _log.warning("%s: cannot look for leftovers: %s", shown(self.path), error)
+
+    def leftovers(self, name: str) -> list[str]:
+        """The names of temporaries and of files set aside that belong to *name*, sorted."""
+        with reported(self.path, "list the folder"):
+            entries = os.listdir(self._fd)
+        aside = f"{name}.corrupt-"
+        return sorted(e for e in entries if _is_temporary(e, name) or e.startswith(aside))
+
+    def open_lock(self, name: str) -> int:
+        """A descriptor of the lock file at *name*, made 0600 where there is none."""
+        found = self.look(name)
+        if found is not None:
+            self._check_file(name, found)
+        fd = os.open(name, _LOCK, 0o600, dir_fd=self._fd)
+        try:
+            found = os.fstat(fd)
+            self._check_file(name, found)
+            if stat.S_IMODE(found.st_mode) != 0o600:
+                os.fchmod(fd, 0o600)  # who can open a lock can hold it
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd
+
+    def _check_target(self, name: str) -> os.stat_result | None:
+        found = self.look(name)
+        if found is not None:
+            self._check_file(name, found)
+        return found
+
+    def _check_file(self, name: str, found: os.stat_result, *, foreign: bool = False) -> None:
+        path = self.path_of(name)
+        if not stat.S_ISREG(found.st_mode):
+            raise wrong_kind(path, found, "a regular file")
+        if found.st_uid != os.geteuid() and not foreign:
+            raise foreign_owner(path, found)
+        # No link at all is a file that was replaced after it was opened, and whole (trap 4).
+        if found.st_nlink > 1 and self._links(name, found, mend=not foreign and may_mend()) > 1:
+            raise VaultPermissionError(
+                f"{shown(path)} has {found.st_nlink} hard links, so another name leads to it too; "
+                f"it was left alone. Look for them (find / -xdev -samefile {quoted(path)}) and "
+                "remove the others.",
+                path=shown(path),
+            )
+
+    def _links(self, name: str, found: os.stat_result, *, mend: bool) -> int:
+        """How many names the file has, less those that a dying `create` left."""
+        spare = 0
+        for entry in os.listdir(self._fd):
+            if _is_temporary(entry, name):
+                other = self.look(entry)
+                if other is not None and _identity(other) == _identity(found):
+                    if mend:
+                        self._discard(entry)
+                    else:
+                        spare += 1
+        again = self.look(name)
+        if again is None or _identity(again) != _identity(found):
+            return found.st_nlink
+        return again.st_nlink - spare
+
+    def _write(self, name: str, data: bytes, verify: Callable[[bytes], None] | None) -> Identity:
+        fd = os.open(name, _BIRTH, 0o600, dir_fd=self._fd)
+        try:
+            # Before the first byte: the umask and a default ACL have had their say by now.
+            os.fchmod(fd, 0o600)
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(fd, rest) :]
+            os.fsync(fd)  # never a second time: a second one forgets what the first lost
+            found = os.fstat(fd)
+            if found.st_size != len(data):
+                raise OSError(errno.EIO, "the file has another size than was written")
+            if verify is not None:
+                os.lseek(fd, 0, os.SEEK_SET)
+                verify(_read_all(fd, len(data), len(data)))
+        except BaseException:
+            try:
+                os.close(fd)
+            except OSError:
+                pass  # the first error is the one to tell
+            raise
+        os.close(fd)
+        return _identity(found)
+
+    def _reserve(self, name: str) -> tuple[str, Identity]:
+        """A free name for *name* to be set aside under, held by an empty file of ours."""
+        base = f"{name}.corrupt-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
+        for number in range(1, 1000):
+            aside = base if number == 1 else f"{base}-{number}"
+            try:
+                fd = os.open(aside, _BIRTH, 0o600, dir_fd=self._fd)
+            except FileExistsError:
+                continue
+            try:
+                return aside, _identity(os.fstat(fd))
+            finally:
+                os.close(fd)
+        raise FileExistsError(errno.EEXIST, "every name for it is taken")
+
+    def _discard(self, name: str) -> None:
+        try:
+            os.unlink(name, dir_fd=self._fd)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            _log.warning("%s stays behind: %s", shown(self.path_of(name)), error.strerror)
+
+    def _sync(self, path: str, done: str) -> None:
+        try:
+            os.fsync(self._fd)
+        except OSError as error:
+            raise NotDurableError(
+                f"{shown(path)}: {done}, but perhaps not durable, since the folder could not be "
+                f"synced ({error.strerror}): a power cut now might bring the old state back.",
+                path=shown(path),
+                errno=error.errno,
+            ) from error
+
+
+def read_secret_file(path: str, limit: int) -> Secret:
+    """The bytes of a key or passphrase file, at most *limit*.
+
+    Symbolic links are followed, as container secrets need it; what they lead to is judged. A
+    file that group or world may read is refused unless root owns it and nobody else may write
+    it (docs/keys.md). Raises `KeySourceError` for one that is absent, too large or no
+    regular file, `VaultPermissionError` for an insecure one, `VaultIOError`.
+    """
+    with reported(path, "read"):
+        try:
+            # Before opening: to open a device can have effects of its own.
+            _check_regular(path, os.stat(path))
+            fd = os.open(path, os.O_RDONLY | _SAFE)
+        except FileNotFoundError:
+            raise KeySourceError(
+                f"{shown(path)}: there is no such file", path=shown(path)
+            ) from None
+        except ValueError:  # a NUL, or text that is no file name
+            raise KeySourceError(f"{shown(path)} is no path", path=shown(path)) from None
+        try:
+            found = os.fstat(fd)
+            _check_regular(path, found)
+            _check_secret(path, found)
+            data = _read_all(fd, found.st_size, limit) if found.st_size <= limit else None
+        finally:
+            os.close(fd)
+    if data is None or len(data) > limit:
+        message = f"{shown(path)} is larger than a key or passphrase may be ({limit} bytes)"
+        raise KeySourceError(message, path=shown(path))
+    return data
+
+
+def _check_regular(path: str, found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        message = f"{shown(path)} is {kind_of(found)}, not a file with a key or passphrase in it"
+        raise KeySourceError(message, path=shown(path))
+
+
+def _check_secret(path: str, found: os.stat_result) -> None:
+    if found.st_uid not in (0, os.geteuid()):
+        raise foreign_owner(path, found)
+    if found.st_mode & (0o022 if found.st_uid == 0 else 0o066):
+        raise VaultPermissionError(
+            f"{shown(path)} holds a secret and other users can get at it "
+            f"(mode {stat.S_IMODE(found.st_mode):04o}). Mend it: chmod 600 {quoted(path)}",
+            path=shown(path),
+        )
+
+
+def _read_all(fd: int, size: int, limit: int) -> Secret:
+    """All that is left to read, one byte more than *limit* at most; *size* is a good guess."""
+    pieces: list[Secret] = []
+    total = 0
+    while total <= limit:
+        wanted = min(limit + 1, max(size + 1, total + 65536)) - total
+        piece = Secret(os.read(fd, wanted))
+        if not piece:
+            break
+        pieces.append(piece)
+        total += len(piece)
+    return pieces[0] if len(pieces) == 1 else Secret(b"".join(pieces))
+
+
+def _too_large(path: str, limit: int) -> VaultLimitError:
+    return VaultLimitError(f"{shown(path)} is larger than {limit} bytes", path=shown(path))
+
+
+def _identity(found: os.stat_result) -> Identity:
+    return found.st_dev, found.st_ino
+
+
+def _temporary(name: str) -> str:
+    return f"{name}.{os.urandom(8).hex()}.tmp"
+
+
+def _is_temporary(entry: str, name: str) -> bool:
+    middle = entry[len(name) + 1 : -4]
+    return (
+        len(entry) == len(name) + 21
+        and entry.startswith(name + ".")
+        and entry.endswith(".tmp")
+        and all(c in "0123456789abcdef" for c in middle)
+    )

@@ -1,0 +1,326 @@
+"""Records from the plain session files of interpal 1.x, of its JavaScript port, and by hand.
+
+Pure: bytes in, a record of FORMAT.md section 4 out. What these files look like in the wild is
+docs/migrating.md; what is read here is more than those clients read themselves, since
+the one thing that must not happen on the way into a vault is to lose a session.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from interpal.exceptions import VaultFormatError
+from interpal.vault.format import jwe
+from interpal.vault.format.payload import MAX_RECORD_DEPTH, name_fault, record_fault
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+COOKIE = "interpals_sessid"
+DEFAULT_NAME = "default"
+
+# The names of one thing, the earlier before the later.
+_ALIASES = {
+    "session_cookie": ("session_cookie", "sessionCookie"),
+    "auth_token": ("auth_token", "authToken"),
+    "user_id": ("user_id", "userId", "bot_id", "botId"),
+    "username": ("username",),
+    "created_at": ("created_at", "createdAt"),
+    "expires_at": ("expires_at", "expiresAt"),
+    "last_validated_at": ("last_validated_at", "lastValidatedAt"),
+    "cookies": ("cookies",),
+}
+_KNOWN = {alias for aliases in _ALIASES.values() for alias in aliases}
+_FIRST_NAMES = _KNOWN | {"protected", "encrypted_key", "iv", "ciphertext", "tag"}
+
+# Cookie values by RFC 6265 section 4.1.1, and the comma that this site puts into one of them.
+_COOKIE_VALUE = re.compile(r"[\x21\x23-\x3a\x3c-\x5b\x5d-\x7e]+")
+# A record of 64 KiB, the most that is kept, has fewer of these, and a vault a few dozen.
+_PUNCTUATION = (b'"', b",", b"{", b"[")
+_MAX_PUNCTUATION = 100_000
+_ATTRIBUTES = {"path", "domain", "expires", "max-age", "secure", "httponly", "samesite"}
+
+_TIME = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)"
+    r"(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?\s*"
+    r"([Zz]|[+-]\d\d(?::?\d\d(?::?\d\d(?:\.\d+)?)?)?)?)?",
+    re.ASCII,
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+# Seconds since 1970 stay below this until the year 5138; milliseconds have passed it in 1973.
+_MILLISECONDS = 1e11
+
+# How a text goes on that breaks off where `json` gave up: literals, numbers, escapes.
+_UNFINISHED = re.compile(
+    r"(?:t|tr|tru|f|fa|fal|fals|n|nu|nul|N|Na|-|-?\d*[.eE][+-]?|\\?u?[0-9A-Fa-f]{0,4})", re.ASCII
+)
+_START = re.compile(r'\{\s*(?:"(?P<name>[^"\\]*)(?P<end>")?)?')
+
+
+class PlainRecord(NamedTuple):
+    """A record and the name that it gets in the vault."""
+
+    name: str
+    record: dict[str, Any]
+
+    def __repr__(self) -> str:
+        return "<PlainRecord>"
+
+
+def record_name(username: str) -> str:
+    """The name of an account's record: without case, NFC (Unicode 3.13, D145)."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", username).casefold())
+
+
+def classify(data: bytes) -> Literal["vault", "plain", "empty", "truncated", "foreign"]:
+    """What lies where a vault is expected, by its looks alone.
+
+    `vault`: a JSON object with a `protected` member, sound or not. `plain`: an object with a
+    session cookie that can be used. `empty`: nothing, white space or NUL bytes. `truncated`:
+    the beginning of one of the two and nothing else. `foreign`: anything else.
+    """
+    if not data.strip(b" \t\r\n\0"):
+        return "empty"
+    # What a crash leaves may end in NUL bytes, where the size was written and the data not.
+    data = data.rstrip(b" \t\r\n\0")
+    if _is_crowded(data):
+        return "foreign"
+    members = _members(data)
+    if members is not None:
+        if "protected" in members:
+            return "vault"
+        return "plain" if _session_cookie(members) is not None else "foreign"
+    if _object_names(data) >= {"protected"}:
+        return "vault"
+    return "truncated" if _is_beginning(data) else "foreign"
+
+
+def parse(
+    data: bytes,
+    *,
+    default_name: str | None,
+    local: tzinfo | None,
+    now: datetime,
+    lifetime: timedelta,
+) -> PlainRecord:
+    """The record of a plain session file.
+
+    It is named after its own username, else *default_name*, else `default`. Times without an
+    offset are in the zone *local*, None for the machine's. A missing expiry is *lifetime* after
+    the login, a missing login that long before the expiry, but not after *now* (aware).
+
+    Raises `VaultFormatError` where there is no session cookie to be used.
+    """
+    members = None if _is_crowded(data) else _members(data)
+    found = None if members is None else _session_cookie(members)
+    if members is None or found is None:
+        del members, found
+        raise VaultFormatError("this is no session file of interpal 1.x: it has no session cookie")
+    cookie, others = found
+    created, expires = _times(members, local, now, lifetime)
+    record: dict[str, Any] = {
+        "session_cookie": cookie,
+        "auth_token": _text(_first(members, "auth_token")),
+        "cookies": {**others, **_cookies(members.get("cookies"))},
+        "username": _text(_first(members, "username")),
+        "user_id": _text(_first(members, "user_id")),
+        "created_at": _format(created),
+        "expires_at": _format(expires),
+        "last_validated_at": None,
+    }
+    for unknown in members:
+        if unknown not in _KNOWN:
+            record[unknown] = _kept(members[unknown])
+    username = record["username"] or default_name or DEFAULT_NAME
+    # Before it is made into a name, too: that can take the square of its length.
+    fault = record_fault(record) or name_fault(username) or name_fault(record_name(username))
+    if fault is not None:
+        del members, found, cookie, others, record, username
+        raise VaultFormatError(f"this session file of interpal 1.x cannot be kept: it {fault}")
+    return PlainRecord(record_name(username), record)
+
+
+def _is_crowded(data: bytes) -> bool:
+    """Whether it has too many members: as Python objects they take forty times its size."""
+    return sum(map(data.count, _PUNCTUATION)) > _MAX_PUNCTUATION
+
+
+def _members(data: bytes) -> dict[str, Any] | None:
+    """The members of a JSON object; None for anything else."""
+    try:
+        value = jwe.parse_json(data, max_depth=MAX_RECORD_DEPTH, allow_float=True, any_int=True)
+    except jwe.JsonFault:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _object_names(data: bytes) -> set[str]:
+    """The members of an object that is JSON, but not as strict as a vault has to be."""
+    import json
+
+    if data.startswith(b"\xef\xbb\xbf"):
+        data = data[3:]
+    if jwe.is_deeper(data, MAX_RECORD_DEPTH):
+        return set()
+    try:
+        value = json.loads(data.decode("utf-8", "replace"), parse_int=float)
+    except ValueError:
+        return set()
+    return set(value) if isinstance(value, dict) else set()
+
+
+def _is_beginning(data: bytes) -> bool:
+    """Whether *data* is a vault or session file that breaks off before its end."""
+    import json
+
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.reason != "unexpected end of data":
+            return False
+        text = data[: error.start].decode("utf-8", "replace")
+    text = text.lstrip(" \t\r\n")
+    start = _START.match(text)
+    if start is None:
+        return False
+    name = start["name"]
+    if name is None:
+        return start.end() == len(text)
+    if start["end"] is None:
+        return start.end() == len(text) and any(full.startswith(name) for full in _FIRST_NAMES)
+    if name not in _FIRST_NAMES or jwe.is_deeper(data, MAX_RECORD_DEPTH):
+        return False
+    try:
+        json.loads(text, parse_int=float)
+    except json.JSONDecodeError as error:
+        rest = text[error.pos :]
+        return (
+            error.msg.startswith("Unterminated string")
+            or not rest
+            or bool(_UNFINISHED.fullmatch(rest.lstrip()))
+        )
+    return False
+
+
+def _first(members: dict[str, Any], name: str) -> Any:
+    """The first of the aliases of *name* that says something."""
+    values = (members.get(alias) for alias in _ALIASES[name])
+    return next((value for value in values if value not in (None, "")), None)
+
+
+def _text(value: object) -> str | None:
+    """A text, or a number as one; None for anything else and for nothing but blanks."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return (value.strip() or None) if isinstance(value, str) else None
+
+
+def _kept(value: Any) -> Any:
+    """A member that nothing here knows; integers beyond what a record takes become text."""
+    if isinstance(value, dict):
+        return {name: _kept(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_kept(item) for item in value]
+    if type(value) is int and not -jwe.MAX_INT <= value <= jwe.MAX_INT:
+        return str(value)
+    return value
+
+
+def _session_cookie(members: dict[str, Any]) -> tuple[str, dict[str, str]] | None:
+    """The bare session cookie, and the others of a whole `Cookie` header."""
+    for alias in _ALIASES["session_cookie"]:
+        value = members.get(alias)
+        found = split_cookie(value) if isinstance(value, str) else None
+        if found is not None:
+            return found
+    return None
+
+
+def split_cookie(text: str) -> tuple[str, dict[str, str]] | None:
+    """The session cookie's value in *text*, a bare value or a `Cookie` header, and the others.
+
+    None where there is none that could be sent.
+    """
+    text = text.strip()
+    if text[:7].lower() == "cookie:":
+        text = text[7:].strip()
+    if ";" not in text and not text.startswith(f"{COOKIE}="):
+        # Padding is all that may look like the header of another cookie.
+        bare = _COOKIE_VALUE.fullmatch(text) and "=" not in text.rstrip("=")
+        return (text, {}) if bare else None
+    cookies: dict[str, str] = {}
+    for part in text.split(";"):
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if len(value) > 1 and value[0] == value[-1] == '"':
+            value = value[1:-1]
+        if equals and name.lower() not in _ATTRIBUTES:
+            cookies.setdefault(name, value)
+    cookies = _cookies(cookies)
+    session = cookies.pop(COOKIE, None)
+    return None if session is None else (session, cookies)
+
+
+def _cookies(value: object) -> dict[str, str]:
+    """The cookies of *value* that can be sent."""
+    if not isinstance(value, dict):
+        return {}
+    return {
+        name: text
+        for name, text in value.items()
+        if isinstance(text, str)
+        and _COOKIE_VALUE.fullmatch(text)
+        and _COOKIE_VALUE.fullmatch(name)
+        and "=" not in name
+    }
+
+
+def _times(
+    members: dict[str, Any], local: tzinfo | None, now: datetime, lifetime: timedelta
+) -> tuple[datetime, datetime]:
+    created = _time(_first(members, "created_at"), local)
+    expires = _time(_first(members, "expires_at"), local)
+    try:
+        if created is None:
+            created = now if expires is None else min(now, expires - lifetime)
+        return created, created + lifetime if expires is None else expires
+    except OverflowError:
+        return now, now + lifetime
+
+
+def _time(value: object, local: tzinfo | None) -> datetime | None:
+    """An aware time, or None for what says none; numbers are seconds or milliseconds."""
+    try:
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            seconds = value / 1000 if abs(value) > _MILLISECONDS else value
+            return _EPOCH + timedelta(seconds=seconds)
+        match = _TIME.fullmatch(value.strip()) if isinstance(value, str) else None
+        if match is None:
+            return None
+        *numbers, fraction, offset = match.groups(default="0")
+        microsecond = int(fraction[:6].ljust(6, "0"))
+        year, month, day, hour, minute, second = map(int, numbers)
+        time = datetime(year, month, day, hour, minute, second, microsecond)  # noqa: DTZ001
+        zone = local if match[8] is None else timezone(_offset(offset))
+        return (time if zone is None else time.replace(tzinfo=zone)).astimezone(timezone.utc)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _offset(text: str) -> timedelta:
+    """The offset of `Z`, `+hh`, `+hhmm`, `+hh:mm` or with seconds."""
+    if text in "Zz":
+        return timedelta(0)
+    digits = text[1:].replace(":", "").partition(".")[0].ljust(6, "0")
+    hours, minutes, seconds = (int(digits[at : at + 2]) for at in (0, 2, 4))
+    offset = timedelta(hours=hours, minutes=minutes, seconds=seconds)
+    return -offset if text[0] == "-" else offset
+
+
+def _format(time: datetime) -> str:
+    """RFC 3339, UTC: `2026-11-22T07:40:00Z`, with a fraction where there is one."""
+    return time.astimezone(timezone.utc).replace(tzinfo=None).isoformat() + "Z"

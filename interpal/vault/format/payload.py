@@ -1,0 +1,391 @@
+"""What a vault holds: named JSON records, refused logins, a salt, and the limits on them.
+
+FORMAT.md section 4. Writers refuse what readers refuse, each with its own error: here a fault
+is a short reason, and `envelope.py` and the checks below make an error of it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import repeat
+from math import isfinite
+from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex
+
+from interpal._secret import Secret
+from interpal.exceptions import ValidationError
+from interpal.vault.format import header, jwe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MAX_RECORDS = 1_000_000
+MAX_RECORD_BYTES = 64 * 1024
+MAX_RECORD_DEPTH = 64
+MAX_NAME_BYTES = 1024
+SALT_BYTES = 16
+MAX_COUNT = 2**53 - 1
+
+# The payload's own object and the one of its records stand around every record.
+_MAX_DEPTH = MAX_RECORD_DEPTH + 2
+
+# Every character that Unicode has in category Cc, for good (its stability policy).
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+_TAG = re.compile("[0-9A-Fa-f]{5}")
+_KIND = re.compile("[a-z0-9-]{1,32}")
+_ATTEMPT = frozenset(("until", "tag", "count", "kind", "forget_at"))
+
+# More than the longest number, `false` or pair of empty brackets takes.
+_SCALAR_BYTES = 32
+
+
+class Payload:
+    """The content of a vault: `records` and `attempts`, both by name, and perhaps a `salt`.
+
+    `salt` is 16 random bytes, None in a vault that has none. A payload does not show itself and
+    refuses to be pickled or copied; its dicts are plain ones.
+    """
+
+    __slots__ = ("attempts", "records", "salt")
+
+    def __init__(
+        self,
+        records: dict[str, dict[str, Any]] | None = None,
+        attempts: dict[str, dict[str, Any]] | None = None,
+        salt: bytes | None = None,
+    ) -> None:
+        self.records = {} if records is None else records
+        self.attempts = {} if attempts is None else attempts
+        self.salt = salt
+
+    def replace(
+        self,
+        *,
+        records: dict[str, dict[str, Any]] | None = None,
+        attempts: dict[str, dict[str, Any]] | None = None,
+    ) -> Payload:
+        """The same content with other *records* or *attempts*; None leaves them as they are."""
+        return Payload(
+            self.records if records is None else records,
+            self.attempts if attempts is None else attempts,
+            self.salt,
+        )
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Payload):
+            return NotImplemented
+        return (self.records, self.attempts, self.salt) == (
+            other.records,
+            other.attempts,
+            other.salt,
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return "<Payload>"
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        raise TypeError("a payload cannot be pickled or copied")
+
+
+class _Unfit(ValueError):  # noqa: N818
+    """Why something is no record; the reason continues "the record … "."""
+
+
+def check_name(name: str) -> None:
+    """Refuse what cannot name a record: `ValidationError`."""
+    fault = name_fault(name)
+    if fault is not None:
+        raise ValidationError(f"the name of a record {fault}")
+
+
+def check_record(name: str, record: object) -> None:
+    """Refuse what cannot be a record: `ValidationError` naming the account."""
+    fault = record_fault(record)
+    del record
+    if fault is not None:
+        raise ValidationError(f"the record of {name!r} {fault}")
+
+
+def name_fault(name: object) -> str | None:
+    """What is wrong with a record's name; None if nothing is."""
+    if not isinstance(name, str):
+        return "is not text"
+    try:
+        length = len(name.encode("utf-8"))
+    except UnicodeEncodeError:
+        return "holds half of a surrogate pair"
+    if not 1 <= length <= MAX_NAME_BYTES:
+        return f"is not 1 to {MAX_NAME_BYTES} bytes long"
+    if _CONTROL.search(name):
+        return "holds a control character"
+    return None
+
+
+def _names_fault(names: dict[str, Any]) -> str | None:
+    """What is wrong with the first bad one of *names*."""
+    try:
+        # One look at all of them settles the usual case: nothing printable is a control
+        # character or half a surrogate pair, and no character takes more than 4 bytes.
+        if "".join(names).isprintable() and "" not in names and max(map(len, names)) <= 256:
+            return None
+    except (TypeError, ValueError):
+        pass
+    for fault in map(name_fault, names):
+        if fault is not None:
+            return f"the name of a record {fault}"
+    return None
+
+
+def record_fault(record: object) -> str | None:
+    """What is wrong with a record; None if nothing is."""
+    if not isinstance(record, dict):
+        return "is not a JSON object"
+    try:
+        _survey(record, 1)
+        size = len(_dumps(record).encode("utf-8"))
+    except _Unfit as unfit:
+        return str(unfit)
+    except UnicodeEncodeError:
+        return "holds half of a surrogate pair"
+    if size > MAX_RECORD_BYTES:
+        return f"is larger than {MAX_RECORD_BYTES // 1024} KiB"
+    return None
+
+
+def _attempt_fault(attempt: object) -> str | None:
+    if not isinstance(attempt, dict) or "until" not in attempt or not attempt.keys() <= _ATTEMPT:
+        return "has not an until, or other members than tag, count, kind and forget_at beside it"
+    until = attempt["until"]
+    if not _is_integer(until, 0, header.MAX_TIME):
+        return "has an until that is not a time in whole seconds"
+    tag = attempt.get("tag", "00000")
+    if not isinstance(tag, str) or not _TAG.fullmatch(tag):
+        return "has a tag that is not 5 hex digits"
+    if not _is_integer(attempt.get("count", 1), 1, MAX_COUNT):
+        return "has a count that is not an integer from 1"
+    kind = attempt.get("kind", "password")
+    if not isinstance(kind, str) or not _KIND.fullmatch(kind):
+        return "has a kind that is not 1 to 32 of a-z, 0-9 and -"
+    if not _is_integer(attempt.get("forget_at", until), until, header.MAX_TIME):
+        return "has a forget_at that is not a time in whole seconds, until or later"
+    return None
+
+
+def _is_integer(value: object, low: int, high: int) -> bool:
+    return type(value) is int and low <= value <= high
+
+
+def _survey(container: Any, depth: int) -> tuple[int, int]:
+    """The members below a dict or list, and a bound on its size as compact JSON, in bytes."""
+    if depth > MAX_RECORD_DEPTH:
+        raise _Unfit(f"is nested deeper than {MAX_RECORD_DEPTH}")
+    characters = 0
+    members = 0
+    size = _SCALAR_BYTES
+    values: Iterable[object] = container
+    if isinstance(container, dict):
+        for name in container:
+            if not isinstance(name, str):
+                raise _Unfit("has a member whose name is not text")
+            characters += len(name)
+        members = len(container)
+        values = container.values()
+    for value in values:
+        kind = type(value)
+        if kind is str:
+            characters += len(value)  # type: ignore[arg-type]
+        elif (
+            value is None
+            or kind is bool
+            or (kind is dict and not value and depth < MAX_RECORD_DEPTH)
+        ):
+            pass
+        else:
+            below, text, more = _survey_value(value, depth)
+            members += below
+            characters += text
+            size += more
+    # A character takes 6 bytes at most: `\u001f`, or 4 bytes of UTF-8.
+    return members, size + 6 * characters + _SCALAR_BYTES * len(container)
+
+
+def _survey_value(value: object, depth: int) -> tuple[int, int, int]:
+    if isinstance(value, str):
+        return 0, len(value), 0
+    if isinstance(value, int):
+        if not -jwe.MAX_INT <= value <= jwe.MAX_INT:
+            raise _Unfit("holds an integer beyond 2^53")
+        return 0, 0, 0
+    if isinstance(value, float):
+        if not isfinite(value):
+            raise _Unfit("holds NaN or an infinity")
+        return 0, 0, 0
+    if isinstance(value, (dict, list)):
+        members, size = _survey(value, depth + 1)
+        return members, 0, size
+    raise _Unfit(f"holds a {type(value).__name__}, which JSON does not have")
+
+
+def encode_payload(payload: Payload) -> Secret:
+    """The payload as compact UTF-8 JSON.
+
+    Raises `ValidationError` naming the account, for whatever a reader would refuse.
+    """
+    records, attempts = payload.records, payload.attempts
+    if max(len(records), len(attempts)) > MAX_RECORDS:
+        raise ValidationError(f"a vault holds at most {MAX_RECORDS} records")
+    for names in (records, attempts):
+        fault = _names_fault(names)
+        if fault is not None:
+            raise ValidationError(fault)
+    for name, attempt in attempts.items():
+        fault = _attempt_fault(attempt)
+        if fault is not None:
+            raise ValidationError(f"the refused login of {name!r} {fault}")
+    unfit = _unfit_record(records)
+    if unfit is not None:
+        check_record(unfit, records[unfit])
+    members: dict[str, object] = {"records": records}
+    if attempts:
+        members["attempts"] = attempts
+    if payload.salt is not None:
+        if len(payload.salt) != SALT_BYTES:
+            raise ValidationError(f"the salt of a vault has {SALT_BYTES} bytes")
+        members["salt"] = jwe.b64encode(payload.salt)
+    data = _encoded(members)
+    if data is None:
+        unfit = next(name for name, record in records.items() if record_fault(record))
+        raise ValidationError(f"the record of {unfit!r} {record_fault(records[unfit])}")
+    return data
+
+
+def _encoded(members: dict[str, object]) -> Secret | None:
+    """The UTF-8 JSON of *members*, None where half of a surrogate pair is in them."""
+    try:
+        return Secret.from_text(_dumps(members))
+    except UnicodeEncodeError:
+        return None
+
+
+def _unfit_record(records: dict[str, Any]) -> str | None:
+    """The name of a record that is not fit to be kept, but for lone surrogates."""
+    for name, record in records.items():
+        try:
+            if isinstance(record, dict) and _survey(record, 1)[1] <= MAX_RECORD_BYTES:
+                continue
+        except _Unfit:
+            return name
+        if record_fault(record) is not None:
+            return name
+    return None
+
+
+def decode_payload(data: Secret) -> tuple[Payload, str | None]:
+    """The payload of decrypted *data*, or an empty one and what is wrong with it."""
+    try:
+        content = jwe.parse_json(data, max_depth=_MAX_DEPTH, allow_float=True, shape=False)
+        fault = _payload_fault(data, content)
+    except jwe.JsonFault as unreadable:
+        return Payload(), f"the payload {unreadable}"
+    if fault is not None:
+        return Payload(), fault
+    salt = jwe.b64decode(content["salt"]) if "salt" in content else None
+    return Payload(content["records"], content.get("attempts"), salt), None
+
+
+def _payload_fault(data: bytes, content: Any) -> str | None:
+    if not isinstance(content, dict) or content.keys() - {"attempts", "salt"} != {"records"}:
+        return "the payload has other members than records, attempts and salt"
+    records = content["records"]
+    attempts = content.get("attempts", {})
+    if not isinstance(records, dict) or not isinstance(attempts, dict):
+        return "the payload's members are not JSON objects"
+    if max(len(records), len(attempts)) > MAX_RECORDS:
+        return f"the payload holds more than {MAX_RECORDS} records"
+    if not set(map(type, records.values())) <= {dict}:
+        return "a record is not a JSON object"
+    if not _is_salt(content.get("salt", "A" * 22)):
+        return f"the payload's salt is not {SALT_BYTES} bytes in base64url"
+    for attempt in attempts.values():
+        fault = _attempt_fault(attempt)
+        if fault is not None:
+            return f"a refused login {fault}"
+    fault = _names_fault(records) or _names_fault(attempts)
+    if fault is not None:
+        return fault
+    return _shape_fault(data, content, records, attempts)
+
+
+def _is_salt(value: object) -> bool:
+    try:
+        return isinstance(value, str) and len(jwe.b64decode(value)) == SALT_BYTES
+    except ValueError:
+        return False
+
+
+def _shape_fault(
+    data: bytes,
+    content: dict[str, Any],
+    records: dict[str, dict[str, Any]],
+    attempts: dict[str, dict[str, Any]],
+) -> str | None:
+    """Duplicate members, and records that are too large or too deep.
+
+    A hook for every object would cost several times what decrypting and parsing do. Instead,
+    the members that survived parsing are compared with a bound on those in the text: every
+    member has a quote followed by a colon, perhaps with white space between. Where both numbers
+    are the same, none was dropped. A string with `":` in it only costs the slow way.
+    """
+    written = data.count(b'":')
+    for space in (b" ", b"\t", b"\n", b"\r"):
+        if space in data:
+            written += data.count(space + b":")
+    written -= len(content) + len(records) + len(attempts) + sum(map(len, attempts.values()))
+    if _is_sound(data, records, written):
+        return None
+    members = 0
+    try:
+        for record in records.values():
+            below, size = _survey(record, 1)
+            members += below
+            if size > MAX_RECORD_BYTES and len(_dumps(record).encode()) > MAX_RECORD_BYTES:
+                return f"a record is larger than {MAX_RECORD_BYTES // 1024} KiB"
+    except _Unfit as unfit:
+        return f"a record {unfit}"
+    if written != members:
+        jwe.parse_json(data, max_depth=_MAX_DEPTH, allow_float=True)
+    return None
+
+
+def _is_sound(data: bytes, records: dict[str, dict[str, Any]], written: int) -> bool:
+    """A cheap proof that the records have no member twice, and are not too large or deep.
+
+    *written* is a bound on the members of records in the text. Once that many are found, level
+    by level, there are no others: whatever is further down is empty. Without escaped quotes,
+    every quote in the text begins or ends a string. Where every window of n bytes holds one,
+    no string has 2n bytes, and no record more than its members times twice that.
+    """
+    if b"[" in data or (b"\\" in data and b'\\"' in data):
+        return False
+    level: list[dict[str, Any]] = list(records.values())
+    widest, most = 1, 0
+    for _depth in range(MAX_RECORD_DEPTH - 1):
+        lengths = list(map(len, level))
+        written -= sum(lengths)
+        widest *= max(lengths, default=0)
+        most += widest
+        if written <= 0:
+            break
+        level = [value for holder in level for value in holder.values() if type(value) is dict]
+    window = (MAX_RECORD_BYTES // (most + 1) - _SCALAR_BYTES) // 4
+    if written != 0 or window < 16:
+        return False
+    starts = range(0, len(data) - window, window)
+    found = map(data.find, repeat(b'"'), starts, range(window, len(data), window))
+    return min(found, default=0) >= 0
+
+
+def _dumps(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

@@ -1,0 +1,186 @@
+"""The sources of a key that are configured outside the program: variables and credentials.
+
+A new source is one function that turns its setting into a secret, and one line in `SOURCES`.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from interpal._secret import Secret
+from interpal.exceptions import KeySourceError, VaultError
+from interpal.vault.files.permissions import shown
+from interpal.vault.files.private_files import read_secret_file
+from interpal.vault.keys.encoding import (
+    parse_key_file,
+    parse_key_text,
+    parse_passphrase,
+    without_newline,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+Kind = Literal["passphrase", "key"]
+
+# A passphrase has 4,096 bytes at most, and its file a newline after it.
+_PASSPHRASE_FILE_LIMIT = 4098
+_KEY_FILE_LIMIT = 4096
+
+
+def passphrase_in_value(setting: Secret, name: str) -> Secret:
+    """The setting itself."""
+    return parse_passphrase(setting, name)
+
+
+def passphrase_in_file(setting: Secret, name: str) -> Secret:
+    """The content of the file at this path, less one newline at its end."""
+    content = _read(setting, name, _PASSPHRASE_FILE_LIMIT)
+    return parse_passphrase(without_newline(content), _with_path(name, setting))
+
+
+def passphrase_of_command(setting: Secret, name: str) -> Secret:
+    """What this command prints, less one newline at its end."""
+    from interpal.vault.keys.command import output_of
+
+    return parse_passphrase(without_newline(output_of(setting, name)), name)
+
+
+def passphrase_in_keyring(setting: Secret, name: str) -> Secret:
+    """The password of `service/username` in the keyring of the operating system.
+
+    The service ends at the last slash. Needs the extra `interpal-vault[keyring]`.
+    """
+    service, _, username = os.fsdecode(setting).rpartition("/")
+    if not service or not username:
+        raise KeySourceError(f"{name}: expected service/username")
+    try:
+        from importlib import import_module
+
+        keyring = import_module("keyring")
+        errors = import_module("keyring.errors")
+    except ImportError as error:
+        raise KeySourceError(
+            f"{name}: the keyring package is not installed: pip install 'interpal-vault[keyring]'"
+        ) from error
+    try:
+        password = keyring.get_password(service, username)
+    except errors.KeyringError as error:
+        raise KeySourceError(
+            f"{name}: the keyring gives nothing ({type(error).__name__}); unlock it, or look at "
+            "`keyring diagnose`"
+        ) from None
+    if password is None:
+        raise KeySourceError(
+            f"{name}: the keyring has no such entry; make it with `keyring set SERVICE USERNAME`"
+        )
+    return parse_passphrase(Secret(password.encode("utf-8", "surrogatepass")), name)
+
+
+def key_in_value(setting: Secret, name: str) -> Secret:
+    """The setting itself, as base64, base64url or hex."""
+    return parse_key_text(setting, name)
+
+
+def key_in_file(setting: Secret, name: str) -> Secret:
+    """The content of the file at this path: 32 bytes, or their text."""
+    return parse_key_file(_read(setting, name, _KEY_FILE_LIMIT), _with_path(name, setting))
+
+
+def _with_path(name: str, path: Secret) -> str:
+    return f"{name}: {shown(os.fsdecode(path))}"
+
+
+def _read(path: Secret, name: str, limit: int) -> Secret:
+    """The content of a file; what is wrong with it is told with the source's *name* before it."""
+    try:
+        return read_secret_file(os.fsdecode(path), limit)
+    except VaultError as error:
+        error.args = (f"{name}: {error}",)
+        raise
+
+
+def _variable(name: str, environ: Mapping[str, str]) -> str | None:
+    return environ.get(name)
+
+
+def _credential(name: str, environ: Mapping[str, str]) -> str | None:
+    """The path of a systemd credential, if this service was given it (systemd.exec(5))."""
+    folder = environ.get("CREDENTIALS_DIRECTORY")
+    if not folder:
+        return None
+    path = os.path.join(folder, name)
+    return path if os.path.lexists(path) else None
+
+
+class Source(NamedTuple):
+    """One line of the table: `read` makes the secret from the setting that `find` found."""
+
+    name: str
+    kind: Kind
+    read: Callable[[Secret, str], Secret]
+    find: Callable[[str, Mapping[str, str]], str | None] = _variable
+
+
+SOURCES = (
+    Source("INTERPALS_VAULT_PASSPHRASE", "passphrase", passphrase_in_value),
+    Source("INTERPALS_VAULT_PASSPHRASE_FILE", "passphrase", passphrase_in_file),
+    Source("INTERPALS_VAULT_PASSPHRASE_COMMAND", "passphrase", passphrase_of_command),
+    Source("INTERPALS_VAULT_KEYRING", "passphrase", passphrase_in_keyring),
+    Source("INTERPALS_VAULT_KEY", "key", key_in_value),
+    Source("INTERPALS_VAULT_KEY_FILE", "key", key_in_file),
+    Source("interpals-vault-passphrase", "passphrase", passphrase_in_file, _credential),
+    Source("interpals-vault-key", "key", key_in_file, _credential),
+)
+"""Where the key of a vault may come from."""
+
+NEW_SOURCES = (
+    Source("INTERPALS_VAULT_NEW_PASSPHRASE", "passphrase", passphrase_in_value),
+    Source("INTERPALS_VAULT_NEW_PASSPHRASE_FILE", "passphrase", passphrase_in_file),
+)
+"""Where a new passphrase may come from, for a change of it without a terminal."""
+
+
+class Found(NamedTuple):
+    """A source that is set. `setting` is a value, a path or a command, as it is."""
+
+    source: Source
+    setting: Secret
+
+    @property
+    def name(self) -> str:
+        """What messages call it: the variable or the credential."""
+        prefix = "" if self.source.find is _variable else "systemd credential "
+        return prefix + self.source.name
+
+    def read(self) -> Secret:
+        """The passphrase as normalised UTF-8, or the 32 bytes of the key.
+
+        Raises `KeySourceError`, or what a file raises: `VaultPermissionError`, `VaultIOError`.
+        """
+        kind = self.source.kind
+        # Set but empty is a mistake in somebody's configuration, never "unset".
+        if not self.setting:
+            raise KeySourceError(f"{self.name} is set but empty: set it, or unset it, for a {kind}")
+        return self.source.read(self.setting, self.name)
+
+
+def sources_set(
+    environ: Mapping[str, str] | None = None, table: Iterable[Source] = SOURCES
+) -> list[Found]:
+    """Every source of *table* that is set, in its order; nothing is read but the environment."""
+    found = []
+    for source in table:
+        setting = source.find(source.name, os.environ if environ is None else environ)
+        if setting is not None:
+            found.append(Found(source, _encoded(setting)))
+    return found
+
+
+def _encoded(setting: str) -> Secret:
+    try:
+        return Secret(os.fsencode(setting))
+    except UnicodeEncodeError:
+        # What the environment of a process cannot hold; refused where it is read, as no UTF-8.
+        return Secret(setting.encode("utf-8", "surrogatepass"))

@@ -1,0 +1,220 @@
+"""Where the key of a vault comes from: an argument, the environment, or the user's key file.
+
+An explicit argument wins and nothing else is looked at. Without one, exactly one of the
+sources of `environment.py` may be set; two of them are an error that names both. With none,
+it is the key file of the user, made when a vault is first created.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from interpal._secret import Secret
+from interpal.exceptions import (
+    AmbiguousKeyError,
+    KeyRequiredError,
+    KeySourceError,
+    ValidationError,
+)
+from interpal.vault.files.private_files import Folder, read_secret_file
+from interpal.vault.format.jwe import b64encode
+from interpal.vault.format.key_slots import normalise_passphrase
+from interpal.vault.keys.encoding import KEY_BYTES, parse_key, parse_key_file
+from interpal.vault.keys.environment import NEW_SOURCES, SOURCES, Kind, Source, sources_set
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+__all__ = [
+    "KEY_BYTES",
+    "KEY_FILE_NAME",
+    "KeySource",
+    "Kind",
+    "default_key_file",
+    "default_key_path",
+    "explicit_source",
+    "find_source",
+    "new_secret_source",
+    "parse_key",
+    "passphrase_argument",
+]
+
+KEY_FILE_NAME = "vault.key"
+_KEY_FILE_LIMIT = 4096
+
+
+class KeySource:
+    """One source of a secret: its kind, its name for messages, and a way to read it.
+
+    The secret is read when it is first needed and not before: a passphrase that is asked for
+    or fetched by a command costs nothing where no vault is opened.
+    """
+
+    __slots__ = ("_make", "_read", "kind", "name")
+
+    def __init__(
+        self,
+        kind: Kind,
+        name: str,
+        read: Callable[[], Secret],
+        make: Callable[[], Secret] | None = None,
+    ) -> None:
+        self.kind: Kind = kind
+        self.name = name
+        self._read = read
+        self._make = make
+
+    def __repr__(self) -> str:
+        return f"<KeySource: {self.kind} from {self.name}>"
+
+    @property
+    def described(self) -> str:
+        """The secret in a sentence: "the key from INTERPALS_VAULT_KEY"."""
+        article = "" if self.name.startswith("INTERPALS_") else "the "
+        return f"the {self.kind} from {article}{self.name}"
+
+    def read(self) -> Secret:
+        """The passphrase as normalised UTF-8, or the 32 bytes of the key.
+
+        Raises `KeySourceError` or `KeyRequiredError`, and `ValidationError` for an argument
+        that is no passphrase.
+        """
+        return self._read()
+
+    def read_for_new_vault(self) -> Secret:
+        """As `read`, but where the source may be made for a first vault, it is made."""
+        return self._make() if self._make is not None else self._read()
+
+    def asked_once(self) -> KeySource:
+        """The same secret, read now: whoever is asked for it is asked once."""
+        secret = self.read()
+        return KeySource(self.kind, self.name, lambda: secret)
+
+
+def find_source(
+    passphrase: str | Callable[[], str] | None = None,
+    key: bytes | str | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+) -> KeySource:
+    """The one source that counts (an argument, else one in the environment, else the file).
+
+    Nothing is read yet but the environment. Raises `AmbiguousKeyError` where two are set.
+    """
+    if passphrase is not None or key is not None:
+        try:
+            return explicit_source(passphrase, key)
+        finally:
+            # Whoever reports an error with local variables is to report no secret.
+            del passphrase, key
+    return _the_one_set(SOURCES, environ) or default_key_file()
+
+
+def explicit_source(
+    passphrase: str | Callable[[], str] | None = None, key: bytes | str | None = None
+) -> KeySource:
+    """The passphrase or the key that was handed over; nothing else is looked at.
+
+    Raises `AmbiguousKeyError` for both, `ValidationError` for neither or for what is no
+    passphrase, `KeySourceError` for what is no key.
+    """
+    try:
+        if passphrase is not None and key is not None:
+            raise AmbiguousKeyError(
+                "both a vault passphrase and a vault key were given: give one of them"
+            )
+        if passphrase is not None:
+            return passphrase_argument(passphrase)
+        if key is None:
+            raise ValidationError("passphrase, key: give one of them")
+        secret = parse_key(key, "the key argument")
+    finally:
+        del passphrase, key
+    return KeySource("key", "argument", lambda: secret)
+
+
+def passphrase_argument(passphrase: str | Callable[[], str], name: str = "argument") -> KeySource:
+    """A passphrase that was handed over, or a callable that returns it when it is needed."""
+    if callable(passphrase):
+        ask = passphrase
+        return KeySource("passphrase", name, lambda: _check_passphrase(ask()))
+    try:
+        secret = _check_passphrase(passphrase)
+    finally:
+        del passphrase
+    return KeySource("passphrase", name, lambda: secret)
+
+
+def new_secret_source(environ: Mapping[str, str] | None = None) -> KeySource | None:
+    """The source of a *new* passphrase, for a change without a terminal; None where none is set.
+
+    Raises `AmbiguousKeyError` where `INTERPALS_VAULT_NEW_PASSPHRASE` and its `_FILE` are.
+    """
+    return _the_one_set(NEW_SOURCES, environ)
+
+
+def _the_one_set(
+    table: Iterable[Source], environ: Mapping[str, str] | None = None
+) -> KeySource | None:
+    found = sources_set(environ, table)
+    if len(found) > 1:
+        names = " and ".join(source.name for source in found)
+        raise AmbiguousKeyError(f"two sources of the vault key are set: {names}; unset all but one")
+    return KeySource(found[0].source.kind, found[0].name, found[0].read) if found else None
+
+
+def _check_passphrase(passphrase: object) -> Secret:
+    fault = f"expected text, or a callable for it, not {type(passphrase).__name__}"
+    if isinstance(passphrase, str):
+        try:
+            return normalise_passphrase(passphrase)
+        except ValidationError as error:
+            fault = str(error)
+    # Outside the handler, as the frames of that error hold the passphrase.
+    del passphrase
+    raise ValidationError(f"vault_passphrase: {fault}")
+
+
+def default_key_path() -> str:
+    """Path of the user's key file: `vault.key` in the configuration folder of `interpal`."""
+    import platformdirs
+
+    return os.path.join(platformdirs.user_config_dir("interpal", appauthor=False), KEY_FILE_NAME)
+
+
+def default_key_file() -> KeySource:
+    """The key file of the user, as a source that can be made."""
+    path = default_key_path()
+
+    def read() -> Secret:
+        if not _is_there(path):
+            raise KeyRequiredError(
+                f"no key for the vault: there is no key file at {path}; put it back, set "
+                "INTERPALS_VAULT_PASSPHRASE, INTERPALS_VAULT_KEY or the _FILE of one of them, or "
+                "hand over passphrase or key in the program"
+            )
+        return parse_key_file(read_secret_file(path, _KEY_FILE_LIMIT), path)
+
+    def make() -> Secret:
+        if not _is_there(path):
+            with Folder.open(os.path.dirname(path), create=True) as folder:
+                # Where another process was first, its key is the one that counts.
+                folder.create(KEY_FILE_NAME, _new_key_line())
+        return parse_key_file(read_secret_file(path, _KEY_FILE_LIMIT), path)
+
+    return KeySource("key", f"key file {path}", read, make)
+
+
+def _is_there(path: str) -> bool:
+    if not os.path.isabs(path):
+        # Without HOME and a passwd entry it would be made in the working directory, under "~".
+        raise KeySourceError(
+            f"the key file of the user has no place: {path} is not absolute; set HOME or "
+            "XDG_CONFIG_HOME to an absolute path, or give the key of the vault"
+        )
+    return os.path.lexists(path)
+
+
+def _new_key_line() -> Secret:
+    return Secret(b64encode(os.urandom(KEY_BYTES)).encode("ascii") + b"\n")

@@ -1,0 +1,189 @@
+"""The keys of one vault in Redis, and the scripts run on them."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from interpal.exceptions import StaleWriteError, VaultCorruptError
+from interpal.vault.format.jwe import b64decode, b64encode
+from interpal.vault.stores.base import Found, Sealed, Stored
+from interpal.vault.stores.redis import scripts
+from interpal.vault.stores.redis.client import Link
+from interpal.vault.stores.redis.lock import Keys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from interpal.vault.stores.base import Change, Fence
+    from interpal.vault.stores.redis.address import Address
+
+BATCH = 250
+"""Records read or written by one script: a few milliseconds for which others wait."""
+
+_FOREVER_MS = 10**14
+
+_REFUSALS = {
+    "vault": "the vault was rotated, replaced or removed meanwhile",
+    "lock": "the write lock was lost, since its holder was held up for too long",
+    "fence": "the login lock was lost, and another process has had it since",
+    "record": "the record was changed by another process meanwhile",
+}
+
+
+class Space:
+    """What stands under the prefix of *address*. Values in the words of `redis_scripts`."""
+
+    __slots__ = ("_prefix", "keys", "link")
+
+    def __init__(self, address: Address) -> None:
+        self.link = Link(address)
+        self._prefix = f"{{{address.prefix}}}:"
+        self.keys = Keys(*(self._prefix + name for name in ("root", "write", "fence", "sets")))
+
+    @property
+    def location(self) -> str:
+        """The URL without its password."""
+        return self.link.location
+
+    def key(self, name: str) -> str:
+        """The key called *name* under the prefix."""
+        return self._prefix + name
+
+    def root(self) -> Stored | None:
+        """The root, None where there is none. Its identity is the vault's id."""
+        vault_id, data = self.link.ask("HMGET", self.keys.root, "id", "d")
+        if vault_id is None or data is None:
+            return None
+        identity = _id(vault_id)
+        if identity is None:
+            raise VaultCorruptError(
+                f"{self.location}: the vault is damaged: what stands under {self.keys.root} has no "
+                "id of a vault. Take it from a backup.",
+                path=self.location,
+            )
+        return Stored(data, identity)
+
+    def record(self, vault_id: bytes, tag: bytes) -> Found:
+        """One record of a vault, and whether the root is that vault."""
+        keys = (self.keys.root, self._record(vault_id, _text(tag)))
+        data = self.link.run(scripts.READ, keys, (vault_id.hex(),), again=True)
+        return Found(None, current=False) if data == 0 else Found(data, current=True)
+
+    def records(self, vault_id: bytes) -> Iterator[Sealed]:
+        """All records of a vault, each once."""
+        index = self._index(vault_id)
+        seen: set[bytes] = set()
+        cursor = 0
+        while True:
+            cursor, found = self.link.ask("SSCAN", index, cursor, "COUNT", BATCH)
+            # A scan may give a member twice, and a small set as a whole.
+            tags = [tag for tag in set(found) if tag not in seen]
+            seen.update(tags)
+            for start in range(0, len(tags), BATCH):
+                some = tags[start : start + BATCH]
+                keys: list[str | bytes] = [index]
+                keys += [self._record(vault_id, tag) for tag in some]
+                values = self.link.run(scripts.READ_MANY, keys, some, again=True)
+                for tag, data in zip(some, values, strict=True):
+                    known = _tag(tag)
+                    if data is not None and known is not None:
+                        yield Sealed(known, data)
+            if not int(cursor):
+                return
+
+    def commit(
+        self,
+        token: str,
+        vault_id: bytes,
+        changes: Sequence[Change],
+        root: bytes | None,
+        fence: Fence | None,
+    ) -> bool:
+        """Make all changes or none. False where another holds the write lock.
+
+        With a *token* the write lock is this holder's, and is freed by the same step.
+        """
+        tags = [_text(change.tag) for change in changes]
+        keys: list[str | bytes] = [*self.keys[:3], self._index(vault_id)]
+        keys += [self._record(vault_id, tag) for tag in tags]
+        values: list[object] = [vault_id.hex(), token, root or b""]
+        values += ("", "") if fence is None else (b64encode(fence[0]), fence[1])
+        for tag, change in zip(tags, changes, strict=True):
+            values += (tag, change.expected, change.generation, _life(change), change.data or b"")
+        return self.write(scripts.COMMIT, keys, values) == "ok"
+
+    def fill(self, token: str, vault_id: bytes, changes: Sequence[Change]) -> None:
+        """Write records of the vault that a rotation makes, whatever they were."""
+        tags = [_text(change.tag) for change in changes]
+        keys: list[str | bytes] = [self.keys.write, self._index(vault_id)]
+        keys += [self._record(vault_id, tag) for tag in tags]
+        values: list[object] = [token]
+        for tag, change in zip(tags, changes, strict=True):
+            values += (tag, change.generation, _life(change), change.data or b"")
+        self.write(scripts.FILL, keys, values)
+
+    def drop(self, vault_id: bytes) -> None:
+        """Take away the records of a vault that the root is not (any more)."""
+        index = self._index(vault_id)
+        while tags := self.link.ask("SRANDMEMBER", index, BATCH):
+            keys: list[str | bytes] = [self.keys.root, index]
+            keys += [self._record(vault_id, tag) for tag in tags]
+            if not self.link.run(scripts.DROP, keys, (vault_id.hex(), *tags), again=True):
+                return
+        self.link.ask("SREM", self.keys.sets, vault_id.hex())
+
+    def left_over(self) -> list[bytes]:
+        """The ids of vaults whose records are to go."""
+        found = map(_id, self.link.ask("SMEMBERS", self.keys.sets))
+        return [vault_id for vault_id in found if vault_id is not None]
+
+    def write(
+        self, script: scripts.Script, keys: Sequence[str | bytes], values: Sequence[object]
+    ) -> str:
+        """The answer of a script that writes; raises `StaleWriteError` where it refused."""
+        reply: bytes = self.link.run(script, keys, values, again=False)
+        answer = reply.decode("ascii")
+        if answer in _REFUSALS:
+            raise StaleWriteError(
+                f"{self.location}: {_REFUSALS[answer]}; nothing was written. Read again.",
+                path=self.location,
+            )
+        return answer
+
+    def _index(self, vault_id: bytes) -> str:
+        return f"{self._prefix}{vault_id.hex()}:index"
+
+    def _record(self, vault_id: bytes, tag: bytes) -> bytes:
+        return f"{self._prefix}{vault_id.hex()}:r:".encode() + tag
+
+
+# What the server has may have been written by anybody who can: it is not of one form.
+
+
+def _id(value: bytes) -> bytes | None:
+    """The id in a value of the server, None where it is none."""
+    try:
+        return bytes.fromhex(value.decode("ascii"))
+    except ValueError:
+        return None
+
+
+def _tag(value: bytes) -> bytes | None:
+    """The tag in a value of the server, None where it is none: no name leads to it."""
+    try:
+        return b64decode(value.decode("ascii"))
+    except ValueError:
+        return None
+
+
+def _text(tag: bytes) -> bytes:
+    return b64encode(tag).encode("ascii")
+
+
+def _life(change: Change) -> int | str:
+    """Milliseconds until the record expires, by this host's clock; '' for never."""
+    if change.expires_at is None:
+        return ""
+    left = (change.expires_at - time.time()) * 1000
+    return int(max(1.0, min(left, _FOREVER_MS)))

@@ -1,0 +1,385 @@
+"""Connections to one SQLite database: its files private, one thread at a time, none across a fork.
+
+What SQLite knows of its locks is kept for each process and file: a child that opens the database
+while it has inherited connections of its parent would believe that it holds their locks. So all
+connections are closed before a fork (https://www.sqlite.org/howtocorrupt.html section 2.6).
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+import weakref
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from interpal.exceptions import (
+    VaultFormatError,
+    VaultIOError,
+    VaultNotFoundError,
+    VaultVersionError,
+)
+from interpal.vault.files.locks import FileLock, network_filesystem
+from interpal.vault.files.permissions import may_mend, shown, warn_once
+from interpal.vault.files.private_files import Folder
+from interpal.vault.stores.sqlite.database_files import SIDE_FILES, check_file, identity_of, uri_of
+from interpal.vault.stores.sqlite.errors import in_the_way, timed_out, told
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
+
+_T = TypeVar("_T")
+
+APPLICATION_ID = 0x69706C76
+"""`PRAGMA application_id` of a vault's database: "iplv"."""
+
+SCHEMA_VERSION = 1
+
+PATIENCE = 10.0
+"""Seconds to wait for what others hold for an instant only."""
+
+# Not WITHOUT ROWID: there a row of more than a quarter of a page, as records are, takes a page
+# of its own (three times the space, and two pages to write instead of one).
+_SCHEMA = (
+    """CREATE TABLE root (
+        name TEXT PRIMARY KEY, vault_id BLOB NOT NULL, data BLOB NOT NULL
+    )""",
+    """CREATE TABLE records (
+        vault_id BLOB NOT NULL, tag BLOB NOT NULL, generation INTEGER NOT NULL,
+        expires_at REAL, data BLOB NOT NULL, PRIMARY KEY (vault_id, tag)
+    )""",
+    f"PRAGMA application_id = {APPLICATION_ID}",
+    f"PRAGMA user_version = {SCHEMA_VERSION}",
+)
+_TABLES = set(_SCHEMA[:2])
+# Deleted records are overwritten, no temporary lies elsewhere, nothing in a schema has effects.
+_SETTINGS = (
+    "PRAGMA synchronous = FULL",
+    "PRAGMA secure_delete = ON",
+    "PRAGMA temp_store = MEMORY",
+    "PRAGMA trusted_schema = OFF",
+)
+_KEPT = 4
+_FORK_PATIENCE = 1.0
+
+_guard = threading.RLock()
+_change = threading.Condition(_guard)
+# The thread that is about to fork, 0 for none: others are to take no connection meanwhile.
+_forking = 0
+_all: weakref.WeakSet[Pool] = weakref.WeakSet()
+_left: list[sqlite3.Connection] = []
+# Device and inode of databases that were in use at the fork that made this process.
+_lost: set[tuple[int, int]] = set()
+
+
+class Link:
+    """A connection, the file that it is open on, and the thread that uses it."""
+
+    __slots__ = ("identity", "path", "pid", "retired", "sql", "thread")
+
+    def __init__(self, sql: sqlite3.Connection, path: str, identity: tuple[int, int]) -> None:
+        self.sql = sql
+        self.path = path
+        self.identity = identity
+        self.pid = os.getpid()
+        self.thread = threading.get_ident()
+        self.retired = False
+
+    @property
+    def in_process(self) -> bool:
+        """False in a child that was forked since."""
+        return self.pid == os.getpid()
+
+    def execute(self, statement: str, values: Sequence[object] = ()) -> list[Any]:
+        """All rows of one statement. Waits where others are in the way."""
+        return self.patiently(lambda: self.sql.execute(statement, values).fetchall(), PATIENCE)
+
+    def begin(self, timeout: float) -> None:
+        """Take the write lock of the database (BEGIN IMMEDIATE), in *timeout* seconds."""
+        self.patiently(lambda: self.sql.execute("BEGIN IMMEDIATE"), timeout)
+
+    def rollback(self) -> None:
+        """Undo what was not committed, if there is something."""
+        if self.in_process and self.sql.in_transaction:
+            self.sql.execute("ROLLBACK")
+
+    def patiently(self, run: Callable[[], _T], timeout: float) -> _T:
+        """Run until nobody is in the way, and give the errors of SQLite the package's words."""
+        deadline = time.monotonic() + timeout
+        pause = 0.001
+        while True:
+            try:
+                return run()
+            except sqlite3.Error as error:
+                if not in_the_way(error):
+                    raise told(error, self.path) from error
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise timed_out(self.path, timeout)
+            # Uneven and often, since a commit takes less than a millisecond: nobody is to starve.
+            time.sleep(min(left, pause * (0.5 + os.urandom(1)[0] / 255)))
+            pause = min(pause * 2, 0.01)
+
+
+class Pool:
+    """The connections of this process to the database at *path* (absolute)."""
+
+    __slots__ = ("__weakref__", "_busy", "_idle", "_opening", "path")
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._idle: list[Link] = []
+        self._busy: set[Link] = set()
+        self._opening: list[int] = []
+        with _guard:
+            _all.add(self)
+
+    def take(self, *, create: bool = False, timeout: float = PATIENCE) -> Link | None:
+        """A connection that nobody else uses until `give`; None where there is no database.
+
+        *create* makes one, waiting *timeout* seconds for another process that does the same.
+        """
+        thread = threading.get_ident()
+        with _guard:
+            # Who has one already is let through, or would never give it back.
+            while _forking not in (0, thread) and thread not in self._users():
+                _change.wait(_FORK_PATIENCE)
+            while self._idle:
+                link = self._idle.pop()
+                if identity_of(link.path) == link.identity:
+                    link.thread = thread
+                    self._busy.add(link)
+                    return link
+                link.sql.close()  # the file was taken away or replaced
+            self._opening.append(thread)
+        opened = None
+        try:
+            opened = self._open(create=create, timeout=timeout)
+        finally:
+            with _guard:
+                self._opening.remove(thread)
+                if opened is not None:
+                    self._busy.add(opened)
+                _change.notify_all()
+        return opened
+
+    def give(self, link: Link) -> None:
+        """Give back what `take` gave. A link of the parent of this process is left alone."""
+        if not link.in_process:
+            return
+        with _guard:
+            self._busy.discard(link)
+            if len(self._idle) < _KEPT and not (link.retired or link.sql.in_transaction):
+                self._idle.append(link)
+            else:
+                link.sql.close()
+            if _forking:
+                _change.notify_all()
+
+    def close(self) -> None:
+        """Close the connections that nobody uses, and the others when they are given back."""
+        with _guard:
+            for link in self._busy:
+                link.retired = True
+            while self._idle:
+                self._idle.pop().sql.close()
+
+    def __del__(self) -> None:
+        while self._idle:
+            self._idle.pop().sql.close()
+
+    def has_open(self, identity: tuple[int, int]) -> bool:
+        """Whether a connection to this file is open (or being opened)."""
+        links = [*self._idle, *self._busy]
+        return bool(self._opening) or any(link.identity == identity for link in links)
+
+    # Opening.
+
+    def _open(self, *, create: bool, timeout: float) -> Link | None:
+        folder, name = os.path.split(self.path)
+        link, spare = None, False
+        try:
+            with Folder.open(folder) as found:
+                file = found.look(name)
+                # A dying `create` leaves a second name for the file.
+                spare = file is not None and file.st_nlink > 1 and bool(found.leftovers(name))
+                if not spare:
+                    link = self._connect(found, name)
+        except VaultNotFoundError:
+            pass
+        if link is not None or not (create or spare):
+            return link
+        self._warn_of_network(folder)
+        lock = FileLock(self.path, "write.lock")
+        lock.acquire(timeout)
+        try:
+            with Folder.open(folder, create=create) as found:
+                found.sweep(name)
+                if create:
+                    found.create(name, b"")
+                return self._connect(found, name, make=create)
+        finally:
+            lock.release()
+
+    def _connect(self, folder: Folder, name: str, *, make: bool = False) -> Link | None:
+        identity = check_file(folder, name)
+        if identity is None:
+            return None
+        if identity in _lost:
+            raise VaultIOError(
+                f"{self._shown}: this process was forked while its parent was changing the "
+                "database, so SQLite cannot use it here. Fork at another moment, or start the "
+                "process with `spawn`.",
+                path=self._shown,
+            )
+        for suffix in SIDE_FILES:
+            check_file(folder, name + suffix)
+        path = folder.path_of(name)
+        try:
+            sql = sqlite3.connect(
+                uri_of(path), uri=True, timeout=0, isolation_level=None, check_same_thread=False
+            )
+        except sqlite3.Error as error:
+            raise told(error, path) from error
+        link = Link(sql, path, identity)
+        # One that left mode bits as they were is for this once.
+        link.retired = not may_mend()
+        try:
+            if not self._ready(link):
+                if not make:
+                    sql.close()
+                    return None
+                mode = link.execute("PRAGMA journal_mode = WAL")[0][0]
+                if mode != "wal":
+                    raise VaultIOError(
+                        f"{self._shown}: SQLite cannot keep a write-ahead log here: use a local "
+                        "disk or the Redis store",
+                        path=self._shown,
+                    )
+                link.begin(PATIENCE)
+                for statement in _SCHEMA:
+                    link.execute(statement)
+                link.execute("COMMIT")
+            for statement in _SETTINGS:
+                link.execute(statement)
+        except BaseException:
+            sql.close()
+            raise
+        return link
+
+    def _ready(self, link: Link) -> bool:
+        """Whether this is the database of a vault; False for one that nothing is in yet."""
+        # In one transaction: another process may be making the tables at this moment.
+        link.execute("BEGIN")
+        try:
+            found = {row[0] for row in link.execute("SELECT CAST(sql AS TEXT) FROM sqlite_master")}
+            mark = link.execute("PRAGMA application_id")[0][0]
+            version = link.execute("PRAGMA user_version")[0][0]
+        finally:
+            link.execute("COMMIT")
+        if mark == 0 and not found:
+            return False
+        if mark != APPLICATION_ID:
+            raise VaultFormatError(
+                f"{self._shown} is an SQLite database of something else; it was left alone. "
+                "Give another path.",
+                path=self._shown,
+            )
+        if version != SCHEMA_VERSION:
+            raise VaultVersionError(
+                f"{self._shown}: the tables are of version {version}, and this program knows "
+                f"version {SCHEMA_VERSION}: use a newer one",
+                path=self._shown,
+            )
+        # A view in the place of a table may never end, a trigger may keep what is deleted. What
+        # else there is in tables (of `.recover`, of ANALYZE) is never looked at.
+        others = found - _TABLES - {None}
+        if not found >= _TABLES or any(not sql.startswith("CREATE TABLE ") for sql in others):
+            raise VaultFormatError(
+                f"{self._shown}: somebody has changed the tables of this vault, or added views, "
+                "triggers or indexes; it was left alone. Drop what was added (`sqlite3 FILE "
+                ".schema` shows it), or take it from a backup.",
+                path=self._shown,
+            )
+        return True
+
+    def _warn_of_network(self, folder: str) -> None:
+        kind = network_filesystem(folder)
+        if kind is not None:
+            warn_once(
+                "network",
+                folder,
+                "%s is on a network file system (%s), where SQLite's locks between hosts cannot "
+                "be relied on. For several hosts use the Redis store.",
+                self._shown,
+                kind,
+            )
+
+    @property
+    def _shown(self) -> str:
+        return shown(self.path)
+
+    # Forking; all with the guard held.
+
+    def _before_fork(self, deadline: float) -> None:
+        while any(thread != _forking for thread in self._users()):
+            left = deadline - time.monotonic()
+            if left <= 0 or not _change.wait(left):
+                break
+        while self._idle:
+            self._idle.pop().sql.close()
+
+    def _in_child(self) -> None:
+        for link in self._busy:
+            _left.append(link.sql)  # never closed: that would touch the files of the parent
+            _lost.add(link.identity)
+        if self._opening:
+            identity = identity_of(self.path)
+            if identity is not None:
+                _lost.add(identity)
+        self._busy = set()
+        self._opening = []
+
+    def _users(self) -> list[int]:
+        return [*self._opening, *(link.thread for link in self._busy)]
+
+
+def is_open(path: str) -> bool:
+    """Whether this process has a connection to the file at *path*. To be asked under `guarded`."""
+    identity = identity_of(path)
+    return identity is not None and any(pool.has_open(identity) for pool in tuple(_all))
+
+
+def guarded() -> AbstractContextManager[object]:
+    """The lock under which nobody in this process opens a connection."""
+    return _guard
+
+
+def _before_fork() -> None:
+    global _forking
+    _guard.acquire()
+    _forking = threading.get_ident()
+    deadline = time.monotonic() + _FORK_PATIENCE
+    for pool in tuple(_all):
+        pool._before_fork(deadline)  # noqa: SLF001
+
+
+def _in_parent() -> None:
+    global _forking
+    _forking = 0
+    _change.notify_all()
+    _guard.release()
+
+
+def _in_child() -> None:
+    global _change, _forking
+    _forking = 0
+    _change = threading.Condition(_guard)  # those who waited are not in this process
+    for pool in tuple(_all):
+        pool._in_child()  # noqa: SLF001
+    _guard.release()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_in_parent, after_in_child=_in_child)

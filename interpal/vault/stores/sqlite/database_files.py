@@ -1,0 +1,78 @@
+"""The files of an SQLite database: looked at, and never opened but by SQLite.
+
+To close a descriptor of the database would free the locks of every connection that this process
+has to it (https://www.sqlite.org/howtocorrupt.html section 2.2).
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from interpal._log import Logger
+from interpal.exceptions import VaultPermissionError
+from interpal.vault.files.permissions import (
+    foreign_owner,
+    may_mend,
+    quoted,
+    reported,
+    shown,
+    wrong_kind,
+)
+
+if TYPE_CHECKING:
+    from interpal.vault.files.private_files import Folder
+
+SIDE_FILES = ("-wal", "-shm", "-journal")
+"""What SQLite puts beside a database, with the mode of the database."""
+
+_log = Logger("interpal.vault.stores.sqlite.store")
+
+
+def check_file(folder: Folder, name: str) -> tuple[int, int] | None:
+    """Device and inode of a private file of ours; None for nothing. Never opens it.
+
+    Looser mode bits than 0600 are tightened, but in `trust.only_looking`. Raises
+    `VaultPermissionError`, `VaultIOError`.
+    """
+    found = folder.look(name)
+    if found is None:
+        return None
+    path = folder.path_of(name)
+    if not stat.S_ISREG(found.st_mode):
+        raise wrong_kind(path, found, "a regular file")
+    if found.st_uid != os.geteuid():
+        raise foreign_owner(path, found)
+    if found.st_nlink > 1:
+        raise VaultPermissionError(
+            f"{shown(path)} has {found.st_nlink} hard links, so another name leads to it too; it "
+            f"was left alone. Look for them (find / -xdev -samefile {quoted(path)}) and remove "
+            "the others.",
+            path=shown(path),
+        )
+    mode = stat.S_IMODE(found.st_mode)
+    if mode & ~0o600 and may_mend():
+        with reported(path, "take away the mode bits"):
+            os.chmod(path, mode & 0o600)
+        _log.warning("%s: mode %04o was too open, now %04o", shown(path), mode, mode & 0o600)
+    return found.st_dev, found.st_ino
+
+
+def identity_of(path: str) -> tuple[int, int] | None:
+    """Device and inode of what stands at *path*, None for nothing."""
+    try:
+        found = os.stat(path, follow_symlinks=False)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def uri_of(path: str) -> str:
+    """The `file:` URI of SQLite for a path of any bytes; never makes a file."""
+    plain = b"/._-+=@,"
+    name = "".join(
+        chr(byte) if byte in plain or (byte < 128 and chr(byte).isalnum()) else f"%{byte:02X}"
+        for byte in os.fsencode(path)
+    )
+    return f"file:{name}?mode=rw"

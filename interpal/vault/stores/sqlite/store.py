@@ -1,0 +1,298 @@
+"""A vault in an SQLite database: one envelope per record, for thousands of accounts on one machine.
+
+The file is in WAL mode with synchronous=FULL, so a commit is durable when it returns, and a
+record is found by its primary key, however many there are. A write lock is BEGIN IMMEDIATE, a
+login lock the same `flock` as beside a file. Everything beside the database starts with its
+name: `-wal`, `-shm`, `.locks/`.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from interpal.exceptions import StaleWriteError, VaultError, VaultIOError
+from interpal.vault.files.locks import FileLock
+from interpal.vault.files.permissions import shown
+from interpal.vault.stores.base import Found, Sealed, Stored
+from interpal.vault.stores.file import LOGIN_LOCKS, FileStore
+from interpal.vault.stores.sqlite.connections import Link, Pool
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+
+    from interpal.vault.stores.base import Change, Fence
+
+GRACE = 86400.0
+"""Seconds by which a record is past its expiry when it is dropped: clocks jump."""
+
+_BATCH = 256
+_SWEPT = 2
+
+# A column takes a value of any type: the cast makes bytes of what a stranger has put there.
+_ROOT = "SELECT vault_id, CAST(data AS BLOB) FROM root WHERE name = 'root'"
+_ROOT_ID = "SELECT vault_id FROM root WHERE name = 'root'"
+_SET_ROOT = """
+    INSERT INTO root (name, vault_id, data) VALUES ('root', ?, ?)
+    ON CONFLICT (name) DO UPDATE SET vault_id = excluded.vault_id, data = excluded.data"""
+# One row where there is a root; its second column is None for another vault's too.
+_ONE = """
+    SELECT root.vault_id, CAST(records.data AS BLOB) FROM root
+    LEFT JOIN records ON records.vault_id = ?1 AND records.tag = ?2 WHERE root.name = 'root'"""
+_SOME = """
+    SELECT tag, CAST(data AS BLOB) FROM records WHERE vault_id = ?1 AND tag > ?2
+    ORDER BY tag LIMIT ?3"""
+_GENERATION = "SELECT generation FROM records WHERE vault_id = ? AND tag = ?"
+_PUT = """
+    INSERT INTO records (vault_id, tag, generation, expires_at, data) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (vault_id, tag) DO UPDATE SET
+        generation = excluded.generation, expires_at = excluded.expires_at, data = excluded.data"""
+_DROP = "DELETE FROM records WHERE vault_id = ? AND tag = ?"
+# The neighbours of what is written: a share of the expired at each commit, at a flat cost.
+_SWEEP = """
+    DELETE FROM records WHERE vault_id = ?1 AND expires_at < ?3 AND tag IN
+        (SELECT tag FROM records WHERE vault_id = ?1 AND tag > ?2 ORDER BY tag LIMIT ?4)"""
+
+
+class SqliteStore:
+    """The vault in the database at *path*, which is made absolute at once. A `RecordStore`.
+
+    Opens nothing until it is used. May be used from many threads, and in forked children.
+    Raises `ValidationError` for what is no path.
+    """
+
+    __slots__ = ("_pool", "path")
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = FileStore(path).path
+        self._pool = Pool(self.path)
+
+    def __repr__(self) -> str:
+        return f"SqliteStore({self.location!r})"
+
+    @property
+    def location(self) -> str:
+        """The path, printable."""
+        return shown(self.path)
+
+    def load(self) -> Stored | None:
+        """The root, None where there is none."""
+        with self._reading() as link:
+            return None if link is None else _root(link)
+
+    def load_record(self, vault_id: bytes, tag: bytes) -> Found:
+        """One record of the vault *vault_id*, and whether that is still the vault."""
+        link = self._pool.take()
+        if link is None:
+            return Found(None, current=False)
+        try:
+            rows = link.execute(_ONE, (vault_id, tag))
+        finally:
+            self._pool.give(link)
+        if not rows or rows[0][0] != vault_id:
+            return Found(None, current=False)
+        return Found(rows[0][1], current=True)
+
+    def load_records(self, vault_id: bytes) -> Iterator[Sealed]:
+        """All records by their tags, read in batches; no lock and no connection is held."""
+        last = b""
+        while True:
+            with self._reading() as link:
+                rows = [] if link is None else link.execute(_SOME, (vault_id, last, _BATCH))
+            for tag, data in rows:
+                yield Sealed(tag, data)
+            if len(rows) < _BATCH:
+                return
+            last = rows[-1][0]
+
+    def commit(
+        self,
+        vault_id: bytes,
+        changes: Sequence[Change],
+        *,
+        root: bytes | None = None,
+        fence: Fence | None = None,
+        timeout: float,
+    ) -> None:
+        """Make all changes or none, under a write lock of its own."""
+        with self.record_lock(timeout) as writer:
+            writer.commit(vault_id, changes, root=root, fence=fence)
+
+    @contextmanager
+    def record_lock(self, timeout: float) -> Generator[SqliteWriter, None, None]:
+        """Hold the write lock; seconds to wait for it, 0 to try once. Makes the database."""
+        deadline = time.monotonic() + timeout
+        link = self._pool.take(create=True, timeout=timeout)
+        if link is None:
+            raise VaultIOError(f"{self.location}: was taken away meanwhile", path=self.location)
+        try:
+            link.begin(max(0.0, deadline - time.monotonic()))
+            try:
+                yield SqliteWriter(link, self.location)
+            finally:
+                link.rollback()
+        finally:
+            self._pool.give(link)
+
+    write_lock = record_lock
+
+    def login_lock(self, tag: bytes) -> FileLock:
+        """The login lock of the account with this *tag*, one of 16, not yet taken."""
+        return FileLock(self.path, f"login-{tag[0] % LOGIN_LOCKS:02d}.lock")
+
+    def close(self) -> None:
+        """Close the connections. The last one that closes takes `-wal` and `-shm` away."""
+        self._pool.close()
+
+    @contextmanager
+    def _reading(self) -> Generator[Link | None, None, None]:
+        link = self._pool.take()
+        try:
+            yield link
+        finally:
+            if link is not None:
+                self._pool.give(link)
+
+
+class SqliteWriter:
+    """What the holder of the write lock may do, once. A `RecordWriter`."""
+
+    __slots__ = ("_link", "_location")
+
+    def __init__(self, link: Link, location: str) -> None:
+        self._link = link
+        self._location = location
+
+    def load(self) -> Stored | None:
+        """The root, None where there is none."""
+        return _root(self._locked())
+
+    def save(
+        self,
+        data: bytes,
+        *,
+        verify: Callable[[bytes], None] | None = None,
+        vault_id: bytes | None = None,
+    ) -> Stored:
+        """Put *data* in the place of the root, whole or not at all, durably."""
+        link = self._locked()
+        if vault_id is None:
+            vault_id = self._current_id()
+            if vault_id is None:
+                raise StaleWriteError(
+                    f"{self._location}: there is no vault any more; nothing was written",
+                    path=self._location,
+                )
+        link.execute(_SET_ROOT, (vault_id, data))
+        if verify is not None:
+            verify(link.execute(_ROOT)[0][1])
+        link.execute("COMMIT")
+        return Stored(data, vault_id)
+
+    def remove(self) -> None:
+        """Take away the root and the records of its vault.
+
+        The file stays, with empty tables: another process may be waiting to write into it, and
+        what is committed into a file that has no name any more is lost.
+        """
+        link = self._locked()
+        link.execute(f"DELETE FROM records WHERE vault_id = ({_ROOT_ID})")  # noqa: S608
+        link.execute("DELETE FROM root WHERE name = 'root'")
+        link.execute("COMMIT")
+        _overwrite(link)
+
+    def set_aside(self, seen: Stored) -> str | None:
+        """Give the root another name if it is still *seen*; its records stay with it."""
+        link = self._locked()
+        if _root(link) != seen:
+            return None
+        base = name = f"corrupt-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
+        number = 1
+        while link.execute("SELECT 1 FROM root WHERE name = ?", (name,)):
+            number += 1
+            name = f"{base}-{number}"
+        link.execute("UPDATE root SET name = ? WHERE name = 'root'", (name,))
+        link.execute("COMMIT")
+        return f"{self._location}#{name}"
+
+    def commit(
+        self,
+        vault_id: bytes,
+        changes: Sequence[Change],
+        *,
+        root: bytes | None = None,
+        fence: Fence | None = None,  # noqa: ARG002  (the kernel's locks are not lost)
+    ) -> None:
+        """Make all changes or none, durably; *root* replaces the root in the same step."""
+        link = self._locked()
+        self._check_vault(vault_id)
+        for change in changes:
+            rows = link.execute(_GENERATION, (vault_id, change.tag))
+            if (rows[0][0] if rows else 0) != change.expected:
+                raise StaleWriteError(
+                    f"{self._location}: the record was changed by another process meanwhile; "
+                    "nothing was written. Read it again.",
+                    path=self._location,
+                )
+        for change in changes:
+            _write(link, vault_id, change)
+        if changes:
+            limit = time.time() - GRACE
+            link.execute(_SWEEP, (vault_id, changes[-1].tag, limit, _SWEPT))
+        if root is not None:
+            link.execute(_SET_ROOT, (vault_id, root))
+        link.execute("COMMIT")
+
+    def replace_all(
+        self, root: bytes, *, old_id: bytes, new_id: bytes, records: Iterable[Change]
+    ) -> None:
+        """Write a new set of records, swap the root, drop the old set: one transaction."""
+        link = self._locked()
+        self._check_vault(old_id)
+        for change in records:
+            _write(link, new_id, change)
+        link.execute(_SET_ROOT, (new_id, root))
+        link.execute("DELETE FROM records WHERE vault_id = ?", (old_id,))
+        link.execute("COMMIT")
+        _overwrite(link)
+
+    def _locked(self) -> Link:
+        if not (self._link.in_process and self._link.sql.in_transaction):
+            raise VaultIOError(
+                f"{self._location}: the write lock is not held (any more, or by this process)",
+                path=self._location,
+            )
+        return self._link
+
+    def _current_id(self) -> bytes | None:
+        rows = self._link.execute(_ROOT_ID)
+        return rows[0][0] if rows else None
+
+    def _check_vault(self, vault_id: bytes) -> None:
+        if self._current_id() != vault_id:
+            raise StaleWriteError(
+                f"{self._location}: the vault was rotated or replaced meanwhile; nothing was "
+                "written. Open it again.",
+                path=self._location,
+            )
+
+
+def _overwrite(link: Link) -> None:
+    """What is gone is not to stay in the file and its log. Readers may be in the way: no matter."""
+    with suppress(VaultError):
+        link.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _root(link: Link) -> Stored | None:
+    rows = link.execute(_ROOT)
+    return Stored(rows[0][1], rows[0][0]) if rows else None
+
+
+def _write(link: Link, vault_id: bytes, change: Change) -> None:
+    if change.data is None:
+        link.execute(_DROP, (vault_id, change.tag))
+    else:
+        values = (vault_id, change.tag, change.generation, change.expires_at, change.data)
+        link.execute(_PUT, values)
