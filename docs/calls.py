@@ -1,7 +1,8 @@
 """Shows the clients' calls in the reference as they are called, and not as they are declared.
 
 Both clients have one declaration of each call: a flow, or an endpoint (`interpal/api/base.py`,
-`interpal/api/endpoints.py`). Whoever uses a client sees a method that returns a value, or is awaited.
+`interpal/api/endpoints.py`). Whoever uses a client sees a method that returns a value, or is
+awaited.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 import griffe
 
 CLIENTS = {"client.InterpalClient": False, "async_client.AsyncInterpalClient": True}
-DECLARED_IN = ("endpoints.EverydayCalls", "operations.Operations")
+DECLARED_IN = ("api.endpoints.EverydayCalls", "api.base.Operations")
 
 
 class Calls(griffe.Extension):

@@ -58,7 +58,7 @@ _HOME = {
     "AmbiguousKeyError": "exceptions",
     "AsyncInterpalClient": "async_client",
     "AuthenticationError": "exceptions",
-    "Event": "events",
+    "Event": "sessions.events",
     "InterpalClient": "client",
     "InterpalException": "exceptions",
     "InvalidCredentialsError": "exceptions",

@@ -12,8 +12,8 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "interpal"
 
-# From the bottom up, each layer with what it holds. A module may import from the layers below its own,
-# and from its own. A package stands for all that is in it.
+# From the bottom up, each layer with what it holds. A module may import from the layers below
+# its own, and from its own. A package stands for all that is in it.
 LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "foundation",

@@ -17,7 +17,7 @@ from interpal.vault import Vault
 if TYPE_CHECKING:
     from benchmarks.cases import Scale
 
-# The same settings as `sqlite_pool.py`: WAL, a sync at each commit, deleted data overwritten.
+# The settings of `stores/sqlite/connections.py`: WAL, a sync at each commit, overwriting deletes.
 SQLCIPHER = f"""
 import json, os, sys
 from sqlcipher3 import dbapi2

@@ -10,7 +10,7 @@ from interpal._log import Logger
 if TYPE_CHECKING:
     from datetime import datetime
 
-_log = Logger("interpal.sessions.events")
+_log = Logger("interpal.events")
 
 # Each event with the level of its log line.
 EVENTS: Mapping[str, str] = {

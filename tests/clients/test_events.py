@@ -65,7 +65,7 @@ def test_every_event_is_told_where_it_belongs(
         assert timedelta(0) <= now - event.at < timedelta(minutes=5)
     levels = {}
     for record in caplog.records:
-        if record.name == "interpal.sessions.events":
+        if record.name == "interpal.events":
             levels[record.getMessage().partition(":")[0]] = record.levelname.lower()
     assert levels == dict(EVENTS)
 

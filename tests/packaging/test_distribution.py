@@ -85,7 +85,7 @@ def test_the_sdist_holds_what_the_tests_need(distributions: Path) -> None:
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"Makefile", "README.md", "SECURITY.md", "CHANGELOG.md", "LICENSE"} <= names
-    assert {"tests/test_floors.py", "docs/format.md", "examples/demo.py"} <= names
+    assert {"tests/test_layers.py", "docs/format.md", "examples/demo.py"} <= names
 
 
 def test_the_metadata_is_what_an_index_accepts(distributions: Path) -> None:

@@ -28,7 +28,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
-MODULES = ("jwe", "fields", "slots", "envelope", "payload", "record", "files")
+MODULES = (
+    "format/jwe",
+    "format/header",
+    "format/key_slots",
+    "format/envelope",
+    "format/payload",
+    "format/record_envelope",
+    "files/private_files",
+)
 TESTS = ("tests/format", "tests/files")
 WITH_CHILDREN = ("tests/files/test_strangers.py", "tests/files/test_mounts.py")
 
@@ -138,7 +146,7 @@ def judged(mutants: list[Mutant]) -> Iterator[Row]:
     kinds = {one: _kind(*one) for one in alive}
     unexplained = [f"{where}: {change}" for (where, change), kind in kinds.items() if kind is None]
     assert not unexplained, "unexplained survivors:\n" + "\n".join(unexplained)
-    for module in MODULES:
+    for module in (path.rpartition("/")[2] for path in MODULES):
         made = [status for name, status, _ in mutants if _place(name).startswith(f"{module}.")]
         left = made.count(NOT_TRIED)
         survive = sum(where.startswith(f"{module}.") for where, _ in alive)
@@ -244,8 +252,8 @@ def _copy(tree: str) -> None:
 
 
 def _place(name: str) -> str:
-    """Module and function of a mutant: `files.Folder._write`."""
-    where = name.removeprefix("interpal.vault.").rpartition("__mutmut_")[0]
+    """Module and function of a mutant: `private_files.Folder._write`."""
+    where = name.removeprefix("interpal.vault.").partition(".")[2].rpartition("__mutmut_")[0]
     return where.replace("x\u01c1", "").replace(".x_", ".").replace("\u01c1", ".")
 
 

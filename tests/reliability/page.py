@@ -116,7 +116,7 @@ a model of what it should hold; coverage-guided fuzzing feeds the reader and `in
 what lies behind the keys.
 
 **P, mutants.** The third generator, by itself since it takes longest: mutation testing changes the
-source of the format, the key slots and `files.py` in small ways, and a test has to notice.
+source of the format, the key slots and `private_files.py` in small ways, and a test has to notice.
 
 Line N, a Redis server that is killed, stopped or full, is in `tests/stores`.
 """

@@ -31,9 +31,9 @@ SURVIVORS: tuple[Survivor, ...] = (
     ),
     Survivor(
         "the name of a member, in the call that checks it, wrong or left out",
-        r"^(slots\.(parse_slot|read_slot|_read_kdf|check_bounds)|record\._check_record_header"
-        r"|envelope\.(parse|_read_header)|fields\.\w+)$",
-        r"(fields\.\w+\(|read_slot\(|check_bounds\(|json_object\(|as_object\(|text\(|integer\(|"
+        r"^(key_slots\.(parse_slot|read_slot|_read_kdf|check_bounds)|record_envelope\._check_record_header"
+        r"|envelope\.(parse|_read_header)|header\.\w+)$",
+        r"(header\.\w+\(|read_slot\(|check_bounds\(|json_object\(|as_object\(|text\(|integer\(|"
         r"vault\.updated_at).* => .*(None|\"XX[\w. ]+XX\"|\"[A-Z_. ]+\"|, \)|\], ID_BYTES\)|"
         r"\], len\(tag\)\))",
         "It is read by people in the message of the error and by nothing else; tests look at the "
@@ -41,13 +41,13 @@ SURVIVORS: tuple[Survivor, ...] = (
     ),
     Survivor(
         "the length of `vault.id` and `vault.name` of a record not checked",
-        r"^record\._check_record_header$",
-        r"fields\.decoded\(.*!= (vault_id|tag)",
+        r"^record_envelope\._check_record_header$",
+        r"header\.decoded\(.*!= (vault_id|tag)",
         "Right after that they are compared with what they must be, length included.",
     ),
     Survivor(
         "the default name of a slot in messages",
-        r"^slots\.",
+        r"^key_slots\.",
         r"field: str = \"slot\"",
         "Wording of an error.",
     ),
@@ -59,25 +59,25 @@ SURVIVORS: tuple[Survivor, ...] = (
     ),
     Survivor(
         "the bound in the message of an Argon2id over it, computed otherwise",
-        r"^slots\._beyond_bounds$",
+        r"^key_slots\._beyond_bounds$",
         r"GiB-passes",
         "A number in the wording of an error; the bound itself is tested from both sides.",
     ),
     Survivor(
         '`passphrase = ""` for `passphrase = None`',
-        r"^slots\.normalise_passphrase$",
+        r"^key_slots\.normalise_passphrase$",
         r"^passphrase = None => ",
         "Either takes the passphrase out of the frame before an error is raised.",
     ),
     Survivor(
         "`version=19` not given to argon2",
-        r"^slots\.derive_key$",
+        r"^key_slots\.derive_key$",
         r"version=19",
         "It is the default of the library; RFC 9106 results are compared in the tests.",
     ),
     Survivor(
         "`or` for `and` in `kdf is not None and salt is not None`",
-        r"^slots\.make_slot$",
+        r"^key_slots\.make_slot$",
         r"^if kdf is not None and salt is not None",
         "That both are given or neither was checked just before.",
     ),
@@ -131,38 +131,38 @@ SURVIVORS: tuple[Survivor, ...] = (
     ),
     Survivor(
         "another mode for the empty file that holds the name of one set aside",
-        r"^files\.Folder\._reserve$",
+        r"^private_files\.Folder\._reserve$",
         r"os\.open\(aside",
         "It is empty, and replaced by the file that is set aside, mode and all.",
     ),
     Survivor(
         "a key file opened without O_NONBLOCK and O_NOCTTY",
-        r"^files\.read_secret_file$",
+        r"^private_files\.read_secret_file$",
         r"O_RDONLY & _SAFE",
         "They matter only where something else takes the place of the file between the look and "
         "the open.",
     ),
     Survivor(
         "no path in the error of a key file that is no regular file any more",
-        r"^files\.read_secret_file$",
+        r"^private_files\.read_secret_file$",
         r"_check_regular\(None",
         "The same moment between the look and the open.",
     ),
     Survivor(
         "a key file that is too large read, up to the limit, before it is refused",
-        r"^files\.read_secret_file$",
+        r"^private_files\.read_secret_file$",
         r"or True else None",
         "Reading stops one byte after the limit, and what is over it is refused then.",
     ),
     Survivor(
         "no number in the error of a file that grew over the limit while it was read",
-        r"^files\.Folder\.read$",
+        r"^private_files\.Folder\.read$",
         r"_too_large\(path, None\)",
         "Wording of an error; that it comes is tested.",
     ),
     Survivor(
         "the names of a file counted also where it has one link only",
-        r"^files\.Folder\._check_file$",
+        r"^private_files\.Folder\._check_file$",
         r"st_nlink >= 1",
         "The count gives one again; what differs is the time that it takes.",
     ),
@@ -174,7 +174,7 @@ SURVIVORS: tuple[Survivor, ...] = (
     ),
     Survivor(
         "pieces of a read of another size, or one piece joined like several",
-        r"^files\._read_all$",
+        r"^private_files\._read_all$",
         r"^wanted = |len\(pieces\)",
         "The same bytes, read in other portions.",
     ),

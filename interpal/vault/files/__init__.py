@@ -1,1 +1,1 @@
-"""Private files: folders and files that nobody else may read or write, and locks between processes."""
+"""Private files: folders and files for their owner alone, and locks between processes."""
