@@ -6,139 +6,26 @@ The clients, what they hand out, and every error. Names are imported when they a
 
 from __future__ import annotations
 
-from interpal._version import __version__
+from interpal._lazy import public_names
 
-# Importing it from `typing` takes a tenth of what Python takes to start; checkers know the name.
-TYPE_CHECKING = False
-
-if TYPE_CHECKING:
-    from typing import Any
-
-    from interpal.async_client import AsyncInterpalClient
-    from interpal.client import InterpalClient
-    from interpal.exceptions import (
-        AccountMismatchError,
-        AmbiguousAccountError,
-        AmbiguousKeyError,
-        APIError,
-        AuthenticationError,
-        InterpalException,
-        InvalidCredentialsError,
-        KeyRequiredError,
-        KeySourceError,
-        LockTimeoutError,
-        NetworkError,
-        NotDurableError,
-        RateLimitError,
-        SessionExpiredError,
-        StaleWriteError,
-        StoreUnavailableError,
-        ValidationError,
-        VaultCorruptError,
-        VaultError,
-        VaultExistsError,
-        VaultFormatError,
-        VaultIOError,
-        VaultKeyError,
-        VaultLimitError,
-        VaultNotFoundError,
-        VaultPermissionError,
-        VaultRollbackError,
-        VaultVersionError,
-        WrongKeyError,
-    )
-    from interpal.session import Session, SessionInfo
-    from interpal.session_manager import SessionManager
-    from interpal.sessions.events import Event
-
-_HOME = {
-    "APIError": "exceptions",
-    "AccountMismatchError": "exceptions",
-    "AmbiguousAccountError": "exceptions",
-    "AmbiguousKeyError": "exceptions",
-    "AsyncInterpalClient": "async_client",
-    "AuthenticationError": "exceptions",
-    "Event": "sessions.events",
-    "InterpalClient": "client",
-    "InterpalException": "exceptions",
-    "InvalidCredentialsError": "exceptions",
-    "KeyRequiredError": "exceptions",
-    "KeySourceError": "exceptions",
-    "LockTimeoutError": "exceptions",
-    "NetworkError": "exceptions",
-    "NotDurableError": "exceptions",
-    "RateLimitError": "exceptions",
-    "Session": "session",
-    "SessionExpiredError": "exceptions",
-    "SessionInfo": "session",
-    "SessionManager": "session_manager",
-    "StaleWriteError": "exceptions",
-    "StoreUnavailableError": "exceptions",
-    "ValidationError": "exceptions",
-    "VaultCorruptError": "exceptions",
-    "VaultError": "exceptions",
-    "VaultExistsError": "exceptions",
-    "VaultFormatError": "exceptions",
-    "VaultIOError": "exceptions",
-    "VaultKeyError": "exceptions",
-    "VaultLimitError": "exceptions",
-    "VaultNotFoundError": "exceptions",
-    "VaultPermissionError": "exceptions",
-    "VaultRollbackError": "exceptions",
-    "VaultVersionError": "exceptions",
-    "WrongKeyError": "exceptions",
-}
-
-__all__ = [
-    "APIError",
-    "AccountMismatchError",
-    "AmbiguousAccountError",
-    "AmbiguousKeyError",
-    "AsyncInterpalClient",
-    "AuthenticationError",
-    "Event",
-    "InterpalClient",
-    "InterpalException",
-    "InvalidCredentialsError",
-    "KeyRequiredError",
-    "KeySourceError",
-    "LockTimeoutError",
-    "NetworkError",
-    "NotDurableError",
-    "RateLimitError",
-    "Session",
-    "SessionExpiredError",
-    "SessionInfo",
-    "SessionManager",
-    "StaleWriteError",
-    "StoreUnavailableError",
-    "ValidationError",
-    "VaultCorruptError",
-    "VaultError",
-    "VaultExistsError",
-    "VaultFormatError",
-    "VaultIOError",
-    "VaultKeyError",
-    "VaultLimitError",
-    "VaultNotFoundError",
-    "VaultPermissionError",
-    "VaultRollbackError",
-    "VaultVersionError",
-    "WrongKeyError",
-    "__version__",
-]
-
-
-def __getattr__(name: str) -> Any:
-    home = _HOME.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    value = getattr(import_module(f"{__name__}.{home}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return list(__all__)
+# The same names for tools are in `__init__.pyi`; a test compares the two.
+__all__, __getattr__, __dir__ = public_names(
+    __name__,
+    {
+        "interpal._version": "__version__",
+        "interpal.async_client": "AsyncInterpalClient",
+        "interpal.client": "InterpalClient",
+        "interpal.exceptions": (
+            "APIError AccountMismatchError AmbiguousAccountError AmbiguousKeyError "
+            "AuthenticationError InterpalException InvalidCredentialsError KeyRequiredError "
+            "KeySourceError LockTimeoutError NetworkError NotDurableError RateLimitError "
+            "SessionExpiredError StaleWriteError StoreUnavailableError ValidationError "
+            "VaultCorruptError VaultError VaultExistsError VaultFormatError VaultIOError "
+            "VaultKeyError VaultLimitError VaultNotFoundError VaultPermissionError "
+            "VaultRollbackError VaultVersionError WrongKeyError"
+        ),
+        "interpal.session": "Session SessionInfo",
+        "interpal.session_manager": "SessionManager",
+        "interpal.sessions.events": "Event",
+    },
+)

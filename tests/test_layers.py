@@ -17,7 +17,13 @@ PACKAGE = Path(__file__).parent.parent / "interpal"
 LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "foundation",
-        ("interpal._version", "interpal._log", "interpal._secret", "interpal.exceptions"),
+        (
+            "interpal._version",
+            "interpal._lazy",
+            "interpal._log",
+            "interpal._secret",
+            "interpal.exceptions",
+        ),
     ),
     # interpal.vault stores: it takes nothing from its parent but the foundation.
     ("files", ("interpal.vault.files",)),

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import subprocess
 import sys
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import interpal
 import interpal.vault
 from interpal import exceptions
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 CONSTRUCTOR = (
     "username password session_cookie auth_token auto_login user_agent persist_session "
@@ -51,14 +58,30 @@ ASYNC_TWINS = {"aclear_saved_session", "aget_session_info", "alogin"}
 
 
 @pytest.mark.parametrize("module", [interpal, interpal.vault])
-def test_every_public_name_is_there_and_in_order(module: object) -> None:
-    names = module.__all__  # type: ignore[attr-defined]
+def test_every_public_name_is_there_and_in_order(module: ModuleType) -> None:
+    names = module.__all__
     assert names == sorted(names)
     assert dir(module) == names
     for name in names:
         assert getattr(module, name) is not None
     with pytest.raises(AttributeError, match="nothing_of_the_kind"):
-        module.nothing_of_the_kind  # type: ignore[attr-defined] # noqa: B018
+        module.nothing_of_the_kind  # noqa: B018
+
+
+@pytest.mark.parametrize("module", [interpal, interpal.vault])
+def test_tools_see_the_names_that_the_program_sees(module: ModuleType) -> None:
+    stub = ast.parse(Path(str(module.__file__)).with_suffix(".pyi").read_text(encoding="utf-8"))
+    imported = {
+        alias.name: str(node.module)
+        for node in stub.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    declared = next(node.value for node in stub.body if isinstance(node, ast.Assign))
+    assert ast.literal_eval(declared) == module.__all__
+    assert sorted(imported) == module.__all__
+    for name, home in imported.items():
+        assert getattr(module, name) is getattr(import_module(home), name)
 
 
 @pytest.mark.parametrize("name", ["InterpalClient", "AsyncInterpalClient"])
