@@ -8,7 +8,7 @@ import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_type_hints
 
 import pytest
 
@@ -88,6 +88,29 @@ def test_tools_see_the_names_that_the_program_sees(module: ModuleType) -> None:
 def test_a_client_has_these_methods_and_no_other(name: str) -> None:
     public = {member for member in dir(getattr(interpal, name)) if not member.startswith("_")}
     assert public == METHODS | (ASYNC_TWINS if name.startswith("Async") else set())
+
+
+@pytest.mark.parametrize("name", ["InterpalClient", "AsyncInterpalClient"])
+def test_every_annotation_of_a_client_can_be_read(name: str) -> None:
+    client = getattr(interpal, name)
+    for member in {"__init__", *METHODS}:
+        method = getattr(client, member)
+        if isinstance(method, property):
+            method = method.fget
+        hints = get_type_hints(inspect.unwrap(method))
+        assert "return" in hints, member
+
+
+@pytest.mark.parametrize("name", ["InterpalClient", "AsyncInterpalClient"])
+def test_help_shows_every_parameter_and_every_error(name: str) -> None:
+    shown = inspect.getdoc(getattr(interpal, name).__init__)
+    assert shown is not None
+    for parameter in CONSTRUCTOR.replace("|", "").split():
+        assert f"    {parameter}: " in shown
+    assert "docs/" not in shown
+    assert "seconds" in shown.lower()
+    for error in ("ValidationError", "InvalidCredentialsError", "NetworkError", "VaultError"):
+        assert f"    {error}: " in shown
 
 
 @pytest.mark.parametrize("name", ["InterpalClient", "AsyncInterpalClient"])

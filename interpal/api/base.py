@@ -8,6 +8,7 @@ in nothing else.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping  # noqa: TC003  (typing.get_type_hints reads them)
 from functools import update_wrapper
 from types import MethodType
 from typing import (
@@ -28,18 +29,17 @@ from interpal.flows.account import Account, Settings
 from interpal.given import GivenKey, GivenPassword, GivenStore
 from interpal.session import Session, SessionInfo, check_expiration_hours, to_text
 from interpal.session_manager import SessionManager
+from interpal.sessions.events import OnEvent  # noqa: TC001
+from interpal.sessions.wait import Flow  # noqa: TC001
 from interpal.transport import origin, protocol
 from interpal.transport.bodies import encode_body
+from interpal.vault.stores.base import Store  # noqa: TC001
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Coroutine
     from typing import Concatenate, ParamSpec
 
     from typing_extensions import Self
-
-    from interpal.sessions.events import OnEvent
-    from interpal.sessions.wait import Flow
-    from interpal.vault.stores.base import Store
 
     P = ParamSpec("P")
 
@@ -170,10 +170,43 @@ class Operations:
         lock_timeout: float = 60,
         on_event: OnEvent | None = None,
     ) -> None:
-        """See the table of parameters in docs/client.md.
+        """Nothing is sent here, but by `InterpalClient` with *auto_login* or *persist_session*.
 
-        Raises `ValidationError` naming the argument that is wrong. `InterpalClient` resumes or
-        logs in here, and raises what `login` does.
+        Args:
+            username: The account, or its e-mail address.
+            password: Kept in memory to log in again, and nowhere else.
+            session_cookie: Use this session; it wins over a saved one and is not saved.
+            auth_token: The token of that session, where there is one.
+            auto_login: Resume or log in: in the constructor; for `AsyncInterpalClient` in
+                `async with`, or at the first awaited call.
+            user_agent: The `User-Agent` header; `interpal/<version>` by default.
+            persist_session: Keep the session in a vault.
+            session_file: Path of the vault, `.interpals_session.json` by default; relative to
+                the working directory.
+            session_expiration_hours: Hours from login to the end of a session; above 0,
+                fractions allowed.
+            vault_passphrase: The passphrase of the vault, or a function that returns it.
+            vault_key: The key of the vault: 32 bytes, or their base64, base64url or hex text.
+            store: A URL (`file:…`, `sqlite:…`, `redis://…`, `rediss://…`) or a `Store`, in
+                place of *session_file*.
+            revalidate_after: Seconds for which a session that was seen working, by any
+                process, is trusted without asking the server; 0 asks at every start.
+            base_url: `INTERPALS_BASE_URL` by default, else the site. Plain http is refused
+                unless the host is this machine.
+            timeout: Seconds to connect, and between two pieces of a reply; a whole reply has
+                twice that, and 16 MiB, also after decompression.
+            max_retries: Further tries after the first.
+            min_interval: Seconds between the starts of two requests of this client.
+            lock_timeout: Seconds to wait for another process's login.
+            on_event: A function that is called with every `Event` of the session.
+
+        Raises:
+            ValidationError: An argument is wrong; the message names it.
+            InvalidCredentialsError: The server refused the password.
+            RateLimitError: The server asks to wait.
+            NetworkError: The server could not be reached.
+            LockTimeoutError: Another process held the login for *lock_timeout* seconds.
+            VaultError: The vault cannot be read or written, or its key is missing or wrong.
         """
         hidden = GivenPassword(password)
         handed = None if session_cookie is None else explicit.Handed(session_cookie, auth_token)

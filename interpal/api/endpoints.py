@@ -10,6 +10,14 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from interpal.api.base import Operation, Operations
+from interpal.api.replies import (  # noqa: TC001  (typing.get_type_hints reads them)
+    Message,
+    Notification,
+    Post,
+    Profile,
+    Thread,
+    User,
+)
 from interpal.exceptions import APIError, ValidationError
 from interpal.transport.protocol import SELF_PATH
 
@@ -19,7 +27,6 @@ if TYPE_CHECKING:
 
     from typing_extensions import ParamSpec
 
-    from interpal.api.replies import Message, Notification, Post, Profile, Thread, User
     from interpal.sessions.wait import Flow
 
     P = ParamSpec("P")
