@@ -8,7 +8,21 @@ from __future__ import annotations
 
 from interpal._lazy import public_names
 
-# The same names for tools are in `__init__.pyi`; a test compares the two.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    # For pylint, which reads no stubs, and has no idea of what a client's methods return.
+    from typing import Any
+
+    from interpal.exceptions import *  # noqa: F403
+
+    AsyncInterpalClient: Any
+    Event: Any
+    InterpalClient: Any
+    Session: Any
+    SessionInfo: Any
+    SessionManager: Any
+
+# The same names for type checkers and editors are in `__init__.pyi`; a test compares the two.
 __all__, __getattr__, __dir__ = public_names(
     __name__,
     {

@@ -12,7 +12,24 @@ from __future__ import annotations
 
 from interpal._lazy import public_names
 
-# The same names for tools are in `__init__.pyi`; a test compares the two.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    # For pylint, which reads no stubs, and has no idea of what a client's methods return.
+    from typing import Any
+
+    from interpal.exceptions import *  # noqa: F403
+
+    FileStore: Any
+    KdfParameters: Any
+    RedisStore: Any
+    Slot: Any
+    SqliteStore: Any
+    Store: Any
+    Vault: Any
+    harden_process: Any
+    open_store: Any
+
+# The same names for type checkers and editors are in `__init__.pyi`; a test compares the two.
 __all__, __getattr__, __dir__ = public_names(
     __name__,
     {
