@@ -61,6 +61,7 @@ docs: $(STAMP)
 
 pictures: $(STAMP)
 	$(BIN)/python -m docs.pictures
+	$(BIN)/python -m docs.layers
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist site

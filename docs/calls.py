@@ -7,9 +7,15 @@ awaited.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import griffe
+
+import interpal
+import interpal.vault
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 CLIENTS = {"client.InterpalClient": False, "async_client.AsyncInterpalClient": True}
 DECLARED_IN = ("api.endpoints.EverydayCalls", "api.base.Operations")
@@ -22,6 +28,8 @@ class Calls(griffe.Extension):
         """Called once the whole package has been read."""
         del kwargs
         if pkg.path == "interpal":
+            _export(pkg, interpal)
+            _export(_module(pkg, "vault"), interpal.vault)
             for path, awaits in CLIENTS.items():
                 client = _class(pkg, path)
                 declared = [_class(pkg, base) for base in DECLARED_IN]
@@ -30,6 +38,21 @@ class Calls(griffe.Extension):
                         call = _call(name, member, _class(pkg, DECLARED_IN[1]), awaits=awaits)
                         if call is not None:
                             client.set_member(name, call)
+
+
+def _export(package: griffe.Module, loaded: ModuleType) -> None:
+    """Let the public names stand for what they are when the program runs."""
+    for name in loaded.__all__:
+        home = getattr(getattr(loaded, name), "__module__", None)
+        if home is not None:
+            package.set_member(name, griffe.Alias(name, f"{home}.{name}"))
+
+
+def _module(pkg: griffe.Module, path: str) -> griffe.Module:
+    found = pkg[path]
+    if not isinstance(found, griffe.Module):
+        raise TypeError(f"{path} is no module")
+    return found
 
 
 def _class(pkg: griffe.Module, path: str) -> griffe.Class:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from docs import pictures
+from docs import layers, pictures
 from docs.hooks import ROOT_PAGES, for_the_site
 from interpal import AsyncInterpalClient, InterpalClient
 from tests.docs.markdown import ROOT
@@ -97,6 +97,12 @@ def test_the_pictures_are_what_the_program_shows_today(tmp_path: Path) -> None:
         assert seen(path.read_text()) == kept, "run `make pictures`, and look at them"
         assert len(kept) > 5
         assert max(map(len, kept)) <= pictures.COLUMNS
+
+
+def test_the_picture_of_the_layers_is_drawn_from_the_imports_of_today() -> None:
+    kept = (layers.HERE / "layers.svg").read_text(encoding="utf-8")
+    assert layers.svg() == kept, "run `make pictures`, and look at it"
+    assert kept.count("<path") > len(layers.needs())
 
 
 def test_looking_at_a_picture_fetches_nothing() -> None:
