@@ -9,7 +9,7 @@ PYTEST_ARGS ?= -n 2
 # 3.10 and later, as declared.
 PYTHONS := $(shell sed -n 's/.*Python :: \(3\.[0-9]*\).*/\1/p' pyproject.toml)
 
-.PHONY: demo test coverage lint audit bench reliability docs pictures clean
+.PHONY: demo test coverage lint audit bench interop reliability docs pictures clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -51,6 +51,14 @@ audit: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
+
+# Other JOSE libraries, in an environment of their own.
+build/interop/.installed: tests/interop/requirements.txt tests/interop/package-lock.json | $(STAMP)
+	$(BIN)/python -m tests.interop.install
+	@touch $@
+
+interop: $(STAMP) build/interop/.installed
+	$(BIN)/python -m tests.interop
 
 reliability: $(VENV)/.reliability
 	$(BIN)/python -m tests.reliability --full

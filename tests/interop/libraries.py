@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import base64
-import importlib
 import json
 import re
 import shutil
 import subprocess
 from typing import IO, TYPE_CHECKING, Any
 
-from tests.interop import FOLDER, HERE
+from tests.interop import FOLDER, HERE, debian_jose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 READERS = HERE / "readers"
 
@@ -23,26 +23,25 @@ class Refused(Exception):  # noqa: N818  (an answer, not a fault)
 
 
 class Library:
-    """One library: `name` as the table has it, `module` the one in `readers/`."""
+    """One library: `name` as the table has it, `module` the one in `readers/`.
 
-    def __init__(self, name: str, module: str) -> None:
+    `python` runs a module of Python, from the environment of `make interop` if none is given.
+    """
+
+    def __init__(self, name: str, module: str, python: Path | str | None = None) -> None:
         self.name = name
         self.module = module
+        self._python = python or FOLDER / "venv/bin/python"
         self._process: subprocess.Popen[str] | None = None
 
     @property
     def version(self) -> str:
-        """The version that is pinned, '' for a program of Debian."""
-        return pinned().get(self.name.removeprefix("npm ").lower(), "")
-
-    @property
-    def source(self) -> str:
-        """The text of the module."""
-        return (READERS / self.module).read_text()
+        """The version that is pinned; a program of Debian has that of the system."""
+        return pinned().get(self.name.removeprefix("npm ").lower(), "of the system")
 
     def ask(self, do: str, *, key: bytes = b"", **asked: Any) -> Any:
         """The answer of the library. Raises `Refused`."""
-        if self.module == "with_debian_jose.py":
+        if self.module == "debian_jose.py":
             return self._run(do, key, asked)
         line = json.dumps({"do": do, "key": base64.b64encode(key).decode(), **asked})
         asking, answering = self._pipes()
@@ -59,11 +58,10 @@ class Library:
             self._process = None
 
     def _run(self, do: str, key: bytes, asked: dict[str, Any]) -> Any:
-        module = importlib.import_module("tests.interop.readers.with_debian_jose")
         try:
             if "text" in asked:
-                return getattr(module, do)(asked["text"], key).decode()
-            return getattr(module, do)(asked["header"], asked["plaintext"].encode(), key)
+                return getattr(debian_jose, do)(asked["text"], key).decode()
+            return getattr(debian_jose, do)(asked["header"], asked["plaintext"].encode(), key)
         except (ValueError, AttributeError) as error:
             raise Refused(str(error)) from None
 
@@ -78,8 +76,8 @@ class Library:
 
     def _command(self) -> list[str]:
         if self.module.endswith(".py"):
-            python = FOLDER / "venv/bin/python"
-            return [str(python), str(READERS / "serve.py"), self.module.removesuffix(".py")]
+            serve = str(READERS / "serve.py")
+            return [str(self._python), serve, self.module.removesuffix(".py")]
         from tests.interop.install import NODE
 
         # A module finds the libraries above the folder that it is in.
@@ -95,7 +93,7 @@ LIBRARIES = (
     Library("python-jose", "with_python_jose.py"),
     Library("npm jose", "with_jose.mjs"),
     Library("node-jose", "with_node_jose.mjs"),
-    Library("Debian `jose`", "with_debian_jose.py"),
+    Library("Debian `jose`", "debian_jose.py"),
 )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from interpal.vault import Vault
+from tests.docs.markdown import ROOT, blocks
 from tests.interop import jose
 from tests.interop.libraries import Refused
 from tests.interop.reading import ATTEMPTS, BIG, FEW, KEY, PASSPHRASE, RECORDS, derived
@@ -124,7 +125,8 @@ class _Keys:
         jwk = {"kty": "oct", "alg": "A256KW", "k": jose.encode(self.vault_key)}
         slots = []
         for number, secret in enumerate(secrets):
-            header = {**jose.ALGORITHMS, "cty": "jwk+json", "kid": f"slot-{number}"}
+            header: dict[str, Any] = {**jose.ALGORITHMS, "cty": "jwk+json"}
+            header["kid"] = f"slot-{number}"
             header |= {"vid": jose.encode(self.vault_id), "iat": 1795332844}
             key = KEY
             if secret is BY_PASSPHRASE:
@@ -140,8 +142,8 @@ class _Keys:
             "commitment": jose.encode(jose.tag_of(self.vault_key, "commitment", self.vault_id)),
             "slots": slots,
         }
-        header = {"typ": "interpal-vault", **jose.ALGORITHMS, "cty": "json", "vault": vault}
-        return content(header, json.dumps(payload, ensure_ascii=False), self.vault_key)
+        outer = {"typ": "interpal-vault", **jose.ALGORITHMS, "cty": "json", "vault": vault}
+        return content(outer, json.dumps(payload, ensure_ascii=False), self.vault_key)
 
 
 def _derived() -> bytes:
@@ -165,8 +167,13 @@ def fill(path: Path, slot: Seal, content: Seal) -> None:
     rows = []
     for name, record in RECORDS.items():
         tag = jose.tag_of(keys.vault_key, "name", name.encode())
-        vault = {"version": 1, "id": jose.encode(keys.vault_id), "name": jose.encode(tag)}
-        header = {"typ": "interpal-record", **jose.ALGORITHMS, "vault": {**vault, "generation": 1}}
+        vault = {
+            "version": 1,
+            "id": jose.encode(keys.vault_id),
+            "name": jose.encode(tag),
+            "generation": 1,
+        }
+        header = {"typ": "interpal-record", **jose.ALGORITHMS, "vault": vault}
         sealed = slot(header, json.dumps({"records": {name: record}}), keys.vault_key)
         rows.append((keys.vault_id, tag, 1, None, sealed.encode()))
     path.touch(mode=0o600)
@@ -185,11 +192,8 @@ def fill(path: Path, slot: Seal, content: Seal) -> None:
 
 def documented_tables() -> list[str]:
     """The statements of docs/format.md that make the tables."""
-    from tests.docs.markdown import ROOT, blocks
-
-    text = next(
-        b.text for b in blocks((ROOT / "docs/format.md").read_text()) if b.language == "sql"
-    )
+    page = blocks((ROOT / "docs/format.md").read_text())
+    text = next(block.text for block in page if block.language == "sql")
     return [statement.strip() for statement in text.split(";") if statement.strip()]
 
 

@@ -1,20 +1,16 @@
 """Opens a vault with any JOSE library: `open_jwe` is the library's (docs/interop.md)."""
 
-from __future__ import annotations
-
+# begin: shown
 import base64
 import hashlib
 import hmac
 import json
 import unicodedata
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from argon2.low_level import Type, hash_secret_raw
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-# begin: shown
 MEMBERS = ("protected", "encrypted_key", "iv", "ciphertext", "tag")
 
 

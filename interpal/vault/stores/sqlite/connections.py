@@ -285,7 +285,7 @@ class Pool:
         link.execute("BEGIN")
         try:
             rows = link.execute("SELECT CAST(sql AS TEXT) FROM sqlite_master")
-            found = {None if row[0] is None else _one_line(row[0]) for row in rows}
+            found = {_one_line(row[0]) for row in rows if row[0] is not None}
             mark = link.execute("PRAGMA application_id")[0][0]
             version = link.execute("PRAGMA user_version")[0][0]
         finally:
@@ -306,7 +306,7 @@ class Pool:
             )
         # A view in the place of a table may never end, a trigger may keep what is deleted. What
         # else there is in tables (of `.recover`, of ANALYZE) is never looked at.
-        others = found - _TABLES - {None}
+        others = found - _TABLES
         if not found >= _TABLES or any(not sql.startswith("CREATE TABLE ") for sql in others):
             raise VaultFormatError(
                 f"{self._shown}: somebody has changed the tables of this vault, or added views, "
