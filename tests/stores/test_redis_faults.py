@@ -155,8 +155,8 @@ def test_connections_that_the_server_closed_are_made_again(
 
 WRITE = """
 import os, sys
-from interpal.vault.stores import Change
-from interpal.vault.stores.redis import RedisStore
+from interpal.vault.stores.base import Change
+from interpal.vault.stores.redis.store import RedisStore
 store, number = RedisStore(sys.argv[1]), int(sys.argv[2])
 tags = [bytes([n]) * 32 for n in (1, 2)]
 while True:
@@ -265,8 +265,8 @@ def test_a_lock_whose_reply_is_lost_is_taken_by_trying_again(
 
 HOLD = """
 import os, sys
-from interpal.vault.stores import Change
-from interpal.vault.stores.redis import RedisStore
+from interpal.vault.stores.base import Change
+from interpal.vault.stores.redis.store import RedisStore
 from interpal.exceptions import StaleWriteError
 store = RedisStore(sys.argv[1], lock_seconds=0.6)
 tag = bytes(range(32))

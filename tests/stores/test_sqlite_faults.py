@@ -218,8 +218,8 @@ def test_a_database_that_was_taken_away_is_not_written_into(
 
 HOLD = """
 import sys, time
-from interpal.vault.stores import Change
-from interpal.vault.stores.sqlite import SqliteStore
+from interpal.vault.stores.base import Change
+from interpal.vault.stores.sqlite.store import SqliteStore
 store = SqliteStore(sys.argv[1])
 with store.record_lock(5) as writer:
     print("held", flush=True)
@@ -228,8 +228,8 @@ with store.record_lock(5) as writer:
 
 WRITE = """
 import os, sys
-from interpal.vault.stores import Change
-from interpal.vault.stores.sqlite import SqliteStore
+from interpal.vault.stores.base import Change
+from interpal.vault.stores.sqlite.store import SqliteStore
 store, number = SqliteStore(sys.argv[1]), 0
 tags = [bytes([n]) * 32 for n in (1, 2)]
 while True:
@@ -283,8 +283,8 @@ def test_a_full_disk_keeps_the_old_content() -> None:
     script = """
 import os, sys
 from interpal.exceptions import VaultIOError
-from interpal.vault.stores import Change
-from interpal.vault.stores.sqlite import SqliteStore
+from interpal.vault.stores.base import Change
+from interpal.vault.stores.sqlite.store import SqliteStore
 store, vault_id = SqliteStore("/mnt/vault.db"), bytes(16)
 with store.record_lock(5) as writer:
     writer.save(b"root", vault_id=vault_id)
@@ -308,7 +308,7 @@ def test_a_read_only_disk_is_told(tmp_path: Path, store: SqliteStore) -> None:
     script = """
 import sys
 from interpal.exceptions import VaultIOError
-from interpal.vault.stores.sqlite import SqliteStore
+from interpal.vault.stores.sqlite.store import SqliteStore
 store = SqliteStore(sys.argv[1])
 for use in (store.load, lambda: store.record_lock(1).__enter__()):
     try:
