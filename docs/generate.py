@@ -9,7 +9,7 @@ from interpal.api.endpoints import ENDPOINTS
 HERE = Path(__file__).parent
 
 ENDPOINTS_PAGE = """\
-# The everyday calls
+# Common API calls
 
 Both clients have them, with the same names and arguments: `InterpalClient` returns the reply,
 `AsyncInterpalClient` is awaited. Replies are plain dicts, typed for editors by
