@@ -160,6 +160,8 @@ def run_command(command: str, answers: list[str] | None) -> tuple[int, str]:
         plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.screen).replace("\r", "")
         # A bar of progress is there where the machine is slow, and gone in the end.
         plain = re.sub(r"(?m)^\w+ +[━╸╺]+ .*\n+", "", plain)
+        # A status that turns while a busy machine takes its time is wiped away as well.
+        plain = re.sub(r"[⠀-⣿] [^\n⠀-⣿]*\d:\d\d:\d\d\n?", "", plain)
         return code, as_shown(re.sub(r"(?m) +$", "", plain))
 
 
