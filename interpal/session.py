@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from types import MappingProxyType
 from typing import Any, NoReturn, SupportsIndex
@@ -88,7 +88,8 @@ class Session(_Value):
     """One login session of one account.
 
     `session_cookie` and `auth_token` (None where the server sent none) are what the server
-    knows it by; `cookies` are the other cookies of the origin. `username` is what was typed at
+    knows it by; `cookies` are the other cookies of the origin, and `cookie_attributes` what the
+    server said of them all (`interpal.sessions.cookies`). `username` is what was typed at
     login, an e-mail address perhaps; `user_id` the server's id, once known. `origin` is the
     scheme, host and port that the session belongs to. Times are aware UTC; `expires_at` is None
     for a session that was handed over from outside and has no known end.
@@ -96,6 +97,7 @@ class Session(_Value):
 
     __slots__ = (
         "auth_token",
+        "cookie_attributes",
         "cookies",
         "created_at",
         "expires_at",
@@ -109,6 +111,7 @@ class Session(_Value):
     session_cookie: str
     auth_token: str | None
     cookies: Mapping[str, str]
+    cookie_attributes: tuple[Mapping[str, Any], ...]
     username: str | None
     user_id: str | None
     origin: str | None
@@ -124,6 +127,7 @@ class Session(_Value):
         expires_at: datetime | None,
         auth_token: str | None = None,
         cookies: Mapping[str, str] | None = None,
+        cookie_attributes: Iterable[Mapping[str, Any]] = (),
         username: str | None = None,
         user_id: str | None = None,
         origin: str | None = None,
@@ -133,6 +137,7 @@ class Session(_Value):
             session_cookie=session_cookie,
             auth_token=auth_token,
             cookies=MappingProxyType(dict(cookies or {})),
+            cookie_attributes=tuple(MappingProxyType(dict(one)) for one in cookie_attributes),
             username=username,
             user_id=user_id,
             origin=origin,
@@ -210,6 +215,7 @@ class Session(_Value):
         """The record of a vault (FORMAT.md section 4); times as RFC 3339 UTC text."""
         record: dict[str, Any] = {name: self[name] for name in _TEXTS}
         record["cookies"] = dict(self.cookies)
+        record["cookie_attributes"] = [dict(one) for one in self.cookie_attributes]
         for name in _TIMES:
             record[name] = None if self[name] is None else to_text(self[name])
         return record
@@ -225,7 +231,7 @@ class Session(_Value):
         if not isinstance(cookie, str) or not cookie:
             return None
         expires_at = from_text(record.get("expires_at")) or EPOCH
-        cookies = record.get("cookies")
+        cookies, attributes = record.get("cookies"), record.get("cookie_attributes")
         return cls(
             session_cookie=cookie,
             auth_token=_text(record.get("auth_token")),
@@ -234,6 +240,11 @@ class Session(_Value):
                 for name, value in (cookies if isinstance(cookies, Mapping) else {}).items()
                 if isinstance(value, str)
             },
+            cookie_attributes=[
+                one
+                for one in (attributes if isinstance(attributes, list) else [])
+                if isinstance(one, Mapping)
+            ],
             username=_text(record.get("username")),
             user_id=_text(record.get("user_id")),
             origin=_text(record.get("origin")),

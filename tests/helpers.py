@@ -239,7 +239,7 @@ def fresh_session(site: Sandbox, username: str = "maple_ink") -> Session:
     from datetime import timedelta
 
     return Session(
-        session_cookie=login.session_cookie,
+        session_cookie=reply.cookies["interpals_sessid"],
         auth_token=login.auth_token,
         username=username,
         user_id=login.user_id,

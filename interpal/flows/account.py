@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from interpal.exceptions import AuthenticationError, NetworkError, SessionExpiredError
 from interpal.session import Session, record_name
-from interpal.sessions import refused_logins
+from interpal.sessions import cookies, refused_logins
 from interpal.sessions.clock import utc_now
 from interpal.sessions.events import Event, OnEvent, tell
 from interpal.transport import origin, protocol
@@ -289,9 +289,8 @@ class Account:
 
     def authenticated(self, session: Session, request: Request) -> Request:
         """The request with the session's cookie and token."""
-        carried = protocol.session_headers(
-            session.session_cookie, session.auth_token, session.cookies
-        )
+        sent = cookies.cookie_header(session, request.url, utc_now())
+        carried = protocol.session_headers(sent, session.auth_token)
         taken = {name.lower() for name in carried}
         others = {k: v for k, v in request.headers.items() if k.lower() not in taken}
         return request._replace(headers={**others, **carried})
@@ -307,11 +306,15 @@ class Account:
             self._next_slot = slot + interval
         return slot - now
 
+    def exchange(self, request: Request) -> cookies.Exchange:
+        """What is to be known of a request to read the cookies of its reply."""
+        return cookies.Exchange(request.url, self.self_request().url, utc_now())
+
     def secrets(self, session: Session) -> protocol.Secrets:
         """What no text of a server may carry into a message."""
         password = [] if self.password is None else [self.password.text]
-        own = [session.session_cookie, session.auth_token or "", *session.cookies.values()]
-        return protocol.Secrets(password + own)
+        own = [cookie.value for cookie in cookies.cookies_of(session)]
+        return protocol.Secrets([*password, session.auth_token or "", *own])
 
     # Events.
 

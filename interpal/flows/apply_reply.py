@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from interpal.exceptions import AccountMismatchError
 from interpal.flows.saving import save_quietly
 from interpal.session import Session, record_name
+from interpal.sessions import cookies
 from interpal.sessions.clock import utc_now
 from interpal.transport import protocol
 
 if TYPE_CHECKING:
     from interpal.flows.account import Account
     from interpal.sessions.wait import Flow
-    from interpal.transport.protocol import Response
+    from interpal.transport.protocol import Request, Response
 
 
 class Verdict(NamedTuple):
@@ -82,18 +83,22 @@ def check_account(
 
 
 def learn(
-    account: Account, seen: Session, response: Response, verdict: Verdict | None = None
+    account: Account,
+    seen: Session,
+    request: Request,
+    response: Response,
+    verdict: Verdict | None = None,
 ) -> Flow[None]:
     """Keep what a reply to a request with *seen* changes, here and in the vault.
 
-    A rotated cookie or token, other cookies, where the reply is none of an error; of a *verdict*
+    A rotated cookie or token, other cookies, where the reply is one of the API; of a *verdict*
     that the session lives its time, the user's id and name.
     """
     current = account.session
     if current is not None and seen.same_credentials(current):
         seen = current
-    # The page of an error may be of something in front of the site, with cookies of its own.
-    session = _renewed(seen, response) if response.status < 400 else seen
+    # A page may be of something in front of the site, with cookies of its own.
+    session = _renewed(account, seen, request, response) if _is_of_api(response) else seen
     if verdict is not None and verdict.valid:
         session = session.replace(
             last_validated_at=utc_now(),
@@ -114,16 +119,41 @@ def learn(
             account.persisted = False
 
 
-def _renewed(session: Session, response: Response) -> Session:
+def _is_of_api(response: Response) -> bool:
+    """Whether a reply may change the session: a 2xx one that is JSON, or empty.
+
+    One that has nothing to change it with is not looked into.
+    """
+    if not 200 <= response.status < 300:
+        return False
+    if response.header("set-cookie") is None and not protocol.new_token(response):
+        return False
+    try:
+        response.json()
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _renewed(account: Account, session: Session, request: Request, response: Response) -> Session:
     """The session as the reply leaves it; the same object where it changes nothing."""
-    cookies = protocol.cookies_of(response)
-    cookie = cookies.pop(protocol.SESSION_COOKIE, "") or session.session_cookie
+    received = cookies.after_reply(session, response, account.exchange(request))
     token = protocol.new_token(response) or session.auth_token
-    merged = {**session.cookies, **cookies}
-    others = {name: value for name, value in merged.items() if value}
-    if (cookie, token, others) == (session.session_cookie, session.auth_token, session.cookies):
+    renewed = session.replace(auth_token=token)
+    if received is not None:
+        renewed = renewed.replace(
+            session_cookie=received.own,
+            cookies=received.others,
+            cookie_attributes=received.attributes,
+        )
+    if renewed == session:
         return session
-    renewed = session.replace(session_cookie=cookie, auth_token=token, cookies=others)
-    if token == session.auth_token:
+    if token != session.auth_token:
+        renewed = renewed.no_longer_than(protocol.fresh_token_expiry(token, utc_now()))
+    if received is None:
         return renewed
-    return renewed.no_longer_than(protocol.fresh_token_expiry(token, utc_now()))
+    if received.expired is not None and received.expired == session.expires_at:
+        # It was to end with its cookie, which the server has prolonged.
+        renewed = renewed.replace(expires_at=session.created_at + account.settings.lifetime)
+        renewed = renewed.no_longer_than(protocol.fresh_token_expiry(token, utc_now()))
+    return renewed.no_longer_than(received.expires)

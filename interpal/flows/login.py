@@ -18,6 +18,7 @@ from interpal.exceptions import (
 )
 from interpal.flows.saving import find_saved, save_quietly
 from interpal.session import Session
+from interpal.sessions import cookies
 from interpal.sessions.clock import utc_now
 from interpal.sessions.refused_logins import REMEMBER_REFUSAL
 from interpal.sessions.singleflight import Flight
@@ -205,10 +206,12 @@ def _log_in(account: Account, username: str, password: Secret, refusals: Refusal
     settings = account.settings
     account.tell("login_started", username)
     try:
-        response = yield protocol.login_request(
+        request = protocol.login_request(
             settings.base_url, username, password.text, settings.user_agent
         )
+        response = yield request
         login = protocol.read_login(response, utc_now())
+        received = cookies.after_login(response, account.exchange(request))
     except NetworkError as error:
         refusals.unreachable(str(error))
         raise
@@ -223,9 +226,10 @@ def _log_in(account: Account, username: str, password: Secret, refusals: Refusal
         raise
     now = utc_now()
     session = Session(
-        session_cookie=login.session_cookie,
+        session_cookie=received.own,
         auth_token=login.auth_token,
-        cookies=login.cookies,
+        cookies=received.others,
+        cookie_attributes=received.attributes,
         username=username,
         user_id=login.user_id,
         origin=account.origin,
@@ -233,7 +237,8 @@ def _log_in(account: Account, username: str, password: Secret, refusals: Refusal
         expires_at=now + settings.lifetime,
         last_validated_at=now,
     )
-    return session.no_longer_than(protocol.fresh_token_expiry(login.auth_token, now))
+    session = session.no_longer_than(protocol.fresh_token_expiry(login.auth_token, now))
+    return session.no_longer_than(received.expires)
 
 
 def _note_refusal(

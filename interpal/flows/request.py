@@ -43,7 +43,7 @@ def call(account: Account, request: Request) -> Flow[Any]:
             response = yield from _send(account, account.authenticated(session, request))
             if response.status != 401:
                 verdict = judge(session, response) if _is_self(account, request) else None
-                yield from learn(account, session, response, verdict)
+                yield from learn(account, session, request, response, verdict)
                 return protocol.read_reply(response, request, utc_now(), account.secrets(session))
         yield from replies_to(account, session)
         account.check_tenure(tenure)
@@ -94,9 +94,10 @@ def _ended_again(account: Account, session: Session, request: Request) -> Flow[b
         return not made or session.same_credentials(account.seen_working)
     try:
         with Sending(account, session):
-            response: Response = yield account.authenticated(session, account.self_request())
+            question = account.self_request()
+            response: Response = yield account.authenticated(session, question)
             if response.status != 401:
-                yield from learn(account, session, response)
+                yield from learn(account, session, question, response)
     except NetworkError:
         return False
     return response.status == 401

@@ -58,10 +58,10 @@ def resume(account: Account) -> Flow[None]:
     if _recently_validated(account, found, now):
         account.adopt(found, persisted=saved, tenure=tenure)
         return
-    response: Response | None = None
+    request, response = account.self_request(), None
     try:
         # Never repeated: whatever it says but 401, the session is kept.
-        reply: Response = yield account.authenticated(found, account.self_request())
+        reply: Response = yield account.authenticated(found, request)
         response, verdict = reply, judge(found, reply)
     except NetworkError as fault:
         verdict = Verdict(None, str(fault))
@@ -75,7 +75,7 @@ def resume(account: Account) -> Flow[None]:
         return
     account.adopt(found, persisted=saved, tenure=tenure)
     if response is not None:
-        yield from learn(account, found, response, verdict)
+        yield from learn(account, found, request, response, verdict)
     if verdict.valid is None:
         account.tell("unverified", found.username, reason=verdict.reason)
 
@@ -105,7 +105,7 @@ def validate(account: Account) -> Flow[bool]:
             response: Response = yield account.authenticated(session, request)
             verdict = judge(session, response)
             if verdict.valid is not False:
-                yield from learn(account, session, response, verdict)
+                yield from learn(account, session, request, response, verdict)
                 break
         yield from replies_to(account, session)
         newest = account.session

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from interpal.exceptions import AmbiguousAccountError
 from interpal.session import Session, record_name
-from interpal.transport.protocol import is_cookie_value, is_token
+from interpal.transport.protocol import is_sendable, is_token
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,4 +80,4 @@ class Binding:
 
 def _can_be_sent(session: Session) -> bool:
     token = session.auth_token
-    return is_cookie_value(session.session_cookie) and (token is None or is_token(token))
+    return is_sendable(session.session_cookie) and (token is None or is_token(token))

@@ -108,12 +108,10 @@ class Pause(NamedTuple):
 
 
 class Login(NamedTuple):
-    """What a successful login gives. Its repr shows nothing of it."""
+    """What a successful login gives beside its cookies. Its repr shows nothing of it."""
 
-    session_cookie: str
     auth_token: str | None
     user_id: str | None
-    cookies: Mapping[str, str]
 
     def __repr__(self) -> str:
         return f"<Login of user {self.user_id}>"
@@ -139,12 +137,9 @@ def login_request(base_url: str, username: str, password: str, user_agent: str) 
     )
 
 
-def session_headers(
-    session_cookie: str, auth_token: str | None, cookies: Mapping[str, str]
-) -> dict[str, str]:
-    """The headers that carry a session: cookie and token; the official app sends both."""
-    pairs = [f"{name}={value}" for name, value in cookies.items() if name != SESSION_COOKIE]
-    headers = {"Cookie": "; ".join([f"{SESSION_COOKIE}={session_cookie}", *pairs])}
+def session_headers(cookies: str, auth_token: str | None) -> dict[str, str]:
+    """The headers that carry a session: cookies and token; the official app sends both."""
+    headers = {"Cookie": cookies}
     if auth_token:
         headers[TOKEN_HEADER] = auth_token
     return headers
@@ -154,10 +149,10 @@ def session_headers(
 
 
 def read_login(response: Response, now: datetime) -> Login:
-    """The session in the reply to a login.
+    """What the reply to a login gives; its cookies are for `interpal.sessions.cookies`.
 
     Raises `InvalidCredentialsError` (401), `RateLimitError` (429), `APIError` (the server is
-    in trouble) and `AuthenticationError` (any other refusal, or no session in the reply).
+    in trouble) and `AuthenticationError` (any other refusal).
     """
     status = response.status
     if status == 401:
@@ -175,15 +170,8 @@ def read_login(response: Response, now: datetime) -> Login:
         raise APIError(f"login failed: the server answered {status}", status_code=status)
     if not 200 <= status < 300:
         raise AuthenticationError(f"login failed: the server answered {status}", status_code=status)
-    cookies = {name: value for name, value in cookies_of(response).items() if value}
-    cookie = cookies.pop(SESSION_COOKIE, None)
-    if cookie is None:
-        del cookies
-        raise AuthenticationError(
-            f"login failed: the reply has no {SESSION_COOKIE} cookie", status_code=status
-        )
     body = response.json_object() or {}
-    return Login(cookie, token_of(body), user_id_of(body), cookies)
+    return Login(token_of(body), user_id_of(body))
 
 
 def token_of(body: Mapping[str, Any]) -> str | None:
@@ -229,38 +217,18 @@ def is_name(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME and value.isprintable()
 
 
-def cookies_of(response: Response) -> dict[str, str]:
-    """The cookies that a reply sets (RFC 6265); one that it deletes has an empty value."""
-    cookies: dict[str, str] = {}
-    for key, text in response.headers:
-        if key != "set-cookie":
-            continue
-        pair, *attributes = text.split(";")
-        name, equals, value = pair.partition("=")
-        name = name.strip()
-        if not equals or not name or not is_cookie_value(name):
-            continue
-        value = value.strip().strip('"')
-        if not is_cookie_value(value) or _is_deletion(attributes):
-            value = ""
-        cookies[name] = value
-    return cookies
-
-
-def _is_deletion(attributes: list[str]) -> bool:
-    given: dict[str, str] = {}
-    for attribute in attributes:
-        name, _, value = attribute.partition("=")
-        given[name.strip().lower()] = value.strip()
-    if "max-age" in given:  # which counts before `Expires` (RFC 6265 section 5.3)
-        return given["max-age"] == "0" or given["max-age"].startswith("-")
-    # The date that servers say to delete one. Others are left to the server: clocks differ.
-    return "1970" in given.get("expires", "")
-
-
 def is_cookie_value(text: str) -> bool:
-    """Whether a `Cookie` header can carry *text* (RFC 6265 section 4.1.1, and commas)."""
+    """Whether *text* is a name or value by RFC 6265 section 4.1.1, or has commas besides."""
     return text.isascii() and text.isprintable() and not any(mark in text for mark in ' ";\\')
+
+
+def is_sendable(text: str) -> bool:
+    """Whether a `Cookie` header can carry *text* as a value.
+
+    That is more than a server should set: browsers send blanks, quotes and backslashes back as
+    they were set.
+    """
+    return text.isascii() and text.isprintable() and ";" not in text and text == text.strip()
 
 
 def cookie_in(text: object) -> tuple[str, dict[str, str]] | None:
@@ -273,14 +241,15 @@ def cookie_in(text: object) -> tuple[str, dict[str, str]] | None:
     text = text.strip()
     if text[:7].lower() == "cookie:":
         text = text[7:].strip()
-    others: dict[str, str] = {}
-    if "=" in text:
-        for pair in text.split(";"):
-            name, _, value = pair.partition("=")
-            if name.strip() and is_cookie_value(name.strip()) and is_cookie_value(value.strip()):
-                others[name.strip()] = value.strip()
-        text = others.pop(SESSION_COOKIE, "")
-    return (text, others) if text and is_cookie_value(text) else None
+    if "=" not in text.rstrip("="):  # which a value in base64 ends with
+        return (text, {}) if is_cookie_value(text) and text else None
+    cookies: dict[str, str] = {}
+    for pair in text.split(";"):
+        name, _, value = (part.strip() for part in pair.partition("="))
+        if name and is_cookie_value(name) and is_sendable(value):
+            cookies[name] = value
+    own = cookies.pop(SESSION_COOKIE, "")
+    return (own, cookies) if own else None
 
 
 def retry_after(response: Response, now: datetime) -> float | None:

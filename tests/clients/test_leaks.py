@@ -18,6 +18,7 @@ from interpal import SessionManager
 from interpal.exceptions import InterpalException
 from interpal.session import Session
 from interpal.sessions.clock import utc_now
+from interpal.sessions.cookies import Received, StoredCookie
 from interpal.transport.protocol import Login, Request, Response
 from tests.helpers import SELF, TOKEN, Place, export_of, listening, replying, unused_port
 from tests.helpers import http as reply
@@ -327,7 +328,9 @@ def test_nothing_public_shows_or_hands_over_a_secret(driver: Driver, place: Plac
         account.secrets(client.session),
         account.settings,
         account.authenticated(client.session, account.self_request()),
-        Login(COOKIE, TOKEN_TEXT, "17", {"other": OTHER_COOKIE}),
+        Login(TOKEN_TEXT, "17"),
+        Received(COOKIE, {"other": OTHER_COOKIE}, (), None, None),
+        StoredCookie("other", OTHER_COOKIE, "/"),
         Request("POST", f"{base_url}{TOKEN}?x={COOKIE}", {"Cookie": COOKIE}, PASSWORD.encode()),
         Response(200, (("set-cookie", COOKIE),), TOKEN_TEXT.encode()),
         *place.events,

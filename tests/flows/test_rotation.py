@@ -200,7 +200,7 @@ def test_other_cookies_are_kept_sent_and_dropped_as_the_server_says(
 ) -> None:
     handler, heard = replying(
         reply("200 OK", PROFILE, "Set-Cookie: lang=en; Path=/", "Set-Cookie: csrf=x1y2; Secure"),
-        reply("200 OK", PROFILE, "Set-Cookie: lang=; Max-Age=0", "Set-Cookie: bad=a b"),
+        reply("200 OK", PROFILE, "Set-Cookie: lang=; Max-Age=0; Path=/", "Set-Cookie: bad=a\x01b"),
         reply("200 OK", PROFILE),
     )
     with listening(handler) as base_url:
@@ -218,13 +218,22 @@ def test_other_cookies_are_kept_sent_and_dropped_as_the_server_says(
     assert SELF.encode() in heard[2]
 
 
-@pytest.mark.parametrize("status", ["404 Not Found", "500 Internal Server Error"])
-def test_a_cookie_on_the_page_of_an_error_is_no_rotation(
-    driver: Driver, place: Place, status: str
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        ("404 Not Found", b"{}"),
+        ("500 Internal Server Error", b"{}"),
+        ("302 Found", b"{}"),
+        ("302 Found", b""),
+        ("200 OK", b"<html>Just a moment</html>"),
+    ],
+)
+def test_a_cookie_with_an_error_a_redirect_or_a_page_is_no_rotation(
+    driver: Driver, place: Place, status: str, body: bytes
 ) -> None:
     handler, _ = replying(
         reply("200 OK", PROFILE),
-        reply(status, b"{}", "Set-Cookie: interpals_sessid=stray", "X-Auth-Token: stray"),
+        reply(status, body, "Set-Cookie: interpals_sessid=stray", "X-Auth-Token: stray"),
     )
     with listening(handler) as base_url:
         saved = place.save(user_id="17", origin=base_url)
@@ -238,7 +247,8 @@ def test_a_cookie_on_the_page_of_an_error_is_no_rotation(
 def test_a_session_cookie_that_is_deleted_or_cannot_be_sent_stays_as_it_was(
     driver: Driver, place: Place
 ) -> None:
-    for value in ("; Max-Age=0", "a b", 'x"y', "deleted; Max-Age=-1"):
+    past = "deleted; Expires=Wed, 01 Jan 2020 00:00:00 GMT; Path=/"
+    for value in ("; Max-Age=0", "a\x01b", "a\u00f1b", "deleted; Max-Age=-1", past):
         handler, _ = replying(reply("200 OK", PROFILE, f"Set-Cookie: interpals_sessid={value}"))
         with listening(handler) as base_url:
             saved = place.save(user_id="17", origin=base_url)
