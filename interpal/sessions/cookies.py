@@ -5,7 +5,7 @@ not before. Cookies are told apart by name, domain and path, so that the deletio
 takes nothing from the one in use. What a `Set-Cookie` header means is read here, by RFC 6265bis
 (draft-ietf-httpbis-rfc6265bis-20, sections 5.1 and 5.6 to 5.8): the reader of the standard
 library takes the year 70 for 2070, counts the first of two attributes where the last one counts,
-and lets one odd date take away the other cookies of a reply.
+deletes before it sets whatever the order in a reply, and lets one odd date take away the others.
 
 A session keeps its cookies in three members: `session_cookie`, the value of its own; `cookies`,
 the values of the others by name; `cookie_attributes`, what was said of them. The first two
