@@ -1,7 +1,7 @@
 """Faults on purpose: what a save, a lock or a login does when the machine does its worst.
 
-One module for each line of docs/reliability.md. Each has `run(full=...)`, which yields the
-rows that docs/reliability.md shows: what was done, how many times, and what came of it. Anything
+One module for each line of docs/reliability-counts.md. Each has `run(full=...)`, which yields the
+rows of that page: what was done, how many times, and what came of it. Anything
 but the promise is an AssertionError that names the case. `python -m tests.reliability` runs them
 (`--full` with the counts of the table), `test_lines.py` a minute's worth.
 """

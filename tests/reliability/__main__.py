@@ -17,7 +17,9 @@ def main() -> int:
     )
     parser.add_argument("letters", nargs="*", metavar="LETTER", help=" ".join(LINES))
     parser.add_argument(
-        "--full", action="store_true", help="the counts of the table; writes docs/reliability.md"
+        "--full",
+        action="store_true",
+        help="in full; writes docs/reliability-counts.md",
     )
     chosen = parser.parse_args()
     letters = [letter.upper() for letter in chosen.letters] or list(LINES)

@@ -1,4 +1,4 @@
-"""The lines of docs/reliability.md and what runs them."""
+"""The lines of docs/reliability-counts.md and what runs them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/reliability.md, as a full run writes it: what each line does, and what came of it."""
+"""docs/reliability-counts.md, as a full run writes it: what each line does, and what came of it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.reliability import Row
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reliability-counts.md"
 
 HEADER = "| line | fault | cases | outcome | run |\n| --- | --- | ---: | --- | --- |\n"
 _ROW = re.compile(r"^\| ([A-Z]) \| (.*) \| ([\d,]+) \| (.*) \| (\d{4}-\d\d-\d\d) \|$", re.MULTILINE)
@@ -26,49 +26,43 @@ class Dated(NamedTuple):
     day: str
 
 
-INTRODUCTION = """# Reliability
+INTRODUCTION = """# Reliability: the counts
 
-What happens to a saved session when a process is killed, the disk is full, the power goes, two
-hundred processes start at once or a neighbour on the same machine means harm? The answers below are
-not arguments but counts: each line of the table is a program that causes the fault on purpose, with
-real processes, users, mounts and signals, and checks what is left.
-
-The promise is the same throughout. After any fault a vault holds the **old content or the new,
-whole**, never something between and never nothing. A save that has returned is there. A fault that
-can be told is told by an error of this package, with the path and what to do. No plain text, no
-temporary file and no lock is left behind.
+[Reliability](reliability.md) says what is promised; this page is the evidence. Each line of the
+table is a program that causes a fault on purpose, with real processes, users, mounts and signals,
+and checks what is left.
 
 ## Run it
 
-`make test` runs a minute's worth of every line. `make reliability` runs the counts of the table and
-writes this page; it takes three quarters of an hour on two processors that have nothing else to do
-(`MUTATION_SECONDS` in the environment bounds line P). Single lines run with their letters, which
-leaves the rows of the others, and their dates, as they were:
+`make test` runs a short version of every line. `make reliability` runs the counts in the table and
+writes this page; it takes about three quarters of an hour on two idle processors
+(`MUTATION_SECONDS` in the environment limits line P). Lines can be run one by one; the rows of the
+others keep their values and dates:
 
 ```text
-.venv/bin/python -m tests.reliability A C          # a minute's worth of lines A and C
-.venv/bin/python -m tests.reliability --full I     # line I in full; this page is written anew
+.venv/bin/python -m tests.reliability A C          # a short version of lines A and C
+.venv/bin/python -m tests.reliability --full I     # line I in full; rewrites this page
 ```
 
-A full run wants Linux and root, in a container or virtual machine that may mount, as CI has it.
-What cannot be done where it runs says "not run" and why. `strace`, `libfaketime` (Debian) and
-`atheris`, `mutmut` (PyPI) are installed where they are missing.
+A full run needs Linux and root, in a container or virtual machine that may mount file systems.
+What cannot run there says "not run" and why. `strace`, `libfaketime` (Debian) and `atheris`,
+`mutmut` (PyPI) are installed if they are missing.
 
-Each row below is of the last full run of its own line, so rows can be of different versions of the
-source; one run of `make reliability` renews them all.
+Each row is from the last full run of its own line, so rows can come from different versions of the
+source; `make reliability` renews them all.
 """
 
 PROSE = """## The lines
 
 **A, kills.** `strace` kills the process before the *n*-th system call, for every *n* from the
 opening of the vault to the end of the save. The vault is then read, its lock taken and the next
-save made, after which the folder holds the vault and the folder of its locks. Two *mutants*,
-saves with a mistake put in on purpose, show that the check notices one.
+save made; afterwards the folder holds the vault and its lock folder only. Two *mutants*, saves with
+a deliberate mistake, show that the check can fail.
 
 **B, errors.** `strace` makes one system call fail, with one of eight error numbers. Either the
-save tells, by an error of this package, and the old content is there; or the failure came after
-the rename, and `NotDurableError` says "saved, but perhaps not durable"; or it did no harm.
-Memory, time and random numbers are left out: the kernel does not refuse those.
+save raises an error of this package and the old content is there; or the failure came after the
+rename, and `NotDurableError` says "saved, but perhaps not durable"; or it did no harm. Memory, time
+and random numbers are left out: the kernel does not refuse those.
 
 **C, pairs of faults.** The same inside Python, where error handling can be harmed too: the second
 fault meets the save while it cleans up after the first. Descriptors are counted afterwards.
