@@ -272,7 +272,7 @@ class AsyncInterpalClient(EverydayCalls, Awaiting):
     """
 
     def _begin(self) -> None:
-        self._send = AiohttpRequester(self._account.settings.timeout)
+        self._send = AiohttpRequester(self._context.settings.timeout)
 
     login = PlainOperation(Operations._login)  # noqa: SLF001  (its own base)
     import_session = PlainOperation(Operations._import_session)  # noqa: SLF001  (its own base)
@@ -295,7 +295,7 @@ class AsyncInterpalClient(EverydayCalls, Awaiting):
             loop = id(asyncio.get_running_loop())
         except RuntimeError:
             loop = 0
-        places = (self._account, self._account.place)
+        places = (self._context, self._context.place)
 
         def wait(step: Pause) -> None:
             if step.in_line and loop and any(in_flight(place, loop) for place in places):
@@ -305,7 +305,7 @@ class AsyncInterpalClient(EverydayCalls, Awaiting):
                 )
             pause(step)
 
-        send = Requester(self._account.settings.timeout)
+        send = Requester(self._context.settings.timeout)
         try:
             return drive_here(flow, send, wait)
         finally:
@@ -314,14 +314,14 @@ class AsyncInterpalClient(EverydayCalls, Awaiting):
     async def close(self) -> None:
         """Close connections and forget the vault's key. The session stays saved."""
         await self._send.close()
-        manager = self._account.manager
+        manager = self._context.manager
         if manager is not None:
             await _in_worker(contextvars.copy_context(), manager.close)
 
     async def __aenter__(self) -> Self:
-        if self._account.may_login or self._account.manager is not None:
+        if self._context.state.may_login or self._context.manager is not None:
             try:
-                await self._run(resume.start(self._account))
+                await self._run(resume.start(self._context))
             except BaseException:
                 await self.close()
                 raise

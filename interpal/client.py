@@ -235,10 +235,10 @@ class InterpalClient(EverydayCalls, Blocking):
     """
 
     def _begin(self) -> None:
-        self._send = Requester(self._account.settings.timeout)
+        self._send = Requester(self._context.settings.timeout)
         try:
-            if self._account.may_login or self._account.manager is not None:
-                self._run(resume.start(self._account))
+            if self._context.state.may_login or self._context.manager is not None:
+                self._run(resume.start(self._context))
         except BaseException:
             self.close()
             raise
@@ -254,8 +254,8 @@ class InterpalClient(EverydayCalls, Blocking):
     def close(self) -> None:
         """Close connections and forget the vault's key. The session stays saved."""
         self._send.close()
-        if self._account.manager is not None:
-            self._account.manager.close()
+        if self._context.manager is not None:
+            self._context.manager.close()
 
     def __enter__(self) -> Self:
         return self

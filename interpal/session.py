@@ -11,6 +11,9 @@ from interpal.exceptions import ValidationError
 
 SECONDS_OF_LEEWAY = 60.0
 LONGEST_LIFETIME_HOURS = 1000 * 366 * 24
+DEFAULT_NAME = "default"
+"""The name of the record of a session of which nobody has said whose it is."""
+
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 _TIMES = ("created_at", "expires_at", "last_validated_at")
@@ -35,12 +38,15 @@ def check_expiration_hours(hours: object) -> timedelta:
 
 
 def record_name(username: str) -> str:
-    """The name of an account's record: the username without case, NFC (Unicode 3.13, D145)."""
+    """The name of an account's record: the username in lower case and NFC, as sites compare.
+
+    Not casefolded, which would make one account of two that differ by a sharp s.
+    """
     if username.isascii():
         return username.lower()
     import unicodedata
 
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", username).casefold())
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", username).lower())
 
 
 class _Value(Mapping[str, Any]):

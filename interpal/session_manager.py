@@ -23,6 +23,7 @@ from interpal.exceptions import (
 )
 from interpal.given import GivenKey, GivenPlace
 from interpal.session import (
+    DEFAULT_NAME,
     EPOCH,
     Session,
     SessionInfo,
@@ -31,8 +32,9 @@ from interpal.session import (
     record_name,
 )
 from interpal.sessions import refused_logins
-from interpal.sessions.binding import Binding
 from interpal.sessions.clock import utc_now
+from interpal.sessions.record_matching import RecordMatching
+from interpal.transport import origin as origins
 from interpal.transport.protocol import cookie_in, is_token, token_expiry
 from interpal.vault.files.permissions import only_looking
 from interpal.vault.keys.sources import KeySource, find_source
@@ -50,10 +52,14 @@ T = TypeVar("T")
 
 DEFAULT_SESSION_FILE = ".interpals_session.json"
 DEFAULT_EXPIRATION_HOURS = 24
-DEFAULT_NAME = "default"
 VALIDATION_IS_SAVED_EVERY = timedelta(seconds=60)
 
 Notify = Callable[[str, "dict[str, Any]"], None]
+Guard = Callable[[], None]
+
+
+def _nothing() -> None:
+    """The guard of a save that nothing can overtake."""
 
 
 class SessionManager:
@@ -99,7 +105,7 @@ class SessionManager:
         self._opened: Store | None = None
         self._username = username
         self._origin = origin
-        self._binding = Binding(origin)
+        self._matching = RecordMatching(origin, origins.DEFAULT_BASE_URL)
         self._patience = patience
         self._notify: Notify = notify or (lambda _name, _facts: None)
         self._vault: Vault | None = None
@@ -180,24 +186,32 @@ class SessionManager:
 
         A record of another origin is not this account's and stays.
         """
+        self.clear(self._username)
+
+    def clear(self, username: str | None) -> None:
+        """`clear_session`, for the account *username*; None for the only one there is."""
 
         def clear(vault: Vault) -> None:
-            name = self._binding.find_name(vault, self._username)
+            name = self._matching.find_name(vault, username)
             if name is not None:
                 with vault.transaction() as records:
-                    if name in records and self._binding.is_ours(records[name]):
+                    if name in records and self._matching.is_ours(records[name]):
                         del records[name]
                     records.attempts.pop(name, None)
             vault.remove_file()
 
-        self._with_vault(clear)
+        self._with_vault(clear, username=username)
 
     def get_session_info(self) -> SessionInfo | None:
         """What is known of the saved session, None where there is none. Changes nothing.
 
         Raises `AmbiguousAccountError` where no username was given and there are several.
         """
-        session = self.peek()
+        return self.info(self._username)
+
+    def info(self, username: str | None) -> SessionInfo | None:
+        """`get_session_info`, for the account *username*; None for the only one there is."""
+        session = self.peek(username)
         if session is None:
             return None
         return SessionInfo(session, now=utc_now(), path=self.path, key_source=self.key_source)
@@ -205,8 +219,9 @@ class SessionManager:
     # What the flows are made of.
 
     @only_looking()
-    def peek(self) -> Session | None:
+    def peek(self, username: str | None = None) -> Session | None:
         """The saved session, expired or not, from whatever lies there; changes nothing."""
+        wanted = self._wanted(username)
         stored = self._store.load()
         if stored is None:
             return None
@@ -216,17 +231,18 @@ class SessionManager:
                 vault = self._new_handle()
                 vault.start()
                 self._vault = vault
-            return self._binding.find(vault, self._username)
+            return self._matching.find(vault, wanted)
         except VaultNotFoundError:
             return None
         except VaultFormatError as error:
             if isinstance(error, (VaultVersionError, VaultLimitError)):
                 raise
-            plain = self._recovery().plain_record(stored, utc_now())
+            plain = self._recovery(wanted).plain_record(stored, utc_now())
             if plain is None:
                 raise
-            wanted = plain.name if self._username is None else record_name(self._username)
-            return self._binding.session_of(plain.record) if wanted == plain.name else None
+            if wanted is not None and record_name(wanted) != plain.name:
+                return None
+            return self._matching.session_of(plain.name, plain.record)
 
     def find(
         self, username: str | None = None, *, damage_is_an_error: bool = False
@@ -236,14 +252,16 @@ class SessionManager:
         A plain file of interpal 1.x is encrypted in place first; a damaged vault is set aside,
         and then there is no session, or where *damage_is_an_error* a `VaultCorruptError`.
         """
-        wanted = self._username if username is None else username
+        wanted = self._wanted(username)
         return self._with_vault(
-            lambda vault: self._binding.find(vault, wanted), damage_is_an_error=damage_is_an_error
+            lambda vault: self._matching.find(vault, wanted),
+            username=wanted,
+            damage_is_an_error=damage_is_an_error,
         )
 
-    def ensure_vault(self) -> None:
+    def ensure_vault(self, username: str | None = None) -> None:
         """Make the vault, empty, where there is none: its key names the login locks."""
-        self._with_vault(lambda vault: vault.id, create=True)
+        self._with_vault(lambda vault: vault.id, create=True, username=self._wanted(username))
 
     def login_lock(self, username: str) -> AccountLock:
         """The login lock of an account in a vault that was read before."""
@@ -252,30 +270,48 @@ class SessionManager:
             raise VaultNotFoundError(f"{self.path}: there is no vault", path=self.path)
         return vault.login_lock(record_name(username))
 
-    def put(self, session: Session, *, lock: AccountLock | None = None) -> None:
+    def put(
+        self,
+        session: Session,
+        *,
+        username: str | None = None,
+        lock: AccountLock | None = None,
+        guard: Guard = _nothing,
+    ) -> None:
         """Save a session of a login or an import; makes record and vault where they are missing.
 
-        Members that are not known here stay as they are; a record of another origin is
-        replaced. With the login *lock*, nothing is saved where it was lost (`StaleWriteError`).
+        It is kept under *username*, else its own. Members that are not known here stay as they
+        are; a record of another origin is replaced. With the login *lock*, nothing is saved
+        where it was lost (`StaleWriteError`). *guard* is called under the write lock, and
+        raises where nothing is to be saved any more.
         """
-        username = session.username or self._username
+        username = username or session.username or self._username
         name = record_name(username) if username else DEFAULT_NAME
 
         def save(vault: Vault) -> None:
             try:
                 with vault.transaction(lock=lock) as records:
-                    if name in records and self._binding.is_ours(records[name]):
+                    if name in records and self._matching.is_ours(records[name]):
                         records[name].update(session.to_record())
                     else:
                         records[name] = session.to_record()
                     records.attempts.pop(name, None)
+                    guard()
             except VaultCorruptError:
                 # Where records are kept apart, one that nobody can read is replaced whole.
+                guard()
                 vault[name] = session.to_record()
 
-        self._with_vault(save, create=True)
+        self._with_vault(save, create=True, username=username)
 
-    def update(self, seen: Session, session: Session) -> bool:
+    def update(
+        self,
+        seen: Session,
+        session: Session,
+        *,
+        username: str | None = None,
+        guard: Guard = _nothing,
+    ) -> bool:
         """Save what became of a session, if the record is still the one that was *seen*.
 
         Only what changed is written, so that others' changes stay. A logout or a newer login
@@ -284,10 +320,18 @@ class SessionManager:
 
         def write(records: Draft, name: str) -> None:
             records[name].update(session.changes_since(seen))
+            guard()
 
-        return self._change(seen, write)
+        return self._change(seen, write, username)
 
-    def mark_validated(self, seen: Session, session: Session) -> bool:
+    def mark_validated(
+        self,
+        seen: Session,
+        session: Session,
+        *,
+        username: str | None = None,
+        guard: Guard = _nothing,
+    ) -> bool:
         """Save what a validation taught; that it took place at most once a minute.
 
         False where the record is no longer the one that was *seen*.
@@ -298,28 +342,33 @@ class SessionManager:
             recent = timedelta(0) <= now - last < VALIDATION_IS_SAVED_EVERY
             if recent and seen.replace(last_validated_at=now) == session:
                 return True
-        return self.update(seen, session)
+        return self.update(seen, session, username=username, guard=guard)
 
-    def discard(self, seen: Session) -> bool:
+    def discard(self, seen: Session, *, username: str | None = None) -> bool:
         """Delete the record of a session that the server has ended, if it is still that one."""
 
         def drop(records: Draft, name: str) -> None:
             del records[name]
 
-        return self._change(seen, drop)
+        return self._change(seen, drop, username)
 
     def check_attempts(self, username: str, password: Secret, *, force: bool = False) -> None:
-        """Raise what another process was told a moment ago (`attempts.check`)."""
+        """Raise what another process was told a moment ago (`refused_logins.check`)."""
         name, now = record_name(username), utc_now().timestamp()
         if self._vault is not None:
             refused_logins.check(self._vault, name, password, who=username, now=now, force=force)
 
-    def note_attempt(self, username: str, password: Secret | None, seconds: float) -> None:
-        """Remember a refused login for others (`attempts.note`)."""
+    def note_attempt(
+        self, username: str, password: Secret | None, seconds: float, *, guard: Guard = _nothing
+    ) -> None:
+        """Remember a refused login for others (`refused_logins.note`)."""
         name, now = record_name(username), utc_now().timestamp()
-        self._with_vault(
-            lambda vault: refused_logins.note(vault, name, password, now=now, seconds=seconds)
-        )
+
+        def note(vault: Vault) -> None:
+            guard()
+            refused_logins.note(vault, name, password, now=now, seconds=seconds)
+
+        self._with_vault(note, username=username)
 
     # How.
 
@@ -331,30 +380,37 @@ class SessionManager:
         if self._opened is not None:
             self._opened.close()
 
-    def _change(self, seen: Session, change: Callable[[Draft, str], None]) -> bool:
+    def _wanted(self, username: str | None) -> str | None:
+        return self._username if username is None else username
+
+    def _change(
+        self, seen: Session, change: Callable[[Draft, str], None], username: str | None
+    ) -> bool:
         """Change the record of a session, if it is still the one that was *seen*."""
+        wanted = self._wanted(username)
 
         def save(vault: Vault) -> bool:
-            name = self._binding.name_of(vault, self._username, seen)
+            name = self._matching.name_of(vault, wanted, seen)
             if name is None:
                 return False
             with vault.transaction() as records:
-                if name not in records or not self._binding.holds(records[name], seen):
+                if name not in records or not self._matching.holds(records[name], seen):
                     return False
                 change(records, name)
                 return True
 
-        return bool(self._with_vault(save))
+        return bool(self._with_vault(save, username=wanted))
 
     def _new_handle(self) -> Vault:
         return Vault(self._store, self._source, lock_timeout=self._patience)
 
-    def _recovery(self) -> Recovery:
+    def _recovery(self, username: str | None) -> Recovery:
         from interpal.sessions.damaged_files import Recovery
 
         return Recovery(
             self._store,
-            username=self._username,
+            username=username,
+            origin=origins.DEFAULT_BASE_URL,
             lifetime=self.lifetime,
             patience=self._patience,
             notify=self._notify,
@@ -364,12 +420,14 @@ class SessionManager:
         self,
         action: Callable[[Vault], T],
         *,
+        username: str | None = None,
         create: bool = False,
         damage_is_an_error: bool = False,
     ) -> T | None:
         """Do *action* with the open vault; None where there is none and none is to be made.
 
-        Another process may remove the file, or put something else there, at any moment.
+        A plain file that names no account is taken over for *username*. Another process may
+        remove the file, or put something else there, at any moment.
         """
         damage: VaultCorruptError | None = None
         what = "other processes keep replacing the vault; stop them, then try again"
@@ -387,14 +445,14 @@ class SessionManager:
                     return None
             except VaultCorruptError as error:
                 self._vault = None
-                damage = self._recovery().set_aside(vault, error)
+                damage = self._recovery(username).set_aside(vault, error)
                 # Where records are kept apart, a damaged one stays.
                 trouble = error if damage is None else trouble
             except VaultFormatError as error:
                 self._vault = None
                 if isinstance(error, (VaultVersionError, VaultLimitError)):
                     raise
-                damage = self._recovery().take_in(self._new_handle(), error, utc_now())
+                damage = self._recovery(username).take_in(self._new_handle(), error, utc_now())
             if damage is not None and damage_is_an_error:
                 raise damage
         raise trouble

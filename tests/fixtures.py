@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interpal.sandbox import Sandbox
+from interpal.transport import origin
 from interpal.vault.format import key_slots
 from interpal.vault.keys import unlock
 from tests.helpers import ACCOUNTS, AsyncDriver, Driver, Place, SyncDriver
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["derivations", "driver", "nobody", "place", "redis_server", "site"]
+__all__ = ["derivations", "driver", "nobody", "place", "real_site", "redis_server", "site"]
 
 
 @pytest.fixture
@@ -31,6 +32,13 @@ def site() -> Iterator[Sandbox]:
 @pytest.fixture
 def place(tmp_path: Path, site: Sandbox) -> Place:
     return Place(tmp_path / "place", site)
+
+
+@pytest.fixture
+def real_site(site: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    """The sandbox in the place of the one site that interpal 1.x knew: files of it belong there."""
+    monkeypatch.setattr(origin, "DEFAULT_BASE_URL", site.base_url)
+    return site
 
 
 @pytest.fixture(params=[SyncDriver, AsyncDriver], ids=["sync", "async"])

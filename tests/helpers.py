@@ -246,6 +246,7 @@ def fresh_session(site: Sandbox, username: str = "maple_ink") -> Session:
         origin=site.base_url,
         created_at=now,
         expires_at=now + timedelta(hours=24),
+        last_validated_at=now,
     )
 
 

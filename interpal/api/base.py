@@ -25,11 +25,12 @@ from interpal._version import __version__
 from interpal.exceptions import ValidationError
 from interpal.flows import arguments, explicit, resume
 from interpal.flows import request as calls
-from interpal.flows.account import Account, Settings
+from interpal.flows.context import ClientContext, Settings
 from interpal.given import GivenKey, GivenPassword, GivenStore
 from interpal.session import Session, SessionInfo, check_expiration_hours, to_text
 from interpal.session_manager import SessionManager
 from interpal.sessions.events import OnEvent  # noqa: TC001
+from interpal.sessions.state import ClientState
 from interpal.sessions.wait import Flow  # noqa: TC001
 from interpal.transport import origin, protocol
 from interpal.transport.bodies import encode_body
@@ -209,7 +210,9 @@ class Operations:
             VaultError: The vault cannot be read or written, or its key is missing or wrong.
         """
         hidden = GivenPassword(password)
-        handed = None if session_cookie is None else explicit.Handed(session_cookie, auth_token)
+        handed = (
+            None if session_cookie is None else explicit.ImportedSession(session_cookie, auth_token)
+        )
         token_alone = handed is None and auth_token is not None
         keys, where = GivenKey(vault_passphrase, vault_key), GivenStore(store)
         # Errors from here on may show the variables of this frame.
@@ -230,42 +233,34 @@ class Operations:
             on_event=arguments.hook("on_event", on_event),
         )
         username = arguments.username(username)
-        account = Account(
-            settings,
-            None,
-            username=username,
-            password=hidden.read(),
-            may_login=auto_login,
-        )
+        state = ClientState(name=username, password=hidden.read(), may_login=auto_login)
+        context = ClientContext(settings, None, state)
         if handed is not None:
-            given = handed.read(account)
+            given = handed.read(context)
             # A session from outside has no known end of its own.
-            account.adopt(
-                given.replace(expires_at=protocol.token_expiry(given.auth_token)), persisted=False
-            )
-            account.may_resume = False
+            end = protocol.token_expiry(given.auth_token)
+            context.change(lambda now: now.hand_over(given.replace(expires_at=end)))
         if persist_session:
-            account.manager = SessionManager(
+            context.manager = SessionManager(
                 session_file,
                 session_expiration_hours,
                 store=where.store,
                 passphrase=keys.passphrase,
                 key=keys.key,
-                username=username,
-                origin=account.origin,
+                origin=context.origin,
                 # Flows wait for locks by themselves, without holding a thread.
                 patience=0,
-                notify=account.notify,
+                notify=context.notify,
             )
-        self._account = account
+        self._context = context
         self._begin()
 
     def _begin(self) -> None:
         """What the driver does at the end of construction."""
 
     def __repr__(self) -> str:
-        account = vars(self).get("_account")  # A traceback may ask in mid-construction.
-        return f"<{type(self).__name__} of {(account and account.username) or 'nobody yet'}>"
+        context = vars(self).get("_context")  # A traceback may ask in mid-construction.
+        return f"<{type(self).__name__} of {(context and context.state.name) or 'nobody yet'}>"
 
     def __reduce__(self) -> Any:
         raise TypeError("a client holds a session and cannot be pickled; make one in each process")
@@ -273,22 +268,22 @@ class Operations:
     @property
     def is_authenticated(self) -> bool:
         """Whether there is a session to send with; the server may have ended it since."""
-        return self._account.session is not None
+        return self._context.state.live is not None
 
     @property
     def persisted(self) -> bool:
         """Whether the session in use is saved in the vault."""
-        return self._account.persisted
+        return self._context.state.saved
 
     @property
     def session(self) -> Session | None:
         """The session in use."""
-        return self._account.session
+        return self._context.state.live
 
     @property
     def auth(self) -> Auth:
         """The session under its name of interpal 1.x."""
-        return Auth(self._account.session)
+        return Auth(self._context.state.live)
 
     def export_session(self) -> dict[str, Any]:
         """The session in use, in clear, for another program: keep it like a password.
@@ -296,9 +291,9 @@ class Operations:
         A dict of `session_cookie, auth_token, username, user_id, created_at, expires_at`, times
         as RFC 3339 text. Raises `AuthenticationError` where there is no session.
         """
-        session = self._account.session
+        session = self._context.state.live
         if session is None:
-            raise self._account.no_session()
+            raise self._context.no_session()
         return {
             "session_cookie": session.session_cookie,
             "auth_token": session.auth_token,
@@ -320,7 +315,7 @@ class Operations:
         hidden = GivenPassword(password)
         password = None
         username, secret = arguments.username(username), hidden.read()
-        return (yield from explicit.login(self._account, username, secret, force=force))
+        return (yield from explicit.login(self._context, username, secret, force=force))
 
     def _import_session(
         self,
@@ -334,25 +329,25 @@ class Operations:
         Raises `ValidationError`, and `AccountMismatchError` where an export names another
         account than this client's.
         """
-        handed = explicit.Handed(session, auth_token, bot_id)
+        handed = explicit.ImportedSession(session, auth_token, bot_id)
         session, auth_token = "", None
-        yield from explicit.import_session(self._account, handed.read(self._account))
+        yield from explicit.import_session(self._context, handed.read(self._context))
 
     def _get_session_info(self) -> Flow[SessionInfo | None]:
         """What is known of the saved session, None where nothing is saved. Changes nothing.
 
         Raises `AmbiguousAccountError` where no username was given and there are several.
         """
-        return (yield from explicit.info(self._account))
+        return (yield from explicit.info(self._context))
 
     def _clear_saved_session(self) -> Flow[None]:
         """Remove the saved session of this account; the session in use goes on."""
-        yield from explicit.clear(self._account)
+        yield from explicit.clear(self._context)
 
     @Operation
     def logout(self) -> Flow[None]:
         """Forget the session, here and in the vault. (The site has no known call for it.)"""
-        yield from explicit.logout(self._account)
+        yield from explicit.logout(self._context)
 
     @Operation
     def validate_session(self) -> Flow[bool]:
@@ -360,7 +355,7 @@ class Operations:
 
         Raises `NetworkError` or `APIError` where it could not be asked.
         """
-        return (yield from resume.validate(self._account))
+        return (yield from resume.validate(self._context))
 
     def _request(
         self,
@@ -382,14 +377,14 @@ class Operations:
         """
         body, content_type = encode_body(data, json, files)
         typed = {} if content_type is None else {"Content-Type": content_type}
-        request = self._account.request(
+        request = self._context.request(
             arguments.method(method),
             path,
             params=params,
             headers={**typed, **arguments.headers(headers)},
             body=body,
         )
-        return (yield from calls.call(self._account, request))
+        return (yield from calls.call(self._context, request))
 
     request = Operation(_request)
 

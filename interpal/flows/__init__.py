@@ -4,8 +4,9 @@ A flow does its own disk and key work, yields a `Request` when it needs the netw
 the `Response` (or has a `NetworkError` thrown in), and yields `Pause` when it has to wait. No
 step of a flow blocks on a lock. The drivers are `client.py` and `async_client.py`.
 
-`account.py` is what a client's flows share, `arguments.py` checks arguments. `resume.py` has steps
-1 to 5 of the resume table, `login.py` step 6, `saving.py` what a failing disk costs (steps 1 and
-7), `apply_reply.py` what a reply changes, `request.py` a request with a session that may have
-ended, `explicit.py` what is done at the caller's own word.
+`context.py` is what a client's flows share, around the one value of `sessions/state.py`;
+`arguments.py` checks arguments, `identity.py` whose a session is. `resume.py` has steps 1 to 5 of
+the resume table, `login.py` step 6, `saving.py` what a failing disk costs (steps 1 and 7),
+`apply_reply.py` what a reply changes, `request.py` a request with a session that may have ended,
+`explicit.py` what is done at the caller's own word.
 """

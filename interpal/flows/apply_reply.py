@@ -1,23 +1,23 @@
-"""What a reply teaches: whether the session lives, whose it is, and what of it was renewed."""
+"""What a reply changes: whether the session lives, whose it is, and what of it was renewed."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
 from interpal.exceptions import AccountMismatchError
-from interpal.flows.saving import save_quietly
-from interpal.session import Session, record_name
+from interpal.flows import identity
 from interpal.sessions import cookies
 from interpal.sessions.clock import utc_now
 from interpal.transport import protocol
 
 if TYPE_CHECKING:
-    from interpal.flows.account import Account
+    from interpal.flows.context import ClientContext
+    from interpal.session import Session
     from interpal.sessions.wait import Flow
     from interpal.transport.protocol import Request, Response
 
 
-class Verdict(NamedTuple):
+class Validation(NamedTuple):
     """What the server says of a session: True it lives, False it ended, None it did not say."""
 
     valid: bool | None
@@ -26,97 +26,94 @@ class Verdict(NamedTuple):
     username: str | None = None
 
 
-def judge(session: Session, response: Response) -> Verdict:
-    """What a reply to `GET /v1/account/self` says of the session that asked.
+def check_reply(
+    context: ClientContext, epoch: int, session: Session, response: Response
+) -> Validation:
+    """What a reply to `GET /v1/account/self` says of the session that asked in *epoch*.
 
-    Raises `AccountMismatchError` where it is somebody else's.
+    A session that is another account's is dropped from the client. Raises
+    `AccountMismatchError` for it.
     """
-    verdict = _read(session, response)
-    if verdict.valid:
-        check_account(session.user_id, session.username, verdict.user_id, verdict.username)
-        if session.last_validated_at is None:
-            # Its id is what somebody wrote into a file or handed over, not what the server said.
-            check_account(None, session.username, None, verdict.username)
-    return verdict
+    validation = _read(session, response)
+    state = context.state
+    if validation.valid and state.epoch == epoch:
+        try:
+            identity.check(state, session, validation.user_id, validation.username)
+        except AccountMismatchError:
+            context.change(lambda now: now.mismatch(session) if now.epoch == epoch else now)
+            raise
+    return validation
 
 
-def _read(session: Session, response: Response) -> Verdict:
+def _read(session: Session, response: Response) -> Validation:
     if response.status == 401:
-        return Verdict(False, "the server answered 401")
+        return Validation(False, "the server answered 401")
     profile = response.json_object() if response.status == 200 else None
     if profile is None:
         what = " without a profile" if response.status == 200 else ""
-        return Verdict(None, f"the server answered {response.status}{what}")
+        return Validation(None, f"the server answered {response.status}{what}")
     user_id, username = protocol.user_id_of(profile), profile.get("username")
-    return Verdict(True, "", _told(user_id, session), _told(username, session))
+    return Validation(True, "", _printable(user_id, session), _printable(username, session))
 
 
-def _told(name: object, session: Session) -> str | None:
-    """A name or id as the server tells it; messages show it, so none that echoes the session."""
+def _printable(name: object, session: Session) -> str | None:
+    """A name or id that a message may show: none that echoes the session."""
     secrets = filter(None, (session.session_cookie, session.auth_token))
     return name if protocol.is_name(name) and not any(map(name.__contains__, secrets)) else None
 
 
-def check_account(
-    user_id: str | None, username: str | None, found_id: str | None, found_name: str | None
-) -> None:
-    """A session is bound by the id where both are known, else by the name without case.
-
-    An e-mail address says nothing of the name: such a login is bound once the id is known.
-    Raises `AccountMismatchError`.
-    """
-    if user_id and found_id:
-        if user_id == found_id:
-            return
-        expected, found = user_id, found_id
-    else:
-        expected, found = username or "", found_name or ""
-        unknown = not expected or not found or "@" in expected or "@" in found
-        if unknown or record_name(expected) == record_name(found):
-            return
-    raise AccountMismatchError(
-        f"this session belongs to {found_name or found}, not to {username or expected}; nothing "
-        "was changed: give the right username, or another session_file",
-        expected=expected,
-        found=found,
-    )
-
-
-def learn(
-    account: Account,
+def apply_reply(
+    context: ClientContext,
+    epoch: int,
     seen: Session,
     request: Request,
     response: Response,
-    verdict: Verdict | None = None,
-) -> Flow[None]:
+    validation: Validation | None = None,
+) -> Flow[Session]:
     """Keep what a reply to a request with *seen* changes, here and in the vault.
 
-    A rotated cookie or token, other cookies, where the reply is one of the API; of a *verdict*
-    that the session lives its time, the user's id and name.
+    A rotated cookie or token, other cookies, where the reply is one of the API; of a
+    *validation* that the session lives its time, the user's id and name. Returns the session as
+    it is then. Nothing changes where *epoch*, in which the request was sent, is over.
     """
-    current = account.session
-    if current is not None and seen.same_credentials(current):
-        seen = current
+    state = context.state
+    if state.epoch != epoch:
+        return seen
+    live = state.live
+    if live is not None and seen.same_credentials(live):
+        seen = live
     # A page may be of something in front of the site, with cookies of its own.
-    session = _renewed(account, seen, request, response) if _is_of_api(response) else seen
-    if verdict is not None and verdict.valid:
+    session = _renewed(context, seen, request, response) if _is_of_api(response) else seen
+    if validation is not None and validation.valid:
         session = session.replace(
             last_validated_at=utc_now(),
-            user_id=session.user_id or verdict.user_id,
-            username=session.username or verdict.username,
+            user_id=session.user_id or validation.user_id,
+            username=session.username or validation.username,
         )
-        account.tell("validated", session.username)
+        context.tell("validated", session.username)
     if response.status < 500:
-        account.seen_working = session
-    if session is seen:
+        state = context.change(lambda now: now.answer(seen, session) if now.epoch == epoch else now)
+    if session is not seen and state.saved and state.epoch == epoch:
+        yield from _save(context, epoch, seen, session)
+    return session
+
+
+def _save(context: ClientContext, epoch: int, seen: Session, session: Session) -> Flow[None]:
+    # What changes a session is rare: a resume does without.
+    from interpal.flows.saving import save_quietly
+
+    manager, name = context.manager, context.state.name
+    if manager is None:
         return
-    account.replace(seen, session)
-    manager = account.manager
-    if manager is not None and account.persisted:
-        saved = yield from save_quietly(account, lambda: manager.mark_validated(seen, session))
-        if saved is False and session.same_credentials(account.session):
-            # Logged out or replaced elsewhere: what is in use here is no longer the saved one.
-            account.persisted = False
+    guard = context.guard(epoch)
+    saved = yield from save_quietly(
+        context, lambda: manager.mark_validated(seen, session, username=name, guard=guard)
+    )
+    if saved is False:
+        # Logged out or replaced elsewhere: what is in use here is no longer the saved one.
+        context.change(
+            lambda state: state.keep(session, saved=False) if state.epoch == epoch else state
+        )
 
 
 def _is_of_api(response: Response) -> bool:
@@ -135,9 +132,11 @@ def _is_of_api(response: Response) -> bool:
     return True
 
 
-def _renewed(account: Account, session: Session, request: Request, response: Response) -> Session:
+def _renewed(
+    context: ClientContext, session: Session, request: Request, response: Response
+) -> Session:
     """The session as the reply leaves it; the same object where it changes nothing."""
-    received = cookies.after_reply(session, response, account.exchange(request))
+    received = cookies.after_reply(session, response, context.exchange(request))
     token = protocol.new_token(response) or session.auth_token
     renewed = session.replace(auth_token=token)
     if received is not None:
@@ -154,6 +153,6 @@ def _renewed(account: Account, session: Session, request: Request, response: Res
         return renewed
     if received.expired is not None and received.expired == session.expires_at:
         # It was to end with its cookie, which the server has prolonged.
-        renewed = renewed.replace(expires_at=session.created_at + account.settings.lifetime)
+        renewed = renewed.replace(expires_at=session.created_at + context.settings.lifetime)
         renewed = renewed.no_longer_than(protocol.fresh_token_expiry(token, utc_now()))
     return renewed.no_longer_than(received.expires)

@@ -2,46 +2,45 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from interpal.exceptions import ValidationError
-from interpal.flows.apply_reply import check_account
-from interpal.flows.login import renew
+from interpal.flows import identity
 from interpal.flows.request import ready
 from interpal.flows.resume import start
-from interpal.flows.saving import save_quietly
 from interpal.session import Session, SessionInfo, local_time
 from interpal.sessions.clock import utc_now
-from interpal.sessions.wait import Flow, patiently
+from interpal.sessions.singleflight import Flight
+from interpal.sessions.wait import Flow, patiently, wait_for
 from interpal.transport import protocol
 
 if TYPE_CHECKING:
     from interpal._secret import Secret
-    from interpal.flows.account import Account
+    from interpal.flows.context import ClientContext
 
 
 def login(
-    account: Account, username: str | None, password: Secret | None, *, force: bool = False
+    context: ClientContext, username: str | None, password: Secret | None, *, force: bool = False
 ) -> Flow[Session]:
     """Make sure of a session: resume the saved one of the account, else log in.
 
     *force* always logs in. From here on an ended session is renewed without being asked.
     """
-    if username is not None:
-        account.use(username, password)
-    elif password is not None:
-        account.password = password
-    account.may_login = account.may_resume = True
+    yield from _after_removals(context)
+    state = context.change(lambda now: now.use(username, password))
     if force:
-        return (yield from renew(account, account.session, force=True))
-    if account.session is None:
-        yield from start(account)
-    return (yield from ready(account))
+        from interpal.flows.login import renew
+
+        return (yield from renew(context, state.live, state.epoch, force=True))
+    if state.live is None:
+        yield from start(context, state.epoch)
+    return (yield from ready(context, state.epoch))
 
 
-class Handed:
-    """A session that a caller handed over, not yet looked at. Its repr shows nothing of it."""
+class ImportedSession:
+    """A session from the caller, not yet looked at. Its repr shows nothing of it."""
 
     __slots__ = ("auth_token", "session", "user_id")
 
@@ -51,9 +50,9 @@ class Handed:
         self.user_id = user_id
 
     def __repr__(self) -> str:
-        return "<a session that was handed over>"
+        return "<a session to import>"
 
-    def read(self, account: Account) -> Session:
+    def read(self, context: ClientContext) -> Session:
         """The session in it: a cookie, a `Cookie` header, or an export.
 
         Raises `ValidationError`, and `AccountMismatchError` where an export names another
@@ -78,52 +77,79 @@ class Handed:
         if token is not None and not protocol.is_token(token):
             del token, found
             raise ValidationError("auth_token: expected printable ASCII text")
-        now = utc_now()
+        now, state = utc_now(), context.state
         session = Session(
             session_cookie=found[0],
             auth_token=token,
             cookies=found[1],
-            username=account.username or username,
+            username=state.name or username,
             user_id=None if known_id is None else str(known_id),
-            origin=account.origin,
+            origin=context.origin,
             created_at=min(local_time(created_at) or now, now),
-            expires_at=local_time(expires_at) or now + account.settings.lifetime,
+            expires_at=local_time(expires_at) or now + context.settings.lifetime,
         )
         del token, found
-        check_account(None, account.username, None, username)
+        identity.check_claim(state, username)
         return session.no_longer_than(protocol.token_expiry(session.auth_token))
 
 
-def import_session(account: Account, session: Session) -> Flow[None]:
+def import_session(context: ClientContext, session: Session) -> Flow[None]:
     """Use a session, and save it where the client saves sessions."""
-    account.take(session)
-    manager = account.manager
+    yield from _after_removals(context)
+    state = context.change(lambda now: now.hand_over(session))
+    manager = context.manager
     if manager is None:
-        account.may_resume = False
         return
-    account.persisted = bool((yield from save_quietly(account, lambda: manager.put(session))))
-    if account.persisted:
-        account.tell("saved", session.username)
+    from interpal.flows.saving import save_quietly
+
+    guard = context.guard(state.epoch)
+    saved = yield from save_quietly(
+        context, lambda: manager.put(session, username=state.name, guard=guard)
+    )
+    if saved:
+        context.change(lambda now: now.keep(session, saved=True), epoch=state.epoch)
+        context.tell("saved", session.username)
 
 
-def logout(account: Account) -> Flow[None]:
+def logout(context: ClientContext) -> Flow[None]:
     """Forget the session here and in the vault. The site has no known call for it."""
-    account.leave()
-    account.may_login = account.may_resume = False
-    yield from clear(account)
+    state = context.change(lambda now: now.log_out())
+    yield from _remove(context, state.name)
 
 
-def clear(account: Account) -> Flow[None]:
+def clear(context: ClientContext) -> Flow[None]:
     """Remove the account's record; where nothing else would be lost, the file too."""
-    account.persisted = False
-    manager = account.manager
-    if manager is not None:
-        yield from patiently(manager.clear_session, account.settings.lock_timeout)
+    state = context.change(lambda now: now.keep(None, saved=False))
+    yield from _remove(context, state.name)
 
 
-def info(account: Account) -> Flow[SessionInfo | None]:
+def _remove(context: ClientContext, username: str | None) -> Flow[None]:
+    """Remove what is saved of an account: of the one that the client had when it was asked."""
+    manager = context.manager
+    if manager is None:
+        return
+    flight = Flight((context, "removal"))
+    seconds = context.settings.lock_timeout
+    try:
+        yield from wait_for(flight, time.monotonic() + seconds, "another removal")
+        yield from patiently(lambda: manager.clear(username), seconds)
+    finally:
+        flight.release()
+
+
+def _after_removals(context: ClientContext) -> Flow[None]:
+    """Wait for what was asked to be removed before now: it is not to take what comes next."""
+    flight = Flight((context, "removal"))
+    try:
+        deadline = time.monotonic() + context.settings.lock_timeout
+        yield from wait_for(flight, deadline, "the removal of a saved session")
+    finally:
+        flight.release()
+
+
+def info(context: ClientContext) -> Flow[SessionInfo | None]:
     """What is known of the saved session. Takes no lock and changes nothing."""
-    manager = account.manager
+    manager, username = context.manager, context.state.name
     if manager is None:
         return None
-    return (yield from patiently(manager.get_session_info, account.settings.lock_timeout))
+    return (yield from patiently(lambda: manager.info(username), context.settings.lock_timeout))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from interpal._secret import Secret
 from interpal.exceptions import (
+    AuthenticationError,
     InvalidCredentialsError,
     NetworkError,
     NotDurableError,
@@ -16,65 +17,96 @@ from interpal.exceptions import (
     VaultNotFoundError,
     VaultPermissionError,
 )
+from interpal.flows import identity
+from interpal.flows.apply_reply import apply_reply
+from interpal.flows.resume import ask, unknown_whose
 from interpal.flows.saving import find_saved, save_quietly
 from interpal.session import Session
 from interpal.sessions import cookies
 from interpal.sessions.clock import utc_now
 from interpal.sessions.refused_logins import REMEMBER_REFUSAL
 from interpal.sessions.singleflight import Flight
+from interpal.sessions.state import Phase
 from interpal.sessions.wait import Flow, patiently, wait_for
 from interpal.transport import protocol
 
 if TYPE_CHECKING:
-    from interpal.flows.account import Account, Refusals
+    from interpal.flows.context import ClientContext
     from interpal.session_manager import SessionManager
+    from interpal.sessions.state import ClientState
     from interpal.vault.vault import AccountLock
 
 HOLD_WITHOUT_RETRY_AFTER = 60.0
 
 
+def mark_ended(context: ClientContext, epoch: int, session: Session) -> None:
+    """Note that the server has ended a session, and tell it once.
+
+    Raises `AuthenticationError` where *epoch* is over.
+    """
+    news = False
+
+    def end(state: ClientState) -> ClientState:
+        nonlocal news
+        ended = state.end(session, 401)
+        news = ended.was_refused(session) and not state.was_refused(session)
+        return ended
+
+    context.change(end, epoch=epoch)
+    if news:
+        context.tell("invalidated", session.username)
+
+
+class Reason(NamedTuple):
+    """Why a login is wanted: see `renew`. *since* is when, by the monotonic clock."""
+
+    epoch: int
+    since: float
+    force: bool
+
+
 def renew(
-    account: Account,
-    dead: Session | None,
+    context: ClientContext,
+    old: Session | None,
+    epoch: int,
     *,
-    ended: bool = False,
     force: bool = False,
     since: float | None = None,
 ) -> Flow[Session]:
-    """A session in the place of *dead*: another's newer one, or one from a login of our own.
+    """A session in the place of *old*: another's newer one, or one from a login of our own.
 
-    *ended* tells that the server refused *dead*, so that it is deleted; one that merely passed
-    its expiry is kept until it is replaced. *force* logs in whatever is stored. Threads and
-    tasks of this process share one flight, processes the account's login lock. Whoever waited
-    *since* before another found the server out of reach is told the same (monotonic clock; from
-    now on where None).
+    An old one that the server refused (`mark_ended`) is deleted; one that merely passed its
+    expiry is kept until it is replaced. *force* logs in whatever is stored. Threads and tasks of
+    this process share one flight, processes the account's login lock. Whoever waited *since*
+    before another found the server out of reach is told the same (monotonic clock; from now on
+    where None).
 
     Raises `SessionExpiredError` where there is no newer one and no login is possible,
-    `ValidationError` without credentials, `LockTimeoutError`, and what the server's reply to a
+    `ValidationError` without credentials, `AuthenticationError` where *epoch* is over,
+    `LockTimeoutError`, what `resume` raises of a saved session, and what the server's reply to a
     login raises (`protocol.read_login`).
     """
-    if not account.can_log_in and (dead is None or force):
-        raise _nothing_to_go_on(account, force=force)
-    tenure, start = account.tenure, time.monotonic()
-    deadline = start + account.settings.lock_timeout
-    flight = Flight(account.flight_key)
+    state = context.state
+    if not state.can_log_in and (old is None or force):
+        raise _nothing_to_go_on(context, force=force)
+    began = time.monotonic()
+    reason = Reason(epoch, began if since is None else since, force)
+    deadline = began + context.settings.lock_timeout
+    flight = Flight((context.place, state.record_name))
     try:
-        yield from _wait_visibly(account, flight, deadline)
-        account.check_tenure(tenure)
-        current = account.session
-        if current is not None and not force and not current.same_credentials(dead):
-            return current
-        if ended and dead is not None and not dead.same_credentials(account.dead):
-            account.tell("invalidated", dead.username)
-        lock = yield from _login_lock(account, dead, deadline)
+        yield from _wait_visibly(context, flight, deadline)
+        context.check_epoch(epoch)
+        live = context.state.live
+        if live is not None and not force and not live.same_credentials(old):
+            return live
+        if old is not None and live is not None and not force:
+            context.change(lambda now: now.end(old, None), epoch=epoch)
+        lock = yield from _login_lock(context, old, deadline)
         try:
-            reason = Reason(
-                ended=ended, since=start if since is None else since, force=force, tenure=tenure
-            )
-            newer = None if force else (yield from _adopt_newer(account, dead, reason))
+            newer = None if force else (yield from _adopt_newer(context, old, epoch))
             if newer is not None:
                 return newer
-            return (yield from _replace(account, dead, lock, reason))
+            return (yield from _replace(context, old, lock, reason))
         finally:
             if lock is not None:
                 lock.release()
@@ -82,55 +114,57 @@ def renew(
         flight.release()
 
 
-def _nothing_to_go_on(account: Account, *, force: bool) -> Exception:
-    if account.dead is not None and not force:
-        return account.no_session()
+def _nothing_to_go_on(context: ClientContext, *, force: bool) -> Exception:
+    if context.state.phase is Phase.ENDED and not force:
+        return context.no_session()
     return ValidationError(
         "username, password: both are needed to log in, and there is no saved session"
     )
 
 
-def _wait_visibly(account: Account, lock: Flight | AccountLock, deadline: float) -> Flow[None]:
-    path = None if account.manager is None else account.manager.path
+def _wait_visibly(
+    context: ClientContext, lock: Flight | AccountLock, deadline: float
+) -> Flow[None]:
     start = time.monotonic()
     if lock.try_acquire():
         return
     try:
-        yield from wait_for(lock, deadline, f"the login of {account.username}", path)
+        what = f"the login of {context.state.name}"
+        yield from wait_for(lock, deadline, what, context.path)
     finally:
-        account.tell("login_waited", seconds=round(time.monotonic() - start, 3))
+        context.tell("login_waited", seconds=round(time.monotonic() - start, 3))
 
 
 def _login_lock(
-    account: Account, dead: Session | None, deadline: float
+    context: ClientContext, old: Session | None, deadline: float
 ) -> Flow[AccountLock | None]:
     """The account's login lock; None where nothing is saved, or none can be had (full disk)."""
-    manager = account.manager
-    username = account.username or (None if dead is None else dead.username)
+    manager = context.manager
+    username = context.state.name or (None if old is None else old.username)
     if manager is None or username is None:
         return None
     lock: AccountLock | None = None
     try:
         while lock is None:
-            lock = yield from _try_login_lock(account, manager, username, deadline)
-            if lock is None and not account.can_log_in:
+            lock = yield from _try_login_lock(context, manager, username, deadline)
+            if lock is None and not context.state.can_log_in:
                 return None
     except (VaultIOError, VaultPermissionError) as error:
-        account.tell("save_failed", reason=str(error))
+        context.tell("save_failed", reason=str(error))
     return lock
 
 
 def _try_login_lock(
-    account: Account, manager: SessionManager, username: str, deadline: float
+    context: ClientContext, manager: SessionManager, username: str, deadline: float
 ) -> Flow[AccountLock | None]:
     """The login lock; None where the vault was removed by somebody in between."""
     try:
-        if account.can_log_in:
+        if context.state.can_log_in:
             # The name of the lock is an HMAC under the key of the vault.
             left = max(0.0, deadline - time.monotonic())
-            yield from patiently(manager.ensure_vault, left)
+            yield from patiently(lambda: manager.ensure_vault(username), left)
         lock = manager.login_lock(username)
-        yield from _wait_visibly(account, lock, deadline)
+        yield from _wait_visibly(context, lock, deadline)
         return lock
     except VaultNotFoundError:
         return None
@@ -138,91 +172,101 @@ def _try_login_lock(
         return None  # Made; whether it would outlive a power cut does not matter yet.
 
 
-def _adopt_newer(account: Account, dead: Session | None, reason: Reason) -> Flow[Session | None]:
-    """Under the lock, steps 1 to 4 again: take on another's session, or delete the dead one."""
-    username = account.username or (None if dead is None else dead.username)
-    found, saved = yield from find_saved(account, username)
-    manager = account.manager
-    if found is None or manager is None:
+def _adopt_newer(context: ClientContext, old: Session | None, epoch: int) -> Flow[Session | None]:
+    """Under the lock, steps 1 to 5 again: take over another's session, or delete the ended one."""
+    state = context.state
+    username = state.name or (None if old is None else old.username)
+    found, saved = yield from find_saved(context, username)
+    context.check_epoch(epoch)
+    if found is None:
         return None
-    if found.same_credentials(dead):
-        if reason.ended:
-            yield from save_quietly(account, lambda: manager.discard(found))
+    if state.was_refused(found):
+        yield from _discard(context, found, username)
         return None
-    known_dead = found.same_credentials(account.dead) and account.dead_status is not None
-    if known_dead or found.has_expired(utc_now()):
+    if found.same_credentials(old) or found.has_expired(utc_now()):
         return None
-    if account.username is None and not found.same_account(dead):
-        return None  # The only record of the vault, and it may be anybody's by now.
-    account.tell("session_loaded", found.username, adopted=True)
-    account.adopt(found, persisted=saved, tenure=reason.tenure)
-    return found
+    if not identity.may_be_used(state, found):
+        return None
+    if not identity.has_to_be_asked_about(state, found):
+        return _adopt(context, epoch, found, saved=saved, verified=False)
+    validation, response = yield from ask(context, epoch, found)
+    if validation.valid is None or response is None:
+        raise unknown_whose(context, found, validation)
+    if not validation.valid:
+        yield from _discard(context, found, username)
+        return None
+    _adopt(context, epoch, found, saved=saved, verified=True)
+    request = context.self_request()
+    return (yield from apply_reply(context, epoch, found, request, response, validation))
 
 
-class Reason(NamedTuple):
-    """Why a login is wanted: see `renew`. *since* is when, by the monotonic clock."""
+def _adopt(
+    context: ClientContext, epoch: int, session: Session, *, saved: bool, verified: bool
+) -> Session:
+    context.tell("session_loaded", session.username, adopted=True)
+    context.change(lambda now: now.resume(session, saved=saved, verified=verified), epoch=epoch)
+    return session
 
-    ended: bool
-    since: float
-    force: bool
-    tenure: object
+
+def _discard(context: ClientContext, session: Session, username: str | None) -> Flow[None]:
+    manager = context.manager
+    if manager is not None:
+        yield from save_quietly(context, lambda: manager.discard(session, username=username))
 
 
 def _replace(
-    account: Account, dead: Session | None, lock: AccountLock | None, reason: Reason
+    context: ClientContext, old: Session | None, lock: AccountLock | None, reason: Reason
 ) -> Flow[Session]:
-    """Log in, and save the session in the place of the dead one."""
-    account.check_tenure(reason.tenure)
-    manager = account.manager
-    if dead is not None:
-        if reason.ended:
-            account.forget(dead)
-        error = account.bury(dead, 401 if reason.ended else None)
-        if not account.can_log_in:
-            raise error
-    username, password = account.username or "", account.password or Secret()
-    refusals = account.refusals
-    account.check_tenure(reason.tenure)
+    """Log in, and save the session in the place of the old one."""
+    context.check_epoch(reason.epoch)
+    state, manager = context.state, context.manager
+    if old is not None and not state.can_log_in:
+        raise context.expired(old, 401 if state.was_refused(old) else None)
+    username, password = state.name or "", state.password or Secret()
+    refusals = context.refusals(state.record_name)
     refusals.check(username, password, since=reason.since, force=reason.force)
     if manager is not None:
         try:
             manager.check_attempts(username, password, force=reason.force)
         except (VaultNotFoundError, VaultIOError):
             pass  # Taken away a moment ago, or unreadable: no word of anybody is left.
-    session = yield from _log_in(account, username, password, refusals)
-    account.tell("logged_in", username)
-    account.adopt(session, persisted=False, tenure=reason.tenure)
-    account.made = session
+    session = yield from _log_in(context, reason.epoch, username, password)
+    context.change(lambda now: now.log_in(session), epoch=reason.epoch)
+    context.tell("logged_in", username)
     if manager is not None:
-        saved = yield from save_quietly(account, lambda: manager.put(session, lock=lock))
-        if saved and session.same_credentials(account.session):
-            account.persisted = True
-            account.tell("saved", username)
+        guard = context.guard(reason.epoch)
+        saved = yield from save_quietly(
+            context, lambda: manager.put(session, username=username, lock=lock, guard=guard)
+        )
+        if saved:
+            context.change(lambda now: now.keep(session, saved=True), epoch=reason.epoch)
+            context.tell("saved", username)
     return session
 
 
-def _log_in(account: Account, username: str, password: Secret, refusals: Refusals) -> Flow[Session]:
+def _log_in(context: ClientContext, epoch: int, username: str, password: Secret) -> Flow[Session]:
     """Ask the server for a session. A refusal is remembered, for this process and others."""
-    settings = account.settings
-    account.tell("login_started", username)
+    settings, refusals = context.settings, context.refusals(context.state.record_name)
+    context.tell("login_started", username)
+    context.check_epoch(epoch)
     try:
         request = protocol.login_request(
             settings.base_url, username, password.text, settings.user_agent
         )
         response = yield request
         login = protocol.read_login(response, utc_now())
-        received = cookies.after_login(response, account.exchange(request))
+        received = cookies.after_login(response, context.exchange(request))
     except NetworkError as error:
         refusals.unreachable(str(error))
         raise
     except RateLimitError as error:
         hold = HOLD_WITHOUT_RETRY_AFTER if error.retry_after is None else error.retry_after
         refusals.hold(hold)
-        yield from _note_refusal(account, username, None, hold)
+        yield from _note_refusal(context, epoch, username, None, hold)
         raise
     except InvalidCredentialsError:
         refusals.refuse(password, REMEMBER_REFUSAL)
-        yield from _note_refusal(account, username, password, REMEMBER_REFUSAL)
+        yield from _note_refusal(context, epoch, username, password, REMEMBER_REFUSAL)
         raise
     now = utc_now()
     session = Session(
@@ -232,7 +276,7 @@ def _log_in(account: Account, username: str, password: Secret, refusals: Refusal
         cookie_attributes=received.attributes,
         username=username,
         user_id=login.user_id,
-        origin=account.origin,
+        origin=context.origin,
         created_at=now,
         expires_at=now + settings.lifetime,
         last_validated_at=now,
@@ -242,8 +286,14 @@ def _log_in(account: Account, username: str, password: Secret, refusals: Refusal
 
 
 def _note_refusal(
-    account: Account, username: str, password: Secret | None, seconds: float
+    context: ClientContext, epoch: int, username: str, password: Secret | None, seconds: float
 ) -> Flow[None]:
-    manager = account.manager
-    if manager is not None:
-        yield from save_quietly(account, lambda: manager.note_attempt(username, password, seconds))
+    manager, guard = context.manager, context.guard(epoch)
+    if manager is None:
+        return
+    try:
+        yield from save_quietly(
+            context, lambda: manager.note_attempt(username, password, seconds, guard=guard)
+        )
+    except AuthenticationError:
+        pass  # Logged out meanwhile, or gone over to another account: nothing is saved.

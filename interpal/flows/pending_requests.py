@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from interpal.sessions.wait import pauses
 
 if TYPE_CHECKING:
-    from interpal.flows.account import Account
+    from interpal.flows.context import ClientContext
     from interpal.session import Session
     from interpal.sessions.wait import Flow
 
@@ -19,12 +19,12 @@ LONGEST_PAUSE = 0.05
 
 
 class Sending:
-    """A request with *session*, from before it is sent until what its reply brings is taken on."""
+    """A request with *session*, from before it is sent until what its reply brings is applied."""
 
-    __slots__ = ("_account", "_pid", "session")
+    __slots__ = ("_context", "_pid", "session")
 
-    def __init__(self, account: Account, session: Session) -> None:
-        self._account = account
+    def __init__(self, context: ClientContext, session: Session) -> None:
+        self._context = context
         self.session = session
         self._pid = os.getpid()
 
@@ -33,22 +33,22 @@ class Sending:
         return session.same_credentials(self.session) and self._pid == os.getpid()
 
     def __enter__(self) -> None:
-        self._account.under_way.add(self)
+        self._context.pending.add(self)
 
     def __exit__(self, *exc_info: object) -> None:
-        self._account.under_way.discard(self)
+        self._context.pending.discard(self)
 
 
-def replies_to(account: Account, session: Session) -> Flow[None]:
+def replies_to(context: ClientContext, session: Session) -> Flow[None]:
     """Wait a moment for the replies to what was sent with *session* before now.
 
     The server may have given a new cookie in one of them, and refused the old one since. Then the
-    session lives, and `account.session` is another when this returns.
+    session lives, and `context.state.live` is another when this returns.
     """
-    sent = {sending for sending in account.under_way.copy() if sending.is_of(session)}
+    sent = {sending for sending in context.pending.copy() if sending.is_of(session)}
     deadline = time.monotonic() + LONGEST_WAIT
     coming = pauses(LONGEST_PAUSE)
-    while session.same_credentials(account.session) and not sent.isdisjoint(account.under_way):
+    while session.same_credentials(context.state.live) and not sent.isdisjoint(context.pending):
         if time.monotonic() >= deadline:
             return
         yield next(coming)

@@ -1,20 +1,23 @@
-"""A request with the session: retries, an ended session in mid-run, and what a reply teaches."""
+"""A request with the session: retries, an ended session in mid-run, and what a reply changes."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from interpal.exceptions import NetworkError, SessionExpiredError
-from interpal.flows.apply_reply import judge, learn
-from interpal.flows.login import renew
+from interpal.flows import identity
+from interpal.flows.apply_reply import apply_reply, check_reply
 from interpal.flows.pending_requests import Sending, replies_to
-from interpal.flows.resume import current
+from interpal.flows.resume import ask, current, unknown_whose
 from interpal.sessions.clock import utc_now
+from interpal.sessions.singleflight import Flight
+from interpal.sessions.state import Phase
+from interpal.sessions.wait import wait_for
 from interpal.transport import protocol
 from interpal.transport.protocol import Pause, Request, Response
 
 if TYPE_CHECKING:
-    from interpal.flows.account import Account
+    from interpal.flows.context import ClientContext
     from interpal.session import Session
     from interpal.sessions.wait import Flow
 
@@ -25,7 +28,7 @@ LONGEST_RETRY_PAUSE = 30.0
 MOST_SENDINGS = 8
 
 
-def call(account: Account, request: Request) -> Flow[Any]:
+def call(context: ClientContext, request: Request) -> Flow[Any]:
     """Send a request with the session; the parsed JSON of the reply, None for an empty one.
 
     A session that the server has ended is replaced and the request sent once more. A 401 is a
@@ -33,28 +36,26 @@ def call(account: Account, request: Request) -> Flow[Any]:
 
     Raises `SessionExpiredError`, `AuthenticationError` where there is no session at all, or where
     the client has gone over to another account before it could be sent or repeated,
-    `RateLimitError`, `APIError`, `NetworkError`, and what a login raises.
+    `AccountMismatchError`, `RateLimitError`, `APIError`, `NetworkError`, and what a login raises.
     """
-    tenure = account.tenure
-    session = yield from ready(account)
-    account.check_tenure(tenure)
+    epoch = context.state.epoch
+    session = yield from ready(context, epoch, is_question=context.is_self(request))
     for attempt in range(MOST_SENDINGS):
-        with Sending(account, session):
-            response = yield from _send(account, account.authenticated(session, request))
+        with Sending(context, session):
+            response = yield from _send(context, epoch, context.authenticated(session, request))
             if response.status != 401:
-                verdict = judge(session, response) if _is_self(account, request) else None
-                yield from learn(account, session, request, response, verdict)
-                return protocol.read_reply(response, request, utc_now(), account.secrets(session))
-        yield from replies_to(account, session)
-        account.check_tenure(tenure)
-        if attempt and not (yield from _ended_again(account, session, request)):
+                validation = (
+                    check_reply(context, epoch, session, response)
+                    if context.is_self(request)
+                    else None
+                )
+                yield from apply_reply(context, epoch, session, request, response, validation)
+                return protocol.read_reply(response, request, utc_now(), context.secrets(session))
+        yield from replies_to(context, session)
+        context.check_epoch(epoch)
+        if attempt and not (yield from _ended_again(context, epoch, session, request)):
             break
-        try:
-            session = yield from renew(account, session, ended=True)
-        except SessionExpiredError as error:
-            error.replayed = attempt > 0
-            raise
-        account.check_tenure(tenure)
+        session = yield from _renewed(context, epoch, session, replayed=attempt > 0)
         if not request.repeatable:
             raise SessionExpiredError(
                 f"{_name(request)}: the session had ended, and a body that is streamed cannot be "
@@ -70,52 +71,102 @@ def call(account: Account, request: Request) -> Flow[Any]:
     )
 
 
-def ready(account: Account) -> Flow[Session]:
-    """The session to send with; one past its expiry is renewed first (step 4).
+def _renewed(
+    context: ClientContext, epoch: int, session: Session, *, replayed: bool
+) -> Flow[Session]:
+    """A session in the place of one that was refused."""
+    from interpal.flows.login import mark_ended, renew
 
-    Raises `AuthenticationError` where there is none.
+    mark_ended(context, epoch, session)
+    try:
+        return (yield from renew(context, session, epoch))
+    except SessionExpiredError as error:
+        error.replayed = replayed
+        raise
+
+
+def ready(
+    context: ClientContext, epoch: int | None = None, *, is_question: bool = False
+) -> Flow[Session]:
+    """The session to send with. One past its expiry is renewed first (step 4).
+
+    One that was never validated is asked about first, unless what is to be sent *is_question*
+    itself. Raises `AuthenticationError` where there is none, or where *epoch* (None: that of
+    now) is over.
     """
-    session = yield from current(account)
+    epoch = context.state.epoch if epoch is None else epoch
+    session = yield from current(context, epoch)
     if session.has_expired(utc_now()):
-        session = yield from renew(account, session)
-    return session
+        from interpal.flows.login import renew
+
+        session = yield from renew(context, session, epoch)
+    if is_question or identity.is_validated(session):
+        return session
+    if identity.claims_nothing(context.state, session):
+        return session
+    return (yield from _proven(context, epoch, session))
 
 
-def _ended_again(account: Account, session: Session, request: Request) -> Flow[bool]:
+def _proven(context: ClientContext, epoch: int, session: Session) -> Flow[Session]:
+    """The session in use when the server has said whose it is; asked once for all who wait."""
+    from time import monotonic
+
+    flight = Flight((context, "whose"))
+    try:
+        deadline = monotonic() + context.settings.lock_timeout
+        yield from wait_for(flight, deadline, "the validation of the session")
+        context.check_epoch(epoch)
+        live = context.state.live
+        if live is not None and identity.is_validated(live):
+            return live
+        with Sending(context, session):
+            validation, response = yield from ask(context, epoch, session)
+            if validation.valid is not False:
+                if validation.valid is None or response is None:
+                    raise unknown_whose(context, session, validation)
+                request = context.self_request()
+                return (
+                    yield from apply_reply(context, epoch, session, request, response, validation)
+                )
+    finally:
+        flight.release()
+    return (yield from _renewed(context, epoch, session, replayed=False))
+
+
+def _ended_again(
+    context: ClientContext, epoch: int, session: Session, request: Request
+) -> Flow[bool]:
     """Whether a session that is refused right after a renewal has ended too.
 
     A call that the server refuses whatever the session must not log in again and again: the
     server is asked whether it is the session, or the call.
     """
-    if _is_self(account, request):
+    state = context.state
+    if context.is_self(request):
         # This is the very question. A session that nobody has seen to work is doubted where it
         # was another's, not where the server has just given it to us.
-        made = session.same_credentials(account.made)
-        return not made or session.same_credentials(account.seen_working)
+        return not (state.phase is Phase.NEW and state.uses(session))
     try:
-        with Sending(account, session):
-            question = account.self_request()
-            response: Response = yield account.authenticated(session, question)
+        with Sending(context, session):
+            context.check_epoch(epoch)
+            question = context.self_request()
+            response: Response = yield context.authenticated(session, question)
             if response.status != 401:
-                yield from learn(account, session, question, response)
+                yield from apply_reply(context, epoch, session, question, response)
     except NetworkError:
         return False
     return response.status == 401
 
 
-def _is_self(account: Account, request: Request) -> bool:
-    own = account.self_request()
-    return request.method == own.method and request.url == own.url
-
-
-def _send(account: Account, request: Request) -> Flow[Response]:
+def _send(context: ClientContext, epoch: int, request: Request) -> Flow[Response]:
     """Send, and again where that is safe: idempotent methods, on trouble that passes."""
     attempt = 0
     while True:
-        wait = account.next_slot()
+        wait = context.next_slot()
         if wait > 0:
             yield Pause(wait)
-        last = attempt == account.settings.max_retries
+        last = attempt == context.settings.max_retries
+        context.check_epoch(epoch)
         try:
             response: Response = yield request
         except NetworkError:
@@ -123,7 +174,7 @@ def _send(account: Account, request: Request) -> Flow[Response]:
                 raise
             yield Pause(_backoff(attempt))
         else:
-            pause = None if last else _retry_pause(account, request, response, attempt)
+            pause = None if last else _retry_pause(context, request, response, attempt)
             if pause is None:
                 return response
             yield Pause(pause)
@@ -131,7 +182,7 @@ def _send(account: Account, request: Request) -> Flow[Response]:
 
 
 def _retry_pause(
-    account: Account, request: Request, response: Response, attempt: int
+    context: ClientContext, request: Request, response: Response, attempt: int
 ) -> float | None:
     """Seconds until the next try; None where the reply is to be taken as it is."""
     if response.status not in RETRIED_STATUSES:
@@ -141,7 +192,7 @@ def _retry_pause(
     asked = protocol.retry_after(response, utc_now())
     if response.status == 429 and asked is None:
         return None
-    if asked is not None and asked > account.settings.timeout:
+    if asked is not None and asked > context.settings.timeout:
         return None
     return _backoff(attempt) if asked is None else max(asked, 0.0)
 

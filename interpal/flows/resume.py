@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from interpal.exceptions import APIError, NetworkError, SessionExpiredError
-from interpal.flows.apply_reply import Verdict, judge, learn
-from interpal.flows.login import renew
+from interpal.flows import identity
+from interpal.flows.apply_reply import Validation, apply_reply, check_reply
 from interpal.flows.pending_requests import Sending, replies_to
 from interpal.flows.saving import find_saved
 from interpal.sessions.clock import utc_now
@@ -17,113 +17,159 @@ from interpal.sessions.wait import Flow, wait_for
 from interpal.transport import protocol
 
 if TYPE_CHECKING:
-    from interpal.flows.account import Account
+    from interpal.flows.context import ClientContext
     from interpal.session import Session
     from interpal.transport.protocol import Response
 
 
-def start(account: Account) -> Flow[None]:
-    """Resume the saved session, or log in where that was asked for; once for all who wait."""
-    flight = Flight((account, "start"))
+def start(context: ClientContext, epoch: int | None = None) -> Flow[None]:
+    """Resume the saved session, or log in where that was asked for; once for all who wait.
+
+    Raises `AuthenticationError` where *epoch* (None: that of now) is over.
+    """
+    epoch = context.state.epoch if epoch is None else epoch
+    flight = Flight((context, "start"))
     since = time.monotonic()
     try:
         yield from wait_for(
-            flight, since + account.settings.lock_timeout, "the start of this client"
+            flight, since + context.settings.lock_timeout, "the start of this client"
         )
-        if account.session is None and account.may_resume:
-            yield from resume(account)
-        if account.session is None and account.may_login:
-            yield from renew(account, None, since=since)
+        context.check_epoch(epoch)
+        if context.state.may_resume:
+            yield from resume(context, epoch)
+        state = context.state
+        if state.live is None and state.may_login:
+            from interpal.flows.login import renew
+
+            yield from renew(context, None, epoch, since=since)
     finally:
         flight.release()
 
 
-def resume(account: Account) -> Flow[None]:
+def resume(context: ClientContext, epoch: int) -> Flow[None]:
     """Make the saved session the client's, if there is one that may be used.
 
     Raises `SessionExpiredError` where it is over and a login that is wanted is not possible;
-    `VaultCorruptError` where a damaged vault was set aside and there are no credentials.
+    `VaultCorruptError` where a damaged vault was set aside and there are no credentials;
+    `AccountMismatchError` where it is another account's; `NetworkError` where nobody has ever
+    said whose it is, and the server could not be asked.
     """
-    tenure = account.tenure
-    found, saved = yield from find_saved(account, damage_is_an_error=not account.has_credentials)
+    state = context.state
+    found, saved = yield from find_saved(
+        context, state.name, damage_is_an_error=not state.has_credentials
+    )
     if found is None:
         return
-    account.tell("session_loaded", found.username)
+    context.tell("session_loaded", found.username)
+    if state.was_refused(found):
+        # By this client, a moment ago: the login that follows replaces it.
+        return
+    if not identity.may_be_used(state, found):
+        identity.check_it_can_be_replaced(state, found)
+        return
     now = utc_now()
     if found.has_expired(now):
-        error = account.bury(found)
-        if account.may_login and not account.has_credentials:
-            raise error
+        context.change(lambda state: state.end(found, None), epoch=epoch)
+        if state.may_login and not state.has_credentials:
+            raise context.expired(found)
         return
-    if _recently_validated(account, found, now):
-        account.adopt(found, persisted=saved, tenure=tenure)
+    asks_first = identity.has_to_be_asked_about(state, found)
+    if not asks_first and _recently_validated(context, found, now):
+        context.change(lambda state: state.resume(found, saved=saved, verified=False), epoch=epoch)
         return
-    request, response = account.self_request(), None
-    try:
-        # Never repeated: whatever it says but 401, the session is kept.
-        reply: Response = yield account.authenticated(found, request)
-        response, verdict = reply, judge(found, reply)
-    except NetworkError as fault:
-        verdict = Verdict(None, str(fault))
-    if verdict.valid is False:
+    validation, response = yield from ask(context, epoch, found)
+    if validation.valid is False:
+        from interpal.flows.login import mark_ended, renew
+
+        mark_ended(context, epoch, found)
         try:
-            yield from renew(account, found, ended=True)
+            yield from renew(context, found, epoch)
         except SessionExpiredError:
             # Without auto_login it is told at the first call.
-            if account.may_login:
+            if context.state.may_login:
                 raise
         return
-    account.adopt(found, persisted=saved, tenure=tenure)
+    if asks_first and validation.valid is None:
+        raise unknown_whose(context, found, validation)
+    valid = bool(validation.valid)
+    context.change(lambda state: state.resume(found, saved=saved, verified=valid), epoch=epoch)
     if response is not None:
-        yield from learn(account, found, request, response, verdict)
-    if verdict.valid is None:
-        account.tell("unverified", found.username, reason=verdict.reason)
+        request = context.self_request()
+        yield from apply_reply(context, epoch, found, request, response, validation)
+    if not valid:
+        context.tell("unverified", found.username, reason=validation.reason)
 
 
-def current(account: Account) -> Flow[Session]:
+def ask(
+    context: ClientContext, epoch: int, session: Session
+) -> Flow[tuple[Validation, Response | None]]:
+    """Ask the server once whose a session is, and whether it lives; the reply is not yet applied.
+
+    Never repeated: whatever it says but 401, the session is kept. Raises
+    `AccountMismatchError`.
+    """
+    context.check_epoch(epoch)
+    try:
+        response: Response = yield context.authenticated(session, context.self_request())
+    except NetworkError as fault:
+        return Validation(None, str(fault)), None
+    return check_reply(context, epoch, session, response), response
+
+
+def unknown_whose(context: ClientContext, session: Session, validation: Validation) -> NetworkError:
+    """The error for a session of which nobody has ever said whose it is, while nobody can."""
+    who = context.state.name or session.username or "this account"
+    where = "" if context.path is None else f" in {context.path}"
+    return NetworkError(
+        f"the session of {who}{where} was never validated, and the server could not be asked "
+        f"whose it is ({validation.reason}); it was kept and not used: try again later"
+    )
+
+
+def current(context: ClientContext, epoch: int) -> Flow[Session]:
     """The session in use; where there is none yet, `start` is what it takes.
 
     Raises `AuthenticationError` where there is none all the same.
     """
-    if account.session is None and (account.may_login or account.may_resume):
-        yield from start(account)
-    session = account.session
+    state = context.state
+    if state.live is None and (state.may_login or state.may_resume):
+        yield from start(context, epoch)
+    session = context.state.live
+    context.check_epoch(epoch)
     if session is None:
-        raise account.no_session()
+        raise context.no_session()
     return session
 
 
-def validate(account: Account) -> Flow[bool]:
+def validate(context: ClientContext) -> Flow[bool]:
     """Ask the server for the session in use: True, False (401), or the error that stopped it."""
-    request = account.self_request()
-    tenure = account.tenure
-    session = yield from current(account)
-    account.check_tenure(tenure)
+    epoch, request = context.state.epoch, context.self_request()
+    session = yield from current(context, epoch)
     again = True
     while True:
-        with Sending(account, session):
-            response: Response = yield account.authenticated(session, request)
-            verdict = judge(session, response)
-            if verdict.valid is not False:
-                yield from learn(account, session, request, response, verdict)
+        with Sending(context, session):
+            context.check_epoch(epoch)
+            response: Response = yield context.authenticated(session, request)
+            validation = check_reply(context, epoch, session, response)
+            if validation.valid is not False:
+                yield from apply_reply(context, epoch, session, request, response, validation)
                 break
-        yield from replies_to(account, session)
-        newest = account.session
-        if newest is None or session.same_credentials(newest):
+        yield from replies_to(context, session)
+        state = context.state
+        if not again or state.epoch != epoch or state.live is None or state.uses(session):
             return False
-        if not again or account.tenure is not tenure:
-            return False
-        session, again = newest, False
-    if verdict.valid is None:
-        protocol.read_reply(response, request, utc_now(), account.secrets(session))
+        session, again = state.live, False
+    if validation.valid is None:
+        protocol.read_reply(response, request, utc_now(), context.secrets(session))
         raise APIError(
-            f"the session could not be validated: {verdict.reason}", status_code=response.status
+            f"the session could not be validated: {validation.reason}",
+            status_code=response.status,
         )
-    return bool(verdict.valid)
+    return True
 
 
-def _recently_validated(account: Account, session: Session, now: datetime) -> bool:
+def _recently_validated(context: ClientContext, session: Session, now: datetime) -> bool:
     last = session.last_validated_at
-    trusted = timedelta(seconds=account.settings.revalidate_after)
+    trusted = timedelta(seconds=context.settings.revalidate_after)
     # A time in the future comes from a clock that was wrong, and does not count.
     return last is not None and timedelta(0) <= now - last < trusted

@@ -18,27 +18,27 @@ from interpal.sessions.wait import Flow, patiently
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from interpal.flows.account import Account
+    from interpal.flows.context import ClientContext
     from interpal.session import Session
 
 _log = Logger("interpal.flows")
 
 
 def find_saved(
-    account: Account, username: str | None = None, *, damage_is_an_error: bool = False
+    context: ClientContext, username: str | None, *, damage_is_an_error: bool = False
 ) -> Flow[tuple[Session | None, bool]]:
-    """The saved session of the account, and whether it is in the vault.
+    """The saved session of an account (None: of the only one), and whether it is in the vault.
 
     It is not where a plain file of interpal 1.x could not be encrypted in place, or a damaged
     vault not be set aside, for a disk that is full or read-only.
     """
-    manager = account.manager
+    manager = context.manager
     if manager is None:
         return None, False
     try:
         found = yield from patiently(
             lambda: manager.find(username, damage_is_an_error=damage_is_an_error),
-            account.settings.lock_timeout,
+            context.settings.lock_timeout,
         )
         return found, found is not None
     except VaultCorruptError as error:
@@ -49,24 +49,27 @@ def find_saved(
         return None, False
     except VaultIOError as error:
         try:
-            found = manager.peek()
+            found = manager.peek(username)
         except (VaultCorruptError, VaultFormatError):
             # What is not to be touched was told before: this is damaged, empty or cut off.
             found = None
-        if found is None and not account.has_credentials:
+        if found is None and not context.state.has_credentials:
             raise
-        account.tell("save_failed", reason=str(error))
+        context.tell("save_failed", reason=str(error))
         return found, False
 
 
-def save_quietly(account: Account, save: Callable[[], bool | None]) -> Flow[bool | None]:
-    """Save. False where the save says so, None where it could not be done, which is told."""
+def save_quietly(context: ClientContext, save: Callable[[], bool | None]) -> Flow[bool | None]:
+    """Save. False where the save says so, None where it could not be done, which is told.
+
+    What *save* itself raises of the client's epoch is passed on.
+    """
     try:
-        return (yield from patiently(save, account.settings.lock_timeout)) is not False
+        return (yield from patiently(save, context.settings.lock_timeout)) is not False
     except NotDurableError as error:
-        account.tell("save_failed", reason=str(error))
+        context.tell("save_failed", reason=str(error))
         return True
     except (VaultError, ValidationError) as error:
         # Also a session of more than a record can hold: it serves as long as this client does.
-        account.tell("save_failed", reason=str(error))
+        context.tell("save_failed", reason=str(error))
         return None

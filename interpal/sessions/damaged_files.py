@@ -29,8 +29,8 @@ _DAMAGE = {"empty": "the file is empty", "truncated": "the file is cut off"}
 class Recovery:
     """What one session manager does about such a file.
 
-    *username* and *lifetime* go into what a plain file leaves open; *patience* is the seconds
-    to wait for the write lock; *notify* is told of `migrated` and `quarantined`.
+    *username*, *origin* and *lifetime* go into what a plain file leaves open; *patience* is the
+    seconds to wait for the write lock; *notify* is told of `migrated` and `quarantined`.
     """
 
     def __init__(
@@ -38,12 +38,14 @@ class Recovery:
         store: Store,
         *,
         username: str | None,
+        origin: str,
         lifetime: timedelta,
         patience: float,
         notify: Callable[[str, dict[str, Any]], None],
     ) -> None:
         self._store = store
         self._username = username
+        self._origin = origin
         self._lifetime = lifetime
         self._patience = patience
         self._notify = notify
@@ -87,13 +89,17 @@ class Recovery:
         return VaultCorruptError(f"{error}; it was set aside as {moved}", path=error.path)
 
     def _parsed(self, stored: Stored, now: datetime) -> PlainRecord:
-        return parse(
+        plain = parse(
             stored.data,
             default_name=self._username,
             local=None,
             now=now,
             lifetime=self._lifetime,
         )
+        # interpal 1.x knew one site, and did not say which.
+        if not isinstance(plain.record.get("origin"), str):
+            plain.record["origin"] = self._origin
+        return plain
 
     def _migrate(self, vault: Vault, stored: Stored, now: datetime) -> None:
         """Encrypt a plain file in place: one atomic save, and nothing plain is left."""

@@ -44,7 +44,8 @@ def test_every_event_is_told_where_it_belongs(
         assert ".corrupt-" in place.events[-1].facts["moved_to"]
         import json
 
-        place.path.write_text(json.dumps(export_of(place.log_in())))
+        form = {**export_of(place.log_in()), "origin": site.base_url}
+        place.path.write_text(json.dumps(form))
         driver.open(**place.settings())
         assert place.told[-3:] == ["migrated", "session_loaded", "validated"]
         session = client.session

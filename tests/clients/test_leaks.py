@@ -316,18 +316,19 @@ def test_nothing_public_shows_or_hands_over_a_secret(driver: Driver, place: Plac
     with listening(handler) as base_url:
         client = driver.open(**settings(place, base_url))
     assert client.session.session_cookie == COOKIE
-    account = client._account
+    context = client._context
     things = [
         client,
         client.session,
         client.auth,
         driver.run(client, "get_session_info"),
-        account,
-        account.manager,
-        account.refusals,
-        account.secrets(client.session),
-        account.settings,
-        account.authenticated(client.session, account.self_request()),
+        context,
+        context.state,
+        context.manager,
+        context.refusals("maple_ink"),
+        context.secrets(client.session),
+        context.settings,
+        context.authenticated(client.session, context.self_request()),
         Login(TOKEN_TEXT, "17"),
         Received(COOKIE, {"other": OTHER_COOKIE}, (), None, None),
         StoredCookie("other", OTHER_COOKIE, "/"),
@@ -339,7 +340,7 @@ def test_nothing_public_shows_or_hands_over_a_secret(driver: Driver, place: Plac
         check(f"{thing!r} {thing!s} {[thing]} %s" % (thing,), type(thing).__name__)
         for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
             check(pickled(thing, protocol), f"a pickled {type(thing).__name__}")
-    for thing in (client, client.session, client.auth):
+    for thing in (client, client.session, client.auth, context.state):
         with pytest.raises(TypeError):
             copy.copy(thing)
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 import os
 import subprocess
 
-from tests.fixtures import driver, place, site
+from tests.fixtures import driver, place, real_site, site
 
-__all__ = ["driver", "place", "site"]
+__all__ = ["driver", "place", "real_site", "site"]
 
 
 def may_mount() -> bool:

@@ -15,8 +15,9 @@ from interpal._secret import Secret
 from interpal.client import drive
 from interpal.exceptions import NetworkError, SessionExpiredError
 from interpal.flows import request as calls
-from interpal.flows.account import Account, Settings
-from interpal.flows.login import renew
+from interpal.flows.context import ClientContext, Settings
+from interpal.flows.login import mark_ended, renew
+from interpal.sessions.state import ClientState
 from interpal.transport.protocol import SESSION_COOKIE, Request, Response
 from tests.helpers import SELF, TOKEN, Place
 
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from interpal.session import Session
 
 
-def account_of(place: Place, *, username: str | None = "maple_ink", saved: bool = True) -> Account:
+def context_of(
+    place: Place, *, username: str | None = "maple_ink", saved: bool = True
+) -> ClientContext:
     settings = Settings(
         base_url=place.site.base_url,
         user_agent="tests",
@@ -36,13 +39,20 @@ def account_of(place: Place, *, username: str | None = "maple_ink", saved: bool 
         lock_timeout=5,
         on_event=place.events.append,
     )
-    return Account(
-        settings,
-        place.manager(username, patience=0) if saved else None,
-        username=username,
+    state = ClientState(
+        name=username,
         password=None if username is None else Secret(b"secret"),
         may_login=username is not None,
     )
+    return ClientContext(settings, place.manager(None, patience=0) if saved else None, state)
+
+
+def adopt(context: ClientContext, session: Session, *, saved: bool) -> None:
+    """Give the client a session that the server has answered with."""
+    live = context.state.live
+    if live is not None:
+        context.change(lambda state: state.end(live, 401))
+    context.change(lambda state: state.resume(session, saved=saved, verified=True))
 
 
 def path_of(request: Request) -> str:
@@ -58,28 +68,28 @@ def nobody(request: Request) -> Response:
     pytest.fail(f"{request} was sent")
 
 
-def fetch(account: Account, send: Any) -> Any:
-    return drive(calls.call(account, account.request("GET", "/v1/thing")), send)
+def fetch(context: ClientContext, send: Any) -> Any:
+    return drive(calls.call(context, context.request("GET", "/v1/thing")), send)
 
 
 def test_a_late_reply_to_an_older_session_does_not_replace_a_newer_one(place: Place) -> None:
-    account = account_of(place)
+    context = context_of(place)
     old, new = place.save(), place.log_in()
-    account.adopt(old, persisted=True)
+    adopt(context, old, saved=True)
 
     def send(request: Request) -> Response:
         place.save(new)
-        account.adopt(new, persisted=True)
+        adopt(context, new, saved=True)
         return reply(200, "rotated")
 
-    fetch(account, send)
-    assert new.same_credentials(account.session)
-    assert account.persisted
+    fetch(context, send)
+    assert new.same_credentials(context.state.live)
+    assert context.state.saved
     assert place.record()["session_cookie"] == new.session_cookie
 
 
 def test_a_server_that_ends_each_session_at_once_is_given_up_on(place: Place) -> None:
-    account = account_of(place, saved=False)
+    context = context_of(place, saved=False)
     sent: list[str] = []
 
     def send(request: Request) -> Response:
@@ -87,9 +97,9 @@ def test_a_server_that_ends_each_session_at_once_is_given_up_on(place: Place) ->
         made = sent[-1] == TOKEN
         return reply(201, f"cookie-{len(sent)}") if made else reply(401)
 
-    account.adopt(place.log_in(), persisted=False)
+    adopt(context, place.log_in(), saved=False)
     with pytest.raises(SessionExpiredError, match="just given out") as caught:
-        fetch(account, send)
+        fetch(context, send)
     assert caught.value.replayed
     assert sent.count("/v1/thing") == calls.MOST_SENDINGS
     assert sent.count(TOKEN) == calls.MOST_SENDINGS
@@ -98,7 +108,7 @@ def test_a_server_that_ends_each_session_at_once_is_given_up_on(place: Place) ->
 def test_a_call_refused_twice_while_the_server_cannot_be_asked_costs_one_login(
     place: Place,
 ) -> None:
-    account = account_of(place, saved=False)
+    context = context_of(place, saved=False)
     sent: list[str] = []
 
     def send(request: Request) -> Response:
@@ -107,11 +117,11 @@ def test_a_call_refused_twice_while_the_server_cannot_be_asked_costs_one_login(
             raise NetworkError("gone")
         return reply(201, "fresh") if sent[-1] == TOKEN else reply(401)
 
-    account.adopt(place.log_in(), persisted=False)
+    adopt(context, place.log_in(), saved=False)
     with pytest.raises(SessionExpiredError, match="just given out"):
-        fetch(account, send)
+        fetch(context, send)
     assert sent == ["/v1/thing", TOKEN, "/v1/thing", SELF]
-    assert account.session is not None
+    assert context.state.live is not None
 
 
 @pytest.mark.parametrize(
@@ -127,16 +137,17 @@ def test_a_call_refused_twice_while_the_server_cannot_be_asked_costs_one_login(
 def test_a_client_without_a_name_takes_on_a_newer_session_of_its_own_account_only(
     place: Place, before: dict[str, Any], after: dict[str, Any], taken_on: bool
 ) -> None:
-    account = account_of(place, username=None)
+    context = context_of(place, username=None)
     dead: Session = place.log_in().replace(**before)
-    account.adopt(dead, persisted=True)
+    adopt(context, dead, saved=True)
+    mark_ended(context, context.state.epoch, dead)
     newer = place.log_in().replace(**after)
     place.manager(None).put(newer)
     if taken_on:
-        assert drive(renew(account, dead, ended=True), nobody).same_credentials(newer)
+        assert drive(renew(context, dead, context.state.epoch), nobody).same_credentials(newer)
     else:
         with pytest.raises(SessionExpiredError):
-            drive(renew(account, dead, ended=True), nobody)
-        assert account.session is None
+            drive(renew(context, dead, context.state.epoch), nobody)
+        assert context.state.live is None
     # Whoever's it is, it is not ours to delete.
     assert place.names() == [after["username"] or "default"]

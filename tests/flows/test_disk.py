@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from interpal.exceptions import VaultIOError
+from interpal.sessions.clock import utc_now
 from tests.helpers import Place, export_of
 
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from interpal.sandbox import Sandbox
-    from tests.helpers import Driver
+from tests.helpers import Driver
 
 
 @pytest.fixture(params=["full", "read-only"])
@@ -91,7 +93,7 @@ def test_a_validation_that_cannot_be_saved_costs_nothing(
     driver: Driver, narrow: tuple[Place, str]
 ) -> None:
     place, how = narrow
-    place.save()
+    place.save(last_validated_at=utc_now() - timedelta(hours=1))
     before = place.bytes
     exhaust(place, how)
     client = driver.open(**place.settings(password=None))
@@ -106,7 +108,7 @@ def test_a_plain_file_that_cannot_be_encrypted_in_place_is_used_all_the_same(
 ) -> None:
     place, how = narrow
     session = place.log_in()
-    place.path.write_text(json.dumps(export_of(session)))
+    place.path.write_text(json.dumps({**export_of(session), "origin": place.site.base_url}))
     place.path.chmod(0o600)
     before = place.bytes
     exhaust(place, how)

@@ -291,7 +291,8 @@ def test_calls_that_come_while_a_client_starts_do_not_each_try_a_login_that_fail
     driver: Driver, place: Place
 ) -> None:
     client = driver.open(**place.settings(persist_session=False, auto_login=False, timeout=1))
-    client._account.may_login = True
+    context = client._context
+    context.change(lambda state: state.use(None, None))
     place.site.fault(TOKEN, hang=3, times=None)
     results = driver.together(client, [("get_threads",)] * 8)
     assert all(isinstance(result, NetworkError) for result in results)

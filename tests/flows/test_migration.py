@@ -11,6 +11,7 @@ import pytest
 
 from interpal.exceptions import AccountMismatchError, SessionExpiredError
 from interpal.sandbox import Sandbox
+from interpal.transport import origin
 from tests.helpers import ACCOUNTS, Place
 from tests.sandbox.peer import plain_session_file
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
     from interpal.session import Session
     from tests.helpers import Driver
+
+
+pytestmark = pytest.mark.usefixtures("real_site")
 
 
 def forms(text: str) -> Iterator[bytes]:
@@ -62,10 +66,13 @@ def write(place: Place, form: dict[str, Any], mode: int = 0o644) -> None:
     place.path.chmod(mode)
 
 
-def test_a_real_file_of_pypi_1_2_0_is_encrypted_at_the_first_start(tmp_path: Path) -> None:
+def test_a_real_file_of_pypi_1_2_0_is_encrypted_at_the_first_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from tests.helpers import AsyncDriver, SyncDriver
 
     with Sandbox(ACCOUNTS) as site:
+        monkeypatch.setattr(origin, "DEFAULT_BASE_URL", site.base_url)
         (tmp_path / "old").mkdir()
         file = plain_session_file(site.base_url, "maple_ink", "secret", folder=tmp_path / "old")
         content = file.read_bytes()

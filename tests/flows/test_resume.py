@@ -293,8 +293,8 @@ def test_a_vault_that_is_taken_away_in_the_middle_of_a_login_is_made_again(
 ) -> None:
     discard = SessionManager.discard
 
-    def discard_all(manager: SessionManager, seen: Session) -> bool:
-        done = discard(manager, seen)
+    def discard_all(manager: SessionManager, seen: Session, **names: Any) -> bool:
+        done = discard(manager, seen, **names)
         place.path.unlink()
         return done
 
@@ -343,7 +343,13 @@ def test_a_401_without_credentials_deletes_the_record_and_is_told(
 
 def test_a_mismatch_found_in_mid_run_is_told(driver: Driver, place: Place) -> None:
     client = driver.open(**place.settings())
+    session = client.session
     place.site.fault(SELF, status=200, body={"id": "17", "username": "pedro_k"})
     with pytest.raises(AccountMismatchError):
         driver.run(client, "get_self")
-    assert place.record()["session_cookie"] == client.session.session_cookie
+    # It is not used any more, and the record is as it was.
+    assert not client.is_authenticated
+    assert place.record()["session_cookie"] == session.session_cookie
+    # What the server says the next time it is asked counts as much.
+    assert driver.run(client, "get_threads")
+    assert client.session.same_credentials(session)

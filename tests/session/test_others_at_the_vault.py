@@ -57,7 +57,7 @@ def test_a_record_that_is_removed_at_the_last_moment_stays_removed(
 ) -> None:
     seen = session_of("abc")
     manager.put(seen)
-    name_of = manager._binding.name_of
+    name_of = manager._matching.name_of
 
     def remove_then_name(vault: Vault, username: str | None, session: Session) -> str | None:
         name = name_of(vault, username, session)
@@ -65,7 +65,7 @@ def test_a_record_that_is_removed_at_the_last_moment_stays_removed(
         manager.ensure_vault()
         return name
 
-    monkeypatch.setattr(manager._binding, "name_of", remove_then_name)
+    monkeypatch.setattr(manager._matching, "name_of", remove_then_name)
     assert manager.update(seen, seen.replace(user_id="7")) is False
     assert manager.find() is None
 
@@ -94,13 +94,13 @@ def test_a_vault_that_goes_while_its_info_is_read_is_no_session(
     manager: SessionManager, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     manager.put(session_of("abc"))
-    find = manager._binding.find
+    find = manager._matching.find
 
     def go(vault: Vault, username: str | None) -> Session | None:
         path.unlink()
         return find(vault, username)
 
-    monkeypatch.setattr(manager._binding, "find", go)
+    monkeypatch.setattr(manager._matching, "find", go)
     assert manager.get_session_info() is None
 
 
@@ -143,6 +143,7 @@ def recovery(store: FileStore) -> Recovery:
     return Recovery(
         store,
         username="maple_ink",
+        origin="https://api.interpals.net",
         lifetime=timedelta(hours=24),
         patience=1,
         notify=lambda _, facts: told.append(facts),

@@ -71,8 +71,8 @@ class PlainRecord(NamedTuple):
 
 
 def record_name(username: str) -> str:
-    """The name of an account's record: without case, NFC (Unicode 3.13, D145)."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", username).casefold())
+    """The name of an account's record: in lower case and NFC."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", username).lower())
 
 
 def classify(data: bytes) -> Literal["vault", "plain", "empty", "truncated", "foreign"]:

@@ -1,11 +1,11 @@
-"""Which record of a vault is whose: by account name, by origin, by what the server knows it by."""
+"""Which record of a vault holds the session of an account: by name, by origin, by credentials."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from interpal.exceptions import AmbiguousAccountError
-from interpal.session import Session, record_name
+from interpal.session import DEFAULT_NAME, Session, record_name
 from interpal.transport.protocol import is_sendable, is_token
 
 if TYPE_CHECKING:
@@ -14,23 +14,33 @@ if TYPE_CHECKING:
     from interpal.vault.vault import Vault
 
 
-class Binding:
-    """How the sessions of one *origin* (None: of any) are found among the records of a vault."""
+class RecordMatching:
+    """How the sessions of one *origin* (None: of any) are found among the records of a vault.
 
-    def __init__(self, origin: str | None) -> None:
+    A record that says nothing of its origin is one of *unmarked*.
+    """
+
+    def __init__(self, origin: str | None, unmarked: str) -> None:
         self._origin = origin
+        self._unmarked = unmarked
 
     def is_ours(self, record: Mapping[str, Any]) -> bool:
-        """Whether a record belongs to this origin, or says nothing of one."""
-        return self._origin is None or record.get("origin") in (None, "", self._origin)
+        """Whether a record belongs to this origin."""
+        return self._origin is None or (record.get("origin") or self._unmarked) == self._origin
 
-    def session_of(self, record: Mapping[str, Any]) -> Session | None:
-        """The session of a record, if it is one of this origin. One without takes the client's.
+    def session_of(self, name: str, record: Mapping[str, Any]) -> Session | None:
+        """The session of the record *name*, if it is one of this origin.
 
-        None as well for one that no request could carry.
+        None as well for one that no request could carry. One whose own username is not the name
+        that it is kept under counts as never validated.
         """
         session = self._session_in(record)
-        return session if session is not None and _can_be_sent(session) else None
+        if session is None or not _can_be_sent(session):
+            return None
+        own = session.username
+        if own is not None and name not in (record_name(own), DEFAULT_NAME):
+            return session.replace(last_validated_at=None)
+        return session
 
     def _session_in(self, record: Mapping[str, Any]) -> Session | None:
         session = Session.from_record(record)
@@ -40,13 +50,14 @@ class Binding:
 
     def holds(self, record: Mapping[str, Any], session: Session) -> bool:
         """Whether a record holds this very session."""
-        return session.same_credentials(self.session_of(record))
+        found = self._session_in(record)
+        return found is not None and _can_be_sent(found) and session.same_credentials(found)
 
     def find(self, vault: Vault, username: str | None) -> Session | None:
         """The session of an account, expired or not."""
         name = self.find_name(vault, username)
         record = None if name is None else vault.get(name)
-        return None if record is None else self.session_of(record)
+        return None if name is None or record is None else self.session_of(name, record)
 
     def find_name(self, vault: Vault, username: str | None) -> str | None:
         """The name of an account's record; without a username the only one there is.

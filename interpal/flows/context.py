@@ -1,0 +1,250 @@
+"""What the flows of one client share: its settings, its state, its saved sessions, its requests."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from interpal.exceptions import AuthenticationError, NetworkError, SessionExpiredError
+from interpal.sessions import cookies, refused_logins
+from interpal.sessions.clock import utc_now
+from interpal.sessions.events import Event, OnEvent, tell
+from interpal.sessions.state import ClientState, Phase, StateCell, held_for_a_moment
+from interpal.transport import origin, protocol
+from interpal.transport.protocol import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import timedelta
+
+    from interpal._secret import Secret
+    from interpal.flows.pending_requests import Sending
+    from interpal.session import Session
+    from interpal.session_manager import SessionManager
+
+
+class Settings(NamedTuple):
+    """What a client was constructed with, checked; times in seconds."""
+
+    base_url: str
+    user_agent: str
+    lifetime: timedelta
+    revalidate_after: float
+    timeout: float
+    max_retries: int
+    min_interval: float
+    lock_timeout: float
+    on_event: OnEvent | None
+
+
+class Refusals:
+    """What this client was told about logging in to one account; the vault tells the others.
+
+    Times are of the monotonic clock.
+    """
+
+    def __init__(self) -> None:
+        # No login before this moment.
+        self.held_until = 0.0
+        self._password: Secret | None = None
+        self._password_until = 0.0
+        self._unreachable = ""
+        self._unreachable_at = float("-inf")
+
+    def __repr__(self) -> str:
+        return "<Refusals>"
+
+    def hold(self, seconds: float) -> None:
+        """The server wants no login for so long."""
+        self.held_until = time.monotonic() + seconds
+
+    def refuse(self, password: Secret, seconds: float) -> None:
+        """The server refused this password."""
+        self._password, self._password_until = password, time.monotonic() + seconds
+
+    def unreachable(self, reason: str) -> None:
+        """The server could not be asked."""
+        self._unreachable, self._unreachable_at = reason, time.monotonic()
+
+    def check(self, who: str, password: Secret, *, since: float, force: bool) -> None:
+        """Raise what would be told again; what the network did only where it was after *since*."""
+        now = time.monotonic()
+        if now < self.held_until:
+            raise refused_logins.rate_limit(who, self.held_until - now)
+        if self._unreachable_at > since:
+            raise NetworkError(self._unreachable)
+        if not force and now < self._password_until and password == self._password:
+            raise refused_logins.refused_before(who)
+
+
+class ClientContext:
+    """What all threads and tasks of one client share. Its state changes by `change` alone."""
+
+    def __init__(self, settings: Settings, manager: SessionManager | None, state: ClientState):
+        self.settings = settings
+        self.manager = manager
+        self._cell = StateCell(state)
+        self._refusals: dict[str, Refusals] = {}
+        # Requests with a session whose replies are not yet applied.
+        self.pending: set[Sending] = set()
+        self._next_slot = 0.0
+
+    def __repr__(self) -> str:
+        return f"<ClientContext of {self.state.name}>"
+
+    @property
+    def state(self) -> ClientState:
+        """The state of the client as it is now: a frozen value."""
+        return self._cell.state
+
+    def change(
+        self, transition: Callable[[ClientState], ClientState], *, epoch: int | None = None
+    ) -> ClientState:
+        """Make a transition of the state (`StateCell.change`); the new state."""
+        return self._cell.change(transition, epoch=epoch)
+
+    def check_epoch(self, epoch: int) -> None:
+        """Raise `AuthenticationError` where what began in *epoch* is not to be done any more."""
+        self.state.check_epoch(epoch)
+
+    def guard(self, epoch: int) -> Callable[[], None]:
+        """`check_epoch(epoch)`, for a save to call when it holds the write lock."""
+        return lambda: self.check_epoch(epoch)
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port that its sessions belong to."""
+        return origin.origin_of(self.settings.base_url)
+
+    @property
+    def place(self) -> object:
+        """Where its sessions are kept: what clients have to share to share a login."""
+        return self if self.manager is None else self.manager.path
+
+    @property
+    def path(self) -> str | None:
+        """The path of the vault, None where no session is saved."""
+        return None if self.manager is None else self.manager.path
+
+    def refusals(self, name: str) -> Refusals:
+        """What was told about logging in to the account whose record has this name."""
+        return self._refusals.setdefault(name, Refusals())
+
+    # Errors.
+
+    def expired(self, session: Session, status_code: int | None = None) -> SessionExpiredError:
+        """The error for a session that is over."""
+        who = session.username or "this account"
+        over = status_code is None
+        why = _expiry_of(session) if over else "was ended by the server"
+        how = (
+            "call login()"
+            if self.state.has_credentials
+            else "log in again with username= and password=, or import a new session"
+        )
+        return SessionExpiredError(
+            f"the session of {who} {why}: {how}",
+            status_code=status_code,
+            expired_at=session.expires_at if over else None,
+        )
+
+    def no_session(self) -> AuthenticationError:
+        """The error for a call without any session."""
+        state = self.state
+        if state.phase is Phase.ENDED and state.session is not None:
+            return self.expired(state.session, state.ended_status)
+        saved = (
+            ""
+            if self.manager is None or not state.may_resume
+            else (
+                f" and none is saved in {self.manager.path} (nobody has logged in, or it has ended)"
+            )
+        )
+        how = "" if state.has_credentials else " with username and password"
+        return AuthenticationError(
+            f"there is no session{saved}: call login(){how}, give session_cookie=, or "
+            "import_session()"
+        )
+
+    # Requests.
+
+    def self_request(self) -> Request:
+        """`GET /v1/account/self`, which only a live session gets an answer to."""
+        return self.request("GET", protocol.SELF_PATH)
+
+    def is_self(self, request: Request) -> bool:
+        """Whether a request asks just what `self_request` does."""
+        own = self.self_request()
+        return request.method == own.method and request.url == own.url
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: Any = None,
+    ) -> Request:
+        """A request below the base URL, without the session, which is put in when it is sent."""
+        return Request(
+            method,
+            origin.url_of(self.settings.base_url, path, params),
+            {
+                "User-Agent": self.settings.user_agent,
+                "Accept": "application/json",
+                **(headers or {}),
+            },
+            body,
+        )
+
+    def authenticated(self, session: Session, request: Request) -> Request:
+        """The request with the session's cookie and token."""
+        sent = cookies.cookie_header(session, request.url, utc_now())
+        carried = protocol.session_headers(sent, session.auth_token)
+        taken = {name.lower() for name in carried}
+        others = {k: v for k, v in request.headers.items() if k.lower() not in taken}
+        return request._replace(headers={**others, **carried})
+
+    def next_slot(self) -> float:
+        """Seconds to wait before the next request, by `min_interval`; takes the place in line."""
+        interval = self.settings.min_interval
+        if not interval:
+            return 0.0
+        with held_for_a_moment():
+            now = time.monotonic()
+            slot = max(now, self._next_slot)
+            self._next_slot = slot + interval
+        return slot - now
+
+    def exchange(self, request: Request) -> cookies.Exchange:
+        """What is to be known of a request to read the cookies of its reply."""
+        return cookies.Exchange(request.url, self.self_request().url, utc_now())
+
+    def secrets(self, session: Session | None) -> protocol.Secrets:
+        """What no text of a server may carry into a message."""
+        password = self.state.password
+        texts = [] if password is None else [password.text]
+        if session is not None:
+            texts.append(session.auth_token or "")
+            texts += [cookie.value for cookie in cookies.cookies_of(session)]
+        return protocol.Secrets(texts)
+
+    # Events.
+
+    def tell(self, name: str, username: str | None = None, **facts: Any) -> None:
+        """Log an event and hand it to the hook."""
+        event = Event(name, username or self.state.name, self.path, utc_now(), facts)
+        tell(event, self.settings.on_event)
+
+    def notify(self, name: str, facts: dict[str, Any]) -> None:
+        """Events of the session manager."""
+        self.tell(name, **facts)
+
+
+def _expiry_of(session: Session) -> str:
+    at = session.expires_at
+    if session.has_expired(utc_now(), leeway=False):
+        return f"expired at {at}"
+    # By `Session.has_expired` with its leeway.
+    return f"expires at {at} (less than a minute is left)"

@@ -1,0 +1,211 @@
+"""The state of a client: its table of transitions, line by line, and that it changes whole."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from interpal._secret import Secret
+from interpal.exceptions import AuthenticationError
+from interpal.session import Session
+from interpal.sessions import state as module
+from interpal.sessions.clock import utc_now
+from interpal.sessions.state import IN_USE, ClientState, Phase, StateCell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+WITHOUT_SESSION = frozenset({Phase.NONE, Phase.LOGGED_OUT})
+
+
+def session_of(cookie: str, username: str | None = "maple_ink", **changes: Any) -> Session:
+    now = utc_now()
+    fields: dict[str, Any] = {
+        "session_cookie": cookie,
+        "username": username,
+        "user_id": "17",
+        "created_at": now,
+        "expires_at": now + timedelta(hours=1),
+        "last_validated_at": now,
+    }
+    return Session(**{**fields, **changes})
+
+
+CURRENT, OTHER = session_of("current"), session_of("other")
+PEDRO = session_of("pedro", "pedro_k", user_id="18")
+
+# Each line of the table by what it says "when": the transition, as the flows make it.
+DONE: dict[str, Callable[[ClientState], ClientState]] = {
+    "login() of another account": lambda state: state.use("pedro_k", Secret(b"radio")),
+    "login() after a logout": lambda state: state.use("maple_ink", None),
+    "one of the same account is given": lambda state: state.hand_over(OTHER),
+    "one that may be another's is given": lambda state: nameless(state).hand_over(PEDRO),
+    "a saved one is used unasked": lambda state: state.resume(OTHER, saved=True, verified=False),
+    "the server says whose it is": lambda state: state.resume(OTHER, saved=True, verified=True),
+    "a login has given it": lambda state: state.log_in(OTHER),
+    "the server answers with it": lambda state: state.answer(CURRENT, OTHER),
+    "it is past its expiry": lambda state: state.end(CURRENT, None),
+    "the server says 401 to who it is": lambda state: state.end(CURRENT, 401),
+    "the server says it is another's": lambda state: state.mismatch(CURRENT),
+    "logout()": lambda state: state.log_out(),
+}
+
+
+def in_phase(phase: Phase) -> ClientState:
+    session = None if phase in WITHOUT_SESSION else CURRENT
+    return ClientState(
+        name="maple_ink",
+        password=Secret(b"secret"),
+        user_id="17",
+        session=session,
+        phase=phase,
+        saved=phase in IN_USE,
+        may_login=True,
+        epoch=7,
+    )
+
+
+def nameless(state: ClientState) -> ClientState:
+    return ClientState(session=state.session, phase=state.phase, epoch=state.epoch)
+
+
+def phases(text: str) -> frozenset[Phase]:
+    """The phases that a cell of the table stands for."""
+    if text == "any":
+        return frozenset(Phase)
+    if text.startswith("any but "):
+        return frozenset(Phase) - {Phase(text.removeprefix("any but "))}
+    found: set[Phase] = set()
+    for word in text.split(", "):
+        found |= IN_USE if word == "in use" else {Phase(word)}
+    return frozenset(found)
+
+
+def table() -> list[list[str]]:
+    """The rows of the table of transitions."""
+    lines = (module.__doc__ or "").splitlines()
+    start = next(n for n, line in enumerate(lines) if line.strip().startswith("transition |"))
+    rows = []
+    for line in lines[start + 2 :]:
+        if not line.strip():
+            break
+        rows.append([cell.strip() for cell in line.split("|")])
+    return rows
+
+
+@pytest.mark.parametrize("row", table(), ids=lambda row: f"{row[0]}: {row[4]}")
+def test_each_line_of_the_table_is_what_the_transition_does(row: list[str]) -> None:
+    name, before, after, epoch, when = row
+    assert name in vars(ClientState)
+    for phase in phases(before):
+        state = in_phase(phase)
+        new = DONE[when](state)
+        assert new.phase is Phase(after), phase
+        assert new.epoch == state.epoch + (epoch == "new"), phase
+        assert state == state, "nothing of the old value changes"
+        assert state.phase is phase
+        if new.phase in WITHOUT_SESSION:
+            assert new.session is None
+        assert new.live is None or new.live is new.session
+
+
+def test_the_table_has_every_transition_and_each_phase() -> None:
+    rows = table()
+    assert {row[4] for row in rows} == set(DONE)
+    assert {Phase(row[2]) for row in rows} == set(Phase)
+    named = {
+        name
+        for name, value in vars(ClientState).items()
+        if callable(value) and not name.startswith("_")
+    }
+    assert {row[0] for row in rows} | {"keep", "uses", "was_refused", "check_epoch"} == named
+
+
+def test_what_is_not_in_the_table_changes_nothing() -> None:
+    for row in table():
+        _, before, _, _, when = row
+        for phase in frozenset(Phase) - phases(before):
+            if row[0] == "use":
+                continue  # There is a line for every phase.
+            state = in_phase(phase)
+            assert DONE[when](state) is state, (phase, when)
+
+
+def test_another_account_leaves_nothing_of_the_one_before() -> None:
+    state = in_phase(Phase.VERIFIED).use("pedro_k", None)
+    assert (state.name, state.password, state.user_id, state.session, state.saved) == (
+        ("pedro_k", None, None, None, False)
+    )
+    assert state.may_login
+
+
+def test_the_same_account_by_another_spelling_stays_what_it_is() -> None:
+    state = in_phase(Phase.VERIFIED)
+    same = state.use("MAPLE_Ink", Secret(b"new"))
+    assert (same.epoch, same.session, same.password) == (state.epoch, state.session, b"new")
+
+
+def test_a_late_end_of_an_older_session_does_not_touch_the_newer_one() -> None:
+    state = in_phase(Phase.VERIFIED)
+    assert state.end(OTHER, 401) is state
+    assert state.mismatch(OTHER) is state
+    assert state.answer(OTHER, session_of("late")) is state
+
+
+def test_a_claim_of_an_id_is_not_taken_for_the_word_of_the_server() -> None:
+    claimed = OTHER.replace(last_validated_at=None, user_id="99")
+    assert ClientState(name="maple_ink").hand_over(claimed).user_id is None
+    assert ClientState(name="maple_ink").log_in(OTHER).user_id == "17"
+
+
+def test_a_state_is_frozen() -> None:
+    state: Any = in_phase(Phase.VERIFIED)
+    with pytest.raises(AttributeError):
+        state.saved = False
+    with pytest.raises(AttributeError):
+        del state.saved
+
+
+def test_a_step_of_an_epoch_that_is_over_changes_nothing() -> None:
+    cell = StateCell(in_phase(Phase.VERIFIED))
+    epoch = cell.state.epoch
+    cell.change(lambda state: state.log_out())
+    with pytest.raises(AuthenticationError, match="was logged out"):
+        cell.change(lambda state: state.log_in(OTHER), epoch=epoch)
+    assert cell.state.phase is Phase.LOGGED_OUT
+
+
+def test_a_change_that_another_thread_makes_meanwhile_is_not_lost() -> None:
+    cell = StateCell(in_phase(Phase.VERIFIED))
+    turns = 0
+
+    def slowly(state: ClientState) -> ClientState:
+        nonlocal turns
+        turns += 1
+        if turns == 1:
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(cell.change, lambda now: now.answer(CURRENT, OTHER)).result()
+        return state.keep(None, saved=False)
+
+    cell.change(slowly)
+    assert turns == 2
+    assert (cell.state.session, cell.state.saved) == (OTHER, False)
+
+
+def test_every_one_of_many_changes_counts() -> None:
+    cell = StateCell(in_phase(Phase.VERIFIED))
+    start = threading.Barrier(8)
+
+    def log_out_often() -> None:
+        start.wait()
+        for _ in range(200):
+            cell.change(lambda state: state.log_out())
+
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(8):
+            pool.submit(log_out_often)
+    assert cell.state.epoch == 7 + 8 * 200
