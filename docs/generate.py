@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from docs.states import diagram
 from interpal.api.endpoints import ENDPOINTS
 
 HERE = Path(__file__).parent
@@ -34,6 +35,9 @@ client.close()
 """
 
 
+STATES = "<!-- made from interpal/sessions/state.py -->\n```mermaid\n"
+
+
 def endpoint_table() -> str:
     """The table of endpoints, as Markdown."""
     rows = [
@@ -47,8 +51,18 @@ def endpoint_table() -> str:
     return "\n".join(rows)
 
 
+def with_states(page: str) -> str:
+    """The page *How it works* with the picture of the states as the code has them."""
+    before, mark, rest = page.partition(
+        "<!-- made from interpal/sessions/state.py -->\n```mermaid\n"
+    )
+    return before + mark + diagram() + "\n```" + rest.partition("\n```")[2]
+
+
 def main() -> None:
     """Write the pages."""
+    how = HERE / "how-it-works.md"
+    how.write_text(with_states(how.read_text(encoding="utf-8")), encoding="utf-8")
     page = ENDPOINTS_PAGE.format(table=endpoint_table())
     (HERE / "endpoints.md").write_text(page, encoding="utf-8")
 

@@ -7,6 +7,8 @@ import re
 
 import pytest
 
+from docs.generate import with_states
+from docs.states import transitions
 from interpal import AsyncInterpalClient, InterpalClient, exceptions
 from interpal.sessions.events import EVENTS
 from interpal.vault import KdfParameters
@@ -51,6 +53,46 @@ def test_the_calls_of_the_table_are_there_on_both_clients() -> None:
         for name in re.findall(r"`(\w+)", cells[0]):
             assert hasattr(InterpalClient, name), name
             assert hasattr(AsyncInterpalClient, name), name
+
+
+# What a start finds, in the words of docs/client.md, for each transition of
+# interpal/sessions/state.py that a start makes, in the words of its table.
+RESUMING = {
+    "a saved one is used unasked": [
+        "seen working within `revalidate_after`",
+        "the server cannot be reached, or says anything else",
+    ],
+    "the server says whose it is": ["the server says 200, and it is this account"],
+    "the server says it is another's": ["the server says 200, and it is another account"],
+    "it is past its expiry": ["past its expiry"],
+    "the server says 401 to who it is": ["the server says 401"],
+    "a login has given it": [
+        "no vault, or none of this account in it",
+        "a session made at another `base_url`; a file of 1.x belongs to the real site",
+        "an empty or cut-off file, a vault that is damaged",
+        "never validated, and `username=` is an e-mail address",
+        "past its expiry",
+        "the server says 401",
+    ],
+}
+
+
+def test_the_resume_table_leads_to_the_states_of_the_table_of_transitions() -> None:
+    found = {cells[0]: cells[2] for cells in rows(page("docs/client.md"), "what is found")}
+    states: dict[str, set[str]] = {what: set() for what in found}
+    for _, before, after, _, when in transitions():
+        begins = before.startswith(("none", "any but"))
+        assert (when in RESUMING) is begins, when
+        for what in RESUMING.get(when, ()):
+            states[what].add(after)
+    for what, reached in states.items():
+        said = set(found[what].split(", ")) if found[what] else set()
+        # Where nothing comes of it the client has no session, as before.
+        assert said == reached or (said <= {"none"} and not reached), what
+
+
+def test_the_picture_of_the_states_is_made_from_the_table_of_the_code() -> None:
+    assert with_states(page("docs/how-it-works.md")) == page("docs/how-it-works.md")
 
 
 def test_every_event_is_in_the_table_with_the_level_of_its_log_line() -> None:

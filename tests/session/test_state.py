@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from docs.states import transitions
 from interpal._secret import Secret
 from interpal.exceptions import AuthenticationError
 from interpal.session import Session
-from interpal.sessions import state as module
 from interpal.sessions.clock import utc_now
 from interpal.sessions.state import IN_USE, ClientState, Phase, StateCell
 
@@ -85,20 +85,8 @@ def phases(text: str) -> frozenset[Phase]:
     return frozenset(found)
 
 
-def table() -> list[list[str]]:
-    """The rows of the table of transitions."""
-    lines = (module.__doc__ or "").splitlines()
-    start = next(n for n, line in enumerate(lines) if line.strip().startswith("transition |"))
-    rows = []
-    for line in lines[start + 2 :]:
-        if not line.strip():
-            break
-        rows.append([cell.strip() for cell in line.split("|")])
-    return rows
-
-
-@pytest.mark.parametrize("row", table(), ids=lambda row: f"{row[0]}: {row[4]}")
-def test_each_line_of_the_table_is_what_the_transition_does(row: list[str]) -> None:
+@pytest.mark.parametrize("row", transitions(), ids=lambda row: f"{row[0]}: {row[4]}")
+def test_each_line_of_the_table_is_what_the_transition_does(row: tuple[str, ...]) -> None:
     name, before, after, epoch, when = row
     assert name in vars(ClientState)
     for phase in phases(before):
@@ -114,7 +102,7 @@ def test_each_line_of_the_table_is_what_the_transition_does(row: list[str]) -> N
 
 
 def test_the_table_has_every_transition_and_each_phase() -> None:
-    rows = table()
+    rows = transitions()
     assert {row[4] for row in rows} == set(DONE)
     assert {Phase(row[2]) for row in rows} == set(Phase)
     named = {
@@ -126,7 +114,7 @@ def test_the_table_has_every_transition_and_each_phase() -> None:
 
 
 def test_what_is_not_in_the_table_changes_nothing() -> None:
-    for row in table():
+    for row in transitions():
         _, before, _, _, when = row
         for phase in frozenset(Phase) - phases(before):
             if row[0] == "use":
