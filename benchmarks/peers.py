@@ -9,35 +9,36 @@ from __future__ import annotations
 import fcntl
 import json
 import shutil
-import subprocess
 import sys
-import venv
+
+import tomli
 
 from benchmarks.children import ROOT
+from tests.packaging.environment import make, read_lock
 
-SECRET_STORES = ("keyrings.cryptfile==1.3.9", "pykeepass==4.2.0", "sqlcipher3-wheels==0.5.7")
+PART = "secret-stores"
+
+
+def versions() -> list[str]:
+    """What is measured beside this package, as `name==version`."""
+    group = tomli.loads((ROOT / "pyproject.toml").read_text("utf-8"))["dependency-groups"][PART]
+    return [str(requirement) for requirement in group]
+
 
 _FOLDER = ROOT / ".venv" / "peers"
 
 
 def secret_stores() -> str:
     """The path of a Python that has keyrings.cryptfile, pykeepass and sqlcipher."""
-    folder = _FOLDER / "secret-stores"
+    folder = _FOLDER / PART
     python, marker = folder / "bin" / "python", folder / ".complete"
-    recipe = json.dumps([SECRET_STORES, sys.version])
+    recipe = json.dumps([read_lock().of([PART]), sys.version])
     _FOLDER.mkdir(parents=True, exist_ok=True)
     # Two runs at once: one makes it, the other waits.
     with (_FOLDER / ".lock-secret-stores").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not marker.exists() or marker.read_text() != recipe:
             shutil.rmtree(folder, ignore_errors=True)
-            venv.create(folder, with_pip=True, symlinks=True)
-            pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-            # Compiled, whatever the caller's environment says: else the compiler is measured.
-            done = subprocess.run(
-                [*pip, "--compile", *SECRET_STORES], capture_output=True, text=True, check=False
-            )
-            if done.returncode != 0:
-                raise RuntimeError(f"the peers cannot be installed:\n{done.stderr}")
+            make(folder, [PART])
             marker.write_text(recipe)
     return str(python)

@@ -151,6 +151,8 @@ def main() -> None:
         requests.post(f"{base_url}/_sandbox/invalidate", json={}, timeout=10).raise_for_status()
         run("python bot.py      # it finds out, and logs in again", "bot.py")
         show_logins(base_url, 2)
+        run("python bot.py      # and from here on, every process resumes", "bot.py")
+        show_logins(base_url, 2)
         os.chdir("/")
 
 

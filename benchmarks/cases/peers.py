@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from benchmarks.cases.passphrase import PASSPHRASE
 from benchmarks.children import Worker
 from benchmarks.measure import interleave, timed
-from benchmarks.peers import SECRET_STORES, secret_stores
+from benchmarks.peers import secret_stores, versions
 from benchmarks.records import ACCOUNT, change, fill, record
 from benchmarks.result import Result, Row
 from interpal.vault import Vault
@@ -117,4 +117,4 @@ def run(scale: Scale, folder: Path) -> Result:
                 Row(what[action], "pykeepass", found["ours"], found["keepass"]),
             ]
     kept.close()
-    return Result("peers", rows, {"peers": SECRET_STORES})
+    return Result("peers", rows, {"peers": versions()})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.children import Worker
 from benchmarks.measure import Contestant, interleave, timed
-from benchmarks.peers import SECRET_STORES, secret_stores
+from benchmarks.peers import secret_stores, versions
 from benchmarks.records import KEY, change, fill, names, put, records
 from benchmarks.result import Result, Row
 from interpal.vault import Vault
@@ -113,7 +113,7 @@ def run(scale: Scale, folder: Path) -> Result:
         )
         for action, what in WHAT.items()
     ]
-    return Result("sqlite", rows, {"peer": SECRET_STORES[-1], "accounts": counts})
+    return Result("sqlite", rows, {"peer": versions()[-1], "accounts": counts})
 
 
 def _enter(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.docs.debian import need
+from tests.debian import need
 from tests.docs.markdown import PAGES, ROOT, blocks, without_fences
 from tests.docs.run_page import matches
 from tests.interop.libraries import READERS, shown

@@ -12,7 +12,7 @@ import pytest
 
 from interpal.vault import KdfParameters, Vault
 from interpal.vault.format.key_slots import derive_key, normalise_passphrase, parse_slot
-from tests.docs.debian import need
+from tests.debian import need
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -30,11 +30,13 @@ def _load_demo() -> ModuleType:
 demo: Any = _load_demo()
 
 
-def test_the_demo_shows_one_login_then_none_then_one_more(tmp_path: Path) -> None:
+def test_the_demo_shows_one_login_resumed_and_one_more_resumed(
+    tmp_path: Path,
+) -> None:
     done = run("demo.py", tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     counts = [line for line in done.stdout.splitlines() if "the server has seen" in line]
-    assert [line.split()[-2] for line in counts] == ["1", "1", "2"]
+    assert [line.split()[-2] for line in counts] == ["1", "1", "2", "2"]
     assert "mode 0600" in done.stdout
     assert "interpal.vault inspect" in done.stdout
 

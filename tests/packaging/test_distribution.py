@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -12,9 +13,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
-import tomli
+
+from tests.packaging.environment import read_lock
 
 ROOT = Path(__file__).parents[2]
+NEWEST = os.environ.get("TESTS_VERSIONS") == "newest"
 SMOKE = Path(__file__).with_name("smoke.py")
 
 
@@ -34,7 +37,8 @@ def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, source / name)
     out = tmp_path_factory.mktemp("dist")
-    subprocess.run([sys.executable, "-m", "build", "--outdir", str(out), str(source)], check=True)
+    build = [sys.executable, "-m", "build", "--no-isolation"]
+    subprocess.run([*build, "--outdir", str(out), str(source)], check=True)
     return out
 
 
@@ -43,12 +47,22 @@ def wheel_of(distributions: Path) -> Path:
     return wheel
 
 
-def environment(folder: Path, *requirements: str) -> Path:
-    """The interpreter of a new virtual environment with these requirements installed."""
+def environment(folder: Path, wheel: Path, *parts: str, oldest: bool = False) -> Path:
+    """The interpreter of a new virtual environment: the wheel, and locked versions beside it.
+
+    pip then judges whether they are all that the wheel asks for. `make latest` lets pip choose.
+    """
     venv.create(folder, with_pip=True)
     python = folder / "bin" / "python"
     pip = [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "install", *requirements], check=True)
+    if NEWEST and not oldest:
+        subprocess.run([*pip, "install", str(wheel)], check=True)
+    else:
+        listed = folder / "requirements.txt"
+        listed.write_text("\n".join(pin.text for pin in read_lock().of(parts, oldest=oldest)))
+        command = [*pip, "install", "--no-deps", "--require-hashes", "--requirement", str(listed)]
+        subprocess.run(command, check=True)
+        subprocess.run([*pip, "install", "--no-deps", str(wheel)], check=True)
     subprocess.run([*pip, "check"], check=True)
     return python
 
@@ -84,7 +98,14 @@ def test_the_sdist_holds_what_the_tests_need(distributions: Path) -> None:
     (sdist,) = distributions.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"Makefile", "README.md", "SECURITY.md", "CHANGELOG.md", "LICENSE"} <= names
+    assert {
+        "Makefile",
+        "requirements.lock",
+        "README.md",
+        "SECURITY.md",
+        "CHANGELOG.md",
+        "LICENSE",
+    } <= names
     assert {"tests/test_layers.py", "docs/format.md", "examples/demo.py"} <= names
 
 
@@ -94,7 +115,7 @@ def test_the_metadata_is_what_an_index_accepts(distributions: Path) -> None:
 
 
 def test_the_wheel_works_in_a_clean_environment(distributions: Path, tmp_path: Path) -> None:
-    python = environment(tmp_path / "env", str(wheel_of(distributions)))
+    python = environment(tmp_path / "env", wheel_of(distributions), "run")
     assert smoke(python, tmp_path) == "works 0.1.0\n"
     program = tmp_path / "env" / "bin" / "interpal-vault"
     helped = subprocess.run([program, "--help"], capture_output=True, text=True, check=True)
@@ -102,12 +123,15 @@ def test_the_wheel_works_in_a_clean_environment(distributions: Path, tmp_path: P
 
 
 def test_the_oldest_versions_that_are_declared_do_work(distributions: Path, tmp_path: Path) -> None:
-    declared = tomli.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    requirements = [*declared["dependencies"], *declared["optional-dependencies"]["redis"]]
-    oldest = []
-    for requirement in requirements:
-        match = re.fullmatch(r"([A-Za-z0-9-]+)>=([0-9.]+)", requirement)
-        assert match, f"{requirement}: a lower bound and nothing else is expected"
-        oldest.append(f"{match[1]}=={match[2]}")
-    python = environment(tmp_path / "env", str(wheel_of(distributions)), *oldest)
+    """`make oldest` runs every test with them."""
+    python = environment(tmp_path / "env", wheel_of(distributions), oldest=True)
     assert smoke(python, tmp_path) == "works 0.1.0\n"
+    versions = "import importlib.metadata as m; print(m.version('aiohttp'), m.version('redis'))"
+    done = subprocess.run([python, "-c", versions], capture_output=True, text=True, check=True)
+    assert done.stdout == f"{lowest('aiohttp')} {lowest('redis')}\n"
+
+
+def lowest(name: str) -> str:
+    """The lowest version of a dependency that pyproject.toml declares, as the index writes it."""
+    (found,) = [pin for pin in read_lock().oldest if pin.name == name]
+    return found.text.split()[0].partition("==")[2]

@@ -17,9 +17,9 @@ from interpal.exceptions import LockTimeoutError
 from interpal.sessions import clock
 from interpal.vault.files.locks import FileLock
 from interpal.vault.vault import Vault
+from tests.debian import need
 from tests.reliability import Row
 from tests.reliability.children import in_child, scratch
-from tests.reliability.debian import need
 from tests.reliability.logins import NAME, PASSWORD, Server, server
 from tests.reliability.subjects import KEY, path_in
 
@@ -59,8 +59,13 @@ DAY = 24 * HOUR
 JUMPS = (0, 1, -1, HOUR, -HOUR, 12 * HOUR, -DAY, DAY, -25 * HOUR, 25 * HOUR, -400 * DAY, 400 * DAY)
 
 
+def libfaketime() -> str:
+    """The path of the library. RuntimeError where it cannot be had."""
+    return need("libfaketime", _library)
+
+
 def run(*, full: bool) -> Iterator[Row]:
-    library = need("libfaketime", _library)
+    library = libfaketime()
     with server(delay=0.0) as sandbox:
         jumps = JUMPS if full else (-DAY, 12 * HOUR, 25 * HOUR)
         for jump in jumps:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 
+from tests.packaging.environment import read_lock
 from tests.reliability import Row
 from tests.reliability.children import scratch
 from tests.reliability.fuzz_target import PLACES, one_input, seeds
@@ -90,7 +91,7 @@ def guided(seconds: int) -> Row:
         for number, seed in enumerate(seeds()):
             with open(os.path.join(corpus, f"seed-{number}"), "wb") as file:
                 file.write(seed)
-        install("atheris", libraries)
+        install("fuzzing", libraries)
         runs = memory = coverage = 0
         until = time.monotonic() + seconds
         while (left := round(until - time.monotonic())) > 0:
@@ -133,10 +134,15 @@ def _fuzz(place: str, libraries: str, corpus: str, seconds: int) -> tuple[int, i
     return runs, int(peak[1]) if peak else 0, int(edges[-1]) if edges else 0
 
 
-def install(package: str, folder: str) -> None:
-    """Put a package of PyPI into *folder*. RuntimeError where it cannot be had."""
+def install(part: str, folder: str) -> None:
+    """Put what a part of the lock file has into *folder*. RuntimeError where it cannot be had."""
+    pins = [pin.text for pin in read_lock().of([part])]
+    os.makedirs(folder, exist_ok=True)
+    listed = os.path.join(folder, "requirements.txt")
+    with open(listed, "w", encoding="utf-8") as file:
+        file.write("\n".join([*pins, ""]))
     command = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-    command += ["--target", folder, package]
+    command += ["--no-deps", "--require-hashes", "--target", folder, "--requirement", listed]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise RuntimeError(f"{package} is needed and could not be installed: {done.stderr[-500:]}")
+        raise RuntimeError(f"{part}: it is needed and could not be installed: {done.stderr[-500:]}")

@@ -123,7 +123,7 @@ def run(*, full: bool) -> Iterator[Row]:
     with scratch(on_disk=True) as place:
         libraries, tree = os.path.join(place, "libraries"), os.path.join(place, "tree")
         if importlib.util.find_spec("mutmut") is None:
-            install("mutmut", libraries)
+            install("mutation", libraries)
         _copy(tree)
         os.makedirs(libraries, exist_ok=True)
         with open(os.path.join(libraries, "quick_first.py"), "w", encoding="utf-8") as file:

@@ -10,14 +10,13 @@ import collections
 import ctypes
 import os
 import re
-import shutil
 import signal
 import subprocess
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from tests.debian import need
 from tests.reliability.children import Child, Ended
-from tests.reliability.debian import need
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +47,7 @@ class Harmed(NamedTuple):
 
 def install() -> None:
     """Make sure that strace is there. RuntimeError where it cannot be had."""
-    need("strace", lambda: shutil.which("strace"))
+    need("strace")
 
 
 def marked(work: Callable[[], object]) -> object:

@@ -12,14 +12,15 @@ import os
 import shutil
 import subprocess
 import sys
-import venv
 from pathlib import Path
 from typing import Any
 
-RELEASE = "interpal==1.2.0"
-# What its modules import; its wheel declares neither websocket-client nor requests-toolbelt, and
-# declares websockets, which none of them imports.
-NEEDS = ("requests", "aiohttp", "websocket-client", "requests-toolbelt")
+from tests.packaging.environment import make, read_lock
+
+# Its wheel declares neither websocket-client nor requests-toolbelt, which its modules import, and
+# declares websockets, which none of them imports: pyproject.toml says what it needs.
+RELEASE = "interpal-1.2.0"
+PART = "peer"
 
 _FOLDER = Path(__file__).resolve().parents[2] / ".venv" / "peers"
 
@@ -37,22 +38,16 @@ interpal.websocket.WebSocketClient.WS_URL = BASE.replace("http", "ws", 1) + "/v1
 
 def peer_python() -> str:
     """Return the path of a Python that has `interpal` 1.2.0; it is installed by the first call."""
-    folder = _FOLDER / RELEASE.replace("==", "-")
+    folder = _FOLDER / RELEASE
     python, marker = folder / "bin" / "python", folder / ".complete"
-    recipe = json.dumps([RELEASE, NEEDS, sys.version])
+    recipe = json.dumps([read_lock().of([PART]), sys.version])
     _FOLDER.mkdir(parents=True, exist_ok=True)
     with open(_FOLDER / ".lock", "w") as lock:
         # Parallel test workers: one makes it, the others wait.
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not marker.exists() or marker.read_text() != recipe:
             shutil.rmtree(folder, ignore_errors=True)
-            venv.create(folder, with_pip=True, symlinks=True)
-            pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-            for wanted in (["--no-deps", RELEASE], list(NEEDS)):
-                done = subprocess.run(
-                    [*pip, *wanted], capture_output=True, text=True, check=False, timeout=240
-                )
-                assert done.returncode == 0, done.stderr
+            make(folder, [PART])
             marker.write_text(recipe)
     return str(python)
 

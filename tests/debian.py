@@ -1,7 +1,8 @@
-"""Programs and libraries of Debian that the harness needs; what cannot be had is an error."""
+"""Programs and libraries of Debian that the tests need; what cannot be had is an error."""
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,12 @@ if TYPE_CHECKING:
 _INSTALL = ["apt-get", "install", "-y", "-qq", "-o", "DPkg::Lock::Timeout=120"]
 
 
-def need(package: str, found: Callable[[], str | None]) -> str:
-    """What *found* finds, after *package* was installed if need be. RuntimeError otherwise."""
+def need(package: str, found: Callable[[], str | None] | None = None) -> str:
+    """What *found* finds, after *package* was installed if need be. RuntimeError otherwise.
+
+    Without *found* it is the program of the package's name.
+    """
+    found = found or (lambda: shutil.which(package))
     path, reason = found(), ""
     for commands in ([[*_INSTALL, package]], [["apt-get", "update"], [*_INSTALL, package]]):
         if path is not None:
