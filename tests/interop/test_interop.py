@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interpal.vault.stores.sqlite import connections
-from tests.docs.debian import need
+from tests.debian import need
 from tests.docs.markdown import blocks
 from tests.interop import HERE, PAGE, jose, page, reading, writing
 from tests.interop.libraries import LIBRARIES, READERS, Library, Refused, pinned, shown

@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import tomli
@@ -54,12 +55,15 @@ def main() -> None:
     chosen = [option for extra in ALSO_OLDEST for option in ("--extra", extra)]
     lowest = ("--resolution", "lowest-direct", "--generate-hashes")
     oldest = _compile(uv, *lowest, *chosen, PROJECT)
-    lines = ["# Every version that development and CI install, for all Pythons; by `make lock`."]
     pins = [line.removesuffix(" \\") for line in newest if "==" in line]
-    for extra in extras:
-        options = [] if extra == "run" else ["--extra", extra]
-        lines.append(f"{PART}{extra}: {' '.join(_names(uv, pins, *options, PROJECT))}")
-    lines += [f"{PART}{group}: {' '.join(_names(uv, pins, '--group', group))}" for group in groups]
+    options = {extra: ["--extra", extra, PROJECT] for extra in extras}
+    options |= {"run": [PROJECT], **{group: ["--group", group] for group in groups}}
+    with ThreadPoolExecutor() as pool:
+        names = pool.map(lambda part: _names(uv, pins, *options[part]), options)
+    lines = ["# Every version that development and CI install, for all Pythons; by `make lock`."]
+    lines += [
+        f"{PART}{part}: {' '.join(found)}" for part, found in zip(options, names, strict=True)
+    ]
     lines += newest
     lines.append("# The lowest versions that pyproject.toml declares, and what they need:")
     lines += [f"{OLDEST}{line}" for line in oldest]
