@@ -155,3 +155,11 @@ def test_the_bounds_are_those_that_are_enforced() -> None:
     assert shown["key slots"][1] == str(key_slots.MAX_SLOTS)
     assert f"{key_slots.MAX_SLOT_COST >> 20} GiB for one slot" in shown["`m` times `t`"][1]
     assert f"{key_slots.MAX_TOTAL_COST >> 20} GiB for all" in shown["`m` times `t`"][1]
+
+
+def test_the_page_of_the_environment_has_every_variable_that_the_package_names() -> None:
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "interpal").rglob("*.py"))
+    named = set(re.findall(r"\b(?:INTERPALS_[A-Z_]*[A-Z]|CREDENTIALS_DIRECTORY)\b", source))
+    page = (ROOT / "docs" / "environment.md").read_text(encoding="utf-8")
+    assert len(named) > 10
+    assert {name for name in named if f"`{name}`" not in page} == set()
