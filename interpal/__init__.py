@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from interpal._lazy import public_names
 
-TYPE_CHECKING = False
+TYPE_CHECKING = False  # pyright: ignore[reportConstantRedefinition]
 if TYPE_CHECKING:
     # For pylint, which reads no stubs, and has no idea of what a client's methods return.
     from typing import Any
