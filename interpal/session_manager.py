@@ -7,10 +7,12 @@ flows of the clients are made of. Nothing here uses the network.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from interpal._hidden import Hidden
 from interpal.exceptions import (
     AmbiguousKeyError,
     LockTimeoutError,
@@ -21,7 +23,6 @@ from interpal.exceptions import (
     VaultNotFoundError,
     VaultVersionError,
 )
-from interpal.given import GivenKey, GivenPlace
 from interpal.session import (
     DEFAULT_NAME,
     EPOCH,
@@ -38,12 +39,9 @@ from interpal.transport import origin as origins
 from interpal.transport.protocol import cookie_in, is_token, token_expiry
 from interpal.vault.files.permissions import only_looking
 from interpal.vault.keys.sources import KeySource, find_source
-from interpal.vault.vault import AccountLock, Vault
+from interpal.vault.vault import AccountLock, Vault, open_store
 
 if TYPE_CHECKING:
-    import os
-
-    from interpal._secret import Secret
     from interpal.sessions.damaged_files import Recovery
     from interpal.vault.core.transaction import Draft
     from interpal.vault.stores.base import Store
@@ -52,6 +50,8 @@ T = TypeVar("T")
 
 DEFAULT_SESSION_FILE = ".interpals_session.json"
 DEFAULT_EXPIRATION_HOURS = 24
+# A URL may hold a password.
+_URL_SCHEMES = ("file", "sqlite", "redis", "rediss")
 VALIDATION_IS_SAVED_EVERY = timedelta(seconds=60)
 
 Notify = Callable[[str, "dict[str, Any]"], None]
@@ -93,13 +93,13 @@ class SessionManager:
             raise AmbiguousKeyError(
                 "both a vault passphrase and a vault key were given: give one of them"
             )
-        given, passphrase, key = GivenKey(passphrase, key), None, None
+        hidden, passphrase, key = Hidden((passphrase, key)), None, None
         both = store is not None and session_file is not None
         file = DEFAULT_SESSION_FILE if session_file is None else session_file
-        self._place, store = GivenPlace(file if store is None else store), None
+        self._place, store = _checked_place(file if store is None else store), None
         if both:
             raise ValidationError("store, session_file: give one of them")
-        self._source: KeySource = find_source(given.passphrase, given.key)
+        self._source: KeySource = find_source(*hidden.reveal())
         self.lifetime = check_expiration_hours(expiration_hours)
         self.expiration_hours = expiration_hours
         self._opened: Store | None = None
@@ -117,7 +117,7 @@ class SessionManager:
     @property
     def _store(self) -> Store:
         if self._opened is None:
-            self._opened = self._place.open()
+            self._opened = open_store(self._place.reveal())
         return self._opened
 
     @property
@@ -242,7 +242,7 @@ class SessionManager:
                 raise
             if wanted is not None and record_name(wanted) != plain.name:
                 return None
-            return self._matching.session_of(plain.name, plain.record)
+            return self._matching.session_of(plain.name, plain.record.reveal())
 
     def find(
         self, username: str | None = None, *, damage_is_an_error: bool = False
@@ -352,14 +352,21 @@ class SessionManager:
 
         return self._change(seen, drop, username)
 
-    def check_attempts(self, username: str, password: Secret, *, force: bool = False) -> None:
+    def check_attempts(
+        self, username: str, password: Hidden[bytes], *, force: bool = False
+    ) -> None:
         """Raise what another process was told a moment ago (`refused_logins.check`)."""
         name, now = record_name(username), utc_now().timestamp()
         if self._vault is not None:
             refused_logins.check(self._vault, name, password, who=username, now=now, force=force)
 
     def note_attempt(
-        self, username: str, password: Secret | None, seconds: float, *, guard: Guard = _nothing
+        self,
+        username: str,
+        password: Hidden[bytes] | None,
+        seconds: float,
+        *,
+        guard: Guard = _nothing,
     ) -> None:
         """Remember a refused login for others (`refused_logins.note`)."""
         name, now = record_name(username), utc_now().timestamp()
@@ -456,3 +463,21 @@ class SessionManager:
             if damage is not None and damage_is_an_error:
                 raise damage
         raise trouble
+
+
+def _checked_place(place: str | os.PathLike[str] | Store) -> Hidden[str | Store]:
+    """Where sessions are kept: a path made absolute, the URL of a store, or a store.
+
+    Nothing is opened: making a client inside of an event loop is no time to wait for a disk.
+    Raises `ValidationError`.
+    """
+    if not isinstance(place, (str, os.PathLike)):
+        if isinstance(getattr(place, "location", None), str):
+            return Hidden(place)
+        raise ValidationError("session_file, store: expected a path, a URL, or a Store")
+    if isinstance(place, str) and place.partition(":")[0] in _URL_SCHEMES:
+        return Hidden(place)
+    path: object = os.fspath(place)
+    if not isinstance(path, str) or not path or "\0" in path:
+        raise ValidationError("session_file: must not be empty and must not hold a NUL")
+    return Hidden(os.path.abspath(path))

@@ -21,7 +21,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "interpal._version",
             "interpal._lazy",
             "interpal._log",
-            "interpal._secret",
+            "interpal._hidden",
             "interpal.exceptions",
         ),
     ),
@@ -38,7 +38,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     # interpal.sessions keeps a session alive over it.
     ("transport", ("interpal.transport",)),
     ("session", ("interpal.session",)),
-    ("sessions", ("interpal.sessions", "interpal.given")),
+    ("sessions", ("interpal.sessions",)),
     # What is Interpals about it, and what the site offers.
     ("session manager", ("interpal.session_manager",)),
     ("flows", ("interpal.flows",)),

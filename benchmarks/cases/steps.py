@@ -86,7 +86,7 @@ def _read(scale: Scale, folder: Path, count: int) -> list[Row]:
     store = FileStore(path)
     stored = store.load()
     assert stored is not None
-    data = stored.data
+    data = stored.reveal()
     parsed = envelope.parse(data)
     source = find_source(None, KEY)
     vault_key = SlotOpener(source).open(parsed.header)
@@ -105,7 +105,7 @@ def _read(scale: Scale, folder: Path, count: int) -> list[Row]:
         "open the slot, check the key": lambda: SlotOpener(source).open(parsed.header),
         "decrypt the content": lambda: jwe.unseal(parsed.sealed, vault_key),
         "parse and check the content": lambda: decode_payload(plaintext),
-        "(of that, json.loads alone)": lambda: json.loads(plaintext),
+        "(of that, json.loads alone)": lambda: json.loads(plaintext.reveal()),
     }
     repeat, rounds = (20, scale.calls) if count == 1 else (1, max(2, scale.calls // 6))
     found = interleave({name: timed(action, repeat) for name, action in actions.items()}, rounds)

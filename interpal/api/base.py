@@ -21,12 +21,12 @@ from typing import (
     overload,
 )
 
+from interpal._hidden import Hidden
 from interpal._version import __version__
 from interpal.exceptions import ValidationError
 from interpal.flows import arguments, explicit, resume
 from interpal.flows import request as calls
 from interpal.flows.context import ClientContext, Settings
-from interpal.given import GivenKey, GivenPassword, GivenStore
 from interpal.session import Session, SessionInfo, check_expiration_hours, to_text
 from interpal.session_manager import SessionManager
 from interpal.sessions.events import OnEvent  # noqa: TC001
@@ -209,12 +209,12 @@ class Operations:
             LockTimeoutError: Another process held the login for *lock_timeout* seconds.
             VaultError: The vault cannot be read or written, or its key is missing or wrong.
         """
-        hidden = GivenPassword(password)
+        hidden = Hidden(password)
         handed = (
             None if session_cookie is None else explicit.ImportedSession(session_cookie, auth_token)
         )
         token_alone = handed is None and auth_token is not None
-        keys, where = GivenKey(vault_passphrase, vault_key), GivenStore(store)
+        keys, where = Hidden((vault_passphrase, vault_key)), Hidden(store)
         # Errors from here on may show the variables of this frame.
         password = session_cookie = auth_token = vault_passphrase = vault_key = store = None
         if token_alone:
@@ -233,7 +233,9 @@ class Operations:
             on_event=arguments.hook("on_event", on_event),
         )
         username = arguments.username(username)
-        state = ClientState(name=username, password=hidden.read(), may_login=auto_login)
+        state = ClientState(
+            name=username, password=arguments.password(hidden), may_login=auto_login
+        )
         context = ClientContext(settings, None, state)
         if handed is not None:
             given = handed.read(context)
@@ -244,9 +246,9 @@ class Operations:
             context.manager = SessionManager(
                 session_file,
                 session_expiration_hours,
-                store=where.store,
-                passphrase=keys.passphrase,
-                key=keys.key,
+                store=where.reveal(),
+                passphrase=keys.reveal()[0],
+                key=keys.reveal()[1],
                 origin=context.origin,
                 # Flows wait for locks by themselves, without holding a thread.
                 patience=0,
@@ -312,9 +314,9 @@ class Operations:
         Raises `ValidationError` (credentials missing), `InvalidCredentialsError`,
         `RateLimitError`, `NetworkError`, `LockTimeoutError` and the `VaultError`s.
         """
-        hidden = GivenPassword(password)
+        hidden = Hidden(password)
         password = None
-        username, secret = arguments.username(username), hidden.read()
+        username, secret = arguments.username(username), arguments.password(hidden)
         return (yield from explicit.login(self._context, username, secret, force=force))
 
     def _import_session(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from interpal._hidden import Hidden
 from interpal.exceptions import ValidationError
 
 LONGEST_SECONDS = 10**9
@@ -26,6 +27,19 @@ def username(value: object) -> str | None:
     if any(character < " " or "\x7f" <= character <= "\x9f" for character in value):
         raise ValidationError("username: must not hold control characters")
     return value
+
+
+def password(value: Hidden[object]) -> Hidden[bytes] | None:
+    """A password in UTF-8, or None."""
+    if value.reveal() is None:
+        return None
+    fault = "expected text, not an empty one"
+    if isinstance(value.reveal(), str) and value.reveal():
+        try:
+            return Hidden(str(value.reveal()).encode())
+        except UnicodeEncodeError:
+            fault = "this text cannot be written as UTF-8"
+    raise ValidationError(f"password: {fault}")
 
 
 def seconds(argument: str, value: object, *, most: int = LONGEST_SECONDS) -> float:

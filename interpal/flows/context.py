@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import timedelta
 
-    from interpal._secret import Secret
+    from interpal._hidden import Hidden
     from interpal.flows.pending_requests import Sending
     from interpal.session import Session
     from interpal.session_manager import SessionManager
@@ -46,7 +46,7 @@ class Refusals:
     def __init__(self) -> None:
         # No login before this moment.
         self.held_until = 0.0
-        self._password: Secret | None = None
+        self._password: Hidden[bytes] | None = None
         self._password_until = 0.0
         self._unreachable = ""
         self._unreachable_at = float("-inf")
@@ -58,7 +58,7 @@ class Refusals:
         """The server wants no login for so long."""
         self.held_until = time.monotonic() + seconds
 
-    def refuse(self, password: Secret, seconds: float) -> None:
+    def refuse(self, password: Hidden[bytes], seconds: float) -> None:
         """The server refused this password."""
         self._password, self._password_until = password, time.monotonic() + seconds
 
@@ -66,7 +66,7 @@ class Refusals:
         """The server could not be asked."""
         self._unreachable, self._unreachable_at = reason, time.monotonic()
 
-    def check(self, who: str, password: Secret, *, since: float, force: bool) -> None:
+    def check(self, who: str, password: Hidden[bytes], *, since: float, force: bool) -> None:
         """Raise what would be told again; what the network did only where it was after *since*."""
         now = time.monotonic()
         if now < self.held_until:
@@ -224,7 +224,7 @@ class ClientContext:
     def secrets(self, session: Session | None) -> protocol.Secrets:
         """What no text of a server may carry into a message."""
         password = self.state.password
-        texts = [] if password is None else [password.text]
+        texts = [] if password is None else [password.reveal().decode()]
         if session is not None:
             texts.append(session.auth_token or "")
             texts += [cookie.value for cookie in cookies.cookies_of(session)]

@@ -17,12 +17,16 @@ from interpal.sessions.wait import Flow, patiently, wait_for
 from interpal.transport import protocol
 
 if TYPE_CHECKING:
-    from interpal._secret import Secret
+    from interpal._hidden import Hidden
     from interpal.flows.context import ClientContext
 
 
 def login(
-    context: ClientContext, username: str | None, password: Secret | None, *, force: bool = False
+    context: ClientContext,
+    username: str | None,
+    password: Hidden[bytes] | None,
+    *,
+    force: bool = False,
 ) -> Flow[Session]:
     """Make sure of a session: resume the saved one of the account, else log in.
 

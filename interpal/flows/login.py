@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from interpal._secret import Secret
+from interpal._hidden import Hidden
 from interpal.exceptions import (
     AuthenticationError,
     InvalidCredentialsError,
@@ -222,7 +222,7 @@ def _replace(
     state, manager = context.state, context.manager
     if old is not None and not state.can_log_in:
         raise context.expired(old, 401 if state.was_refused(old) else None)
-    username, password = state.name or "", state.password or Secret()
+    username, password = state.name or "", state.password or Hidden(b"")
     refusals = context.refusals(state.record_name)
     refusals.check(username, password, since=reason.since, force=reason.force)
     if manager is not None:
@@ -244,14 +244,16 @@ def _replace(
     return session
 
 
-def _log_in(context: ClientContext, epoch: int, username: str, password: Secret) -> Flow[Session]:
+def _log_in(
+    context: ClientContext, epoch: int, username: str, password: Hidden[bytes]
+) -> Flow[Session]:
     """Ask the server for a session. A refusal is remembered, for this process and others."""
     settings, refusals = context.settings, context.refusals(context.state.record_name)
     context.tell("login_started", username)
     context.check_epoch(epoch)
     try:
         request = protocol.login_request(
-            settings.base_url, username, password.text, settings.user_agent
+            settings.base_url, username, password.reveal().decode(), settings.user_agent
         )
         response = yield request
         login = protocol.read_login(response, utc_now())
@@ -286,7 +288,11 @@ def _log_in(context: ClientContext, epoch: int, username: str, password: Secret)
 
 
 def _note_refusal(
-    context: ClientContext, epoch: int, username: str, password: Secret | None, seconds: float
+    context: ClientContext,
+    epoch: int,
+    username: str,
+    password: Hidden[bytes] | None,
+    seconds: float,
 ) -> Flow[None]:
     manager, guard = context.manager, context.guard(epoch)
     if manager is None:

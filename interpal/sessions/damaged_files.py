@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from interpal.exceptions import VaultFormatError
-    from interpal.vault.format.legacy_file import PlainRecord
+    from interpal.vault.format.legacy_file import LegacyRecord
     from interpal.vault.stores.base import Store, Stored
     from interpal.vault.vault import Vault
 
@@ -50,9 +50,9 @@ class Recovery:
         self._patience = patience
         self._notify = notify
 
-    def plain_record(self, stored: Stored, now: datetime) -> PlainRecord | None:
+    def plain_record(self, stored: Stored, now: datetime) -> LegacyRecord | None:
         """The record of a plain file of interpal 1.x; None for anything else."""
-        return self._parsed(stored, now) if classify(stored.data) == "plain" else None
+        return self._parsed(stored, now) if classify(stored.reveal()) == "plain" else None
 
     def take_in(
         self, vault: Vault, error: VaultFormatError, now: datetime
@@ -65,7 +65,7 @@ class Recovery:
         stored = self._store.load()
         if stored is None:
             return None
-        kind = classify(stored.data)
+        kind = classify(stored.reveal())
         if kind == "plain":
             self._migrate(vault, stored, now)
             return None
@@ -88,26 +88,26 @@ class Recovery:
         self._notify("quarantined", {"moved_to": moved, "reason": str(error)})
         return VaultCorruptError(f"{error}; it was set aside as {moved}", path=error.path)
 
-    def _parsed(self, stored: Stored, now: datetime) -> PlainRecord:
+    def _parsed(self, stored: Stored, now: datetime) -> LegacyRecord:
         plain = parse(
-            stored.data,
+            stored.reveal(),
             default_name=self._username,
             local=None,
             now=now,
             lifetime=self._lifetime,
         )
         # interpal 1.x knew one site, and did not say which.
-        if not isinstance(plain.record.get("origin"), str):
-            plain.record["origin"] = self._origin
+        if not isinstance(plain.record.reveal().get("origin"), str):
+            plain.record.reveal()["origin"] = self._origin
         return plain
 
     def _migrate(self, vault: Vault, stored: Stored, now: datetime) -> None:
         """Encrypt a plain file in place: one atomic save, and nothing plain is left."""
         plain = self._parsed(stored, now)
-        if vault.start(create=True, records={plain.name: plain.record}, replacing=stored):
+        if vault.start(create=True, records={plain.name: plain.record.reveal()}, replacing=stored):
             _log.info(
                 "%s: the plain session file of interpal 1.x is encrypted now; old copies of it "
                 "may remain in backups and git, so a new login is advised",
                 self._store.location,
             )
-            self._notify("migrated", {"username": plain.record.get("username")})
+            self._notify("migrated", {"username": plain.record.reveal().get("username")})

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from interpal.exceptions import InvalidCredentialsError, RateLimitError
 
 if TYPE_CHECKING:
-    from interpal._secret import Secret
+    from interpal._hidden import Hidden
     from interpal.vault.vault import Vault
 
 REMEMBER_REFUSAL = 60.0
@@ -21,7 +21,7 @@ _ROUNDING = 1.0
 
 
 def check(
-    vault: Vault, name: str, password: Secret, *, who: str, now: float, force: bool = False
+    vault: Vault, name: str, password: Hidden[bytes], *, who: str, now: float, force: bool = False
 ) -> None:
     """Raise what another process was told a moment ago, in place of asking the server again.
 
@@ -42,7 +42,9 @@ def check(
         raise refused_before(who)
 
 
-def note(vault: Vault, name: str, password: Secret | None, *, now: float, seconds: float) -> None:
+def note(
+    vault: Vault, name: str, password: Hidden[bytes] | None, *, now: float, seconds: float
+) -> None:
     """Remember a refused login: with its *password*, or for a rate limit None."""
     until = int(now + min(max(seconds, 1.0), LONGEST_REFUSAL) + _ROUNDING)
     attempt: dict[str, Any] = {"until": until}

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from interpal._secret import Secret
+    from interpal._hidden import Hidden
     from interpal.session import Session
 
 # Held for moments only. One for all clients, so that a forked child has a free one.
@@ -99,7 +99,7 @@ class ClientState:
     )
 
     name: str | None
-    password: Secret | None
+    password: Hidden[bytes] | None
     user_id: str | None
     session: Session | None
     phase: Phase
@@ -112,7 +112,7 @@ class ClientState:
         self,
         *,
         name: str | None = None,
-        password: Secret | None = None,
+        password: Hidden[bytes] | None = None,
         user_id: str | None = None,
         session: Session | None = None,
         phase: Phase = Phase.NONE,
@@ -193,7 +193,7 @@ class ClientState:
 
     # Transitions.
 
-    def use(self, name: str | None, password: Secret | None) -> ClientState:
+    def use(self, name: str | None, password: Hidden[bytes] | None) -> ClientState:
         """Ask for an account; None for the same one. What is another's is dropped.
 
         From here on an ended session is followed by a login without being asked.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from interpal._secret import Secret
+from interpal._hidden import Hidden
 from interpal.exceptions import ValidationError, VaultIOError
 from interpal.vault.core.transaction import thaw
 from interpal.vault.health import report
@@ -151,7 +151,7 @@ class _Copying:
 class _Print(NamedTuple):
     """What tells one record from another, and when it ends; nothing of its content."""
 
-    digest: Secret
+    digest: Hidden[bytes]
     expires_at: datetime | None
 
     @classmethod
@@ -160,7 +160,7 @@ class _Print(NamedTuple):
 
         text = json.dumps(record, sort_keys=True).encode("ascii")
         expires_at = report.to_time(record.get("expires_at"))
-        return cls(Secret(sha256(text).digest()), expires_at)
+        return cls(Hidden(sha256(text).digest()), expires_at)
 
     def has_ended(self, now: datetime) -> bool:
         return self.expires_at is not None and self.expires_at <= now

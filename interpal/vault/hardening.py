@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from interpal._log import Logger
 
 if TYPE_CHECKING:
-    from interpal._secret import Secret
+    from interpal._hidden import Hidden
     from interpal.vault.vault import Vault
 
 _log = Logger("interpal.vault.hardening")
@@ -70,7 +70,7 @@ def harden_process(*vaults: Vault) -> Hardening:
     return Hardening(undumpable, locked)
 
 
-def _keys(vaults: tuple[Vault, ...]) -> list[Secret]:
+def _keys(vaults: tuple[Vault, ...]) -> list[Hidden[bytes]]:
     """The vault key of each vault and the key-encryption key that opened it."""
     keys = []
     for vault in vaults:
@@ -82,10 +82,10 @@ def _keys(vaults: tuple[Vault, ...]) -> list[Secret]:
     return keys
 
 
-def _pages(keys: list[Secret], size: int) -> set[int]:
+def _pages(keys: list[Hidden[bytes]], size: int) -> set[int]:
     """The addresses of the pages that hold these objects; CPython does not move them."""
     return {
         page
-        for key in keys
-        for page in range(id(key) // size * size, id(key) + sys.getsizeof(key), size)
+        for at, length in ((id(one.reveal()), sys.getsizeof(one.reveal())) for one in keys)
+        for page in range(at // size * size, at + length, size)
     }

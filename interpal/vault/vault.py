@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from interpal._hidden import Hidden
 from interpal.exceptions import (
     VaultCorruptError,
     VaultNotFoundError,
@@ -13,7 +14,7 @@ from interpal.exceptions import (
 from interpal.vault.core.key_operations import KeySlots
 from interpal.vault.core.login_locks import AccountLock
 from interpal.vault.core.record_views import Records
-from interpal.vault.core.transaction import Changes, Draft, ReadOnlyRecord, Record, as_saved, freeze
+from interpal.vault.core.transaction import Draft, ReadOnlyRecord, Record, as_saved, freeze
 from interpal.vault.core.versions import (
     State,
     Versions,
@@ -204,7 +205,7 @@ class Vault(Records, KeySlots):
         """Refused logins by name (FORMAT.md section 4), those past their time included."""
         return freeze(self._read().payload.attempts)
 
-    def attempt_tag(self, name: str, password: bytes) -> str:
+    def attempt_tag(self, name: str, password: Hidden[bytes]) -> str:
         """What tells one password from another for *name*: 20 bits under the vault key."""
         envelope.check_name(name)
         return envelope.attempt_tag(self._read().vault_key, name, password)
@@ -217,7 +218,7 @@ class Vault(Records, KeySlots):
 
     def __iter__(self) -> Iterator[str]:
         # What `tuple` asks of a mapping first, its length, would read all of them once more.
-        return super().__iter__() if self._separate is None else iter(self._separate.all())
+        return super().__iter__() if self._separate is None else iter(self._separate.all().reveal())
 
     def walk(self) -> Iterator[tuple[str, ReadOnlyRecord]]:
         """Names and records one by one, for more of them than should be in memory at once.
@@ -229,7 +230,7 @@ class Vault(Records, KeySlots):
             yield from self.snapshot().items()
         else:
             for one in self._separate.walk():
-                yield one.name, freeze(one.record)
+                yield one.name, freeze(one.record.reveal())
 
     def damaged(self, *, progress: Callable[[int], None] | None = None) -> int:
         """How many records do not open, though the vault does. None does that in a file.
@@ -248,15 +249,13 @@ class Vault(Records, KeySlots):
 
     def __setitem__(self, name: str, record: Record) -> None:
         # A traceback may show the values of variables; this one shows the name only.
-        wanted = Changes({name: record})
+        wanted = Hidden(record)
         del record
         if self._separate is None:
             with self.transaction() as records:
-                records.update(wanted)
+                records[name] = wanted.reveal()
         else:
-            from interpal.vault.core.records_apart import Seen
-
-            self._separate.assign(name, Seen(0, wanted[name]), self._lock_timeout)
+            self._separate.assign(name, wanted, self._lock_timeout)
 
     def __delitem__(self, name: str) -> None:
         if self._separate is None:

@@ -93,7 +93,7 @@ def test_a_new_passphrase_that_is_never_the_same_twice_makes_nothing(
     with run.terminal("init", "--passphrase", *LOW) as terminal:
         for number in range(3):
             terminal.answer("New passphrase for", f"one {number}")
-            terminal.answer("The same again", "another one")
+            terminal.answer("Repeat passphrase", "another one")
         assert terminal.end() == 64
         assert "nothing was changed" in terminal.screen
     assert not (tmp_path / DEFAULT).exists()
@@ -182,7 +182,7 @@ def test_a_vault_that_came_while_the_person_was_asked_is_left_alone(
 ) -> None:
     with run.terminal("init", "--passphrase", *LOW) as terminal:
         terminal.answer("New passphrase for", PASSPHRASE)
-        terminal.expect("The same again")
+        terminal.expect("Repeat passphrase")
         make_vault(tmp_path / DEFAULT, "maple_ink", passphrase=secret)
         terminal.type(f"{PASSPHRASE}\n")
         assert terminal.end() == 73
@@ -222,7 +222,7 @@ def test_an_import_goes_into_the_vault_that_came_while_the_person_was_asked(
     (tmp_path / "ana.json").write_text('{"session_cookie": "c", "username": "ana"}')
     with run.terminal("import", "ana.json", "--passphrase") as terminal:
         terminal.answer("New passphrase for", PASSPHRASE)
-        terminal.expect("The same again")
+        terminal.expect("Repeat passphrase")
         make_vault(tmp_path / DEFAULT, "maple_ink", passphrase=PASSPHRASE)
         terminal.type(f"{PASSPHRASE}\n")
         assert terminal.end() == 0
@@ -237,7 +237,7 @@ def test_a_source_that_changed_while_the_person_was_asked_is_kept(
     arguments = ("import", "ana.json", "--passphrase", "--remove-source")
     with run.terminal(*arguments, columns=300) as terminal:
         terminal.answer("New passphrase for", PASSPHRASE)
-        terminal.expect("The same again")
+        terminal.expect("Repeat passphrase")
         source.write_text('{"session_cookie": "later", "username": "ana"}')
         terminal.type(f"{PASSPHRASE}\n")
         assert terminal.end() == 0

@@ -76,7 +76,7 @@ def test_passwd_on_a_terminal_asks_for_old_and_new(run: Program, locked: Path) -
     with run.terminal("passwd", *LOW) as terminal:
         terminal.answer("Passphrase for", PASSPHRASE)
         terminal.answer("New passphrase for", NEW)
-        terminal.answer("The same again", NEW)
+        terminal.answer("Repeat passphrase", NEW)
         assert terminal.end() == 0
         assert_no_secret(terminal.screen)
         assert NEW not in terminal.screen
@@ -139,7 +139,7 @@ def test_slot_add_takes_a_passphrase_or_a_key_file(
 def test_slot_add_on_a_terminal(run: Program, vault: Path) -> None:
     with run.terminal("slot", "add", *LOW, env=WITH_KEY) as terminal:
         terminal.answer("New passphrase for a new slot of", NEW)
-        terminal.answer("The same again", NEW)
+        terminal.answer("Repeat passphrase", NEW)
         assert terminal.end() == 0
         assert NEW not in terminal.screen
     read_vault(vault, passphrase=NEW)

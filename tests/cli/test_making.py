@@ -114,12 +114,12 @@ def test_init_takes_a_source_and_a_profile(run: Program, tmp_path: Path) -> None
 def test_init_asks_for_a_new_passphrase_twice(run: Program, tmp_path: Path) -> None:
     with run.terminal("init", "--passphrase", "--profile", "low-memory") as terminal:
         terminal.answer(f"New passphrase for {tmp_path / DEFAULT}: ", PASSPHRASE)
-        terminal.answer("The same again: ", "another one")
+        terminal.answer("Repeat passphrase: ", "another one")
         terminal.expect("not the same")
         terminal.answer("New passphrase", "")
         terminal.expect("empty")
         terminal.answer("New passphrase", PASSPHRASE)
-        terminal.answer("The same again: ", PASSPHRASE)
+        terminal.answer("Repeat passphrase: ", PASSPHRASE)
         assert terminal.end() == 0
         assert_no_secret(terminal.screen)
     assert read_vault(tmp_path / DEFAULT, passphrase=PASSPHRASE) == {}

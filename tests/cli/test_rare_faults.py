@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from interpal._hidden import Hidden
 from interpal.vault import Vault
 from interpal.vault.cli import errors, opening, output
 from interpal.vault.cli.moving import Source
 from interpal.vault.format.key_slots import KdfParameters
 from interpal.vault.keys.sources import explicit_source
+from interpal.vault.stores.base import Stored
 from interpal.vault.stores.file import FileStore
 from tests.cli import (
     COOKIE,
@@ -292,7 +294,7 @@ def test_what_was_read_for_an_import_does_not_show_itself(tmp_path: Path) -> Non
     store = FileStore(tmp_path / "v.json")
     stored = store.load()
     assert stored is not None
-    source = Source(store, stored, "vault", {"maple_ink": record("maple_ink")})
+    source = Source(store, stored, "vault", Hidden({"maple_ink": record("maple_ink")}))
     assert_no_secret(repr(source), str([source]))
 
 
@@ -316,10 +318,10 @@ def test_a_vault_in_memory_is_a_store_like_any_other() -> None:
         vault.remove_file()
         sound = memory.load()
         assert sound is not None, "there is a record in it"
-        members = json.loads(sound.data)
+        members = json.loads(sound.reveal())
         text = members["ciphertext"]
         members["ciphertext"] = ("B" if text[0] == "A" else "A") + text[1:]
-        memory.stored = sound._replace(data=json.dumps(members).encode())
+        memory.stored = Stored(json.dumps(members).encode(), sound.identity)
         assert vault.set_aside_if_corrupt() is None, "there is no place for it"
         memory.stored = sound
         del vault["maple_ink"]

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from interpal import AsyncInterpalClient, client
+from interpal import AsyncInterpalClient, client, session_manager
 from interpal.api import replies
 from interpal.exceptions import APIError, NetworkError, ValidationError
-from interpal.given import GivenPlace
 from interpal.transport import bodies, origin, protocol
 from interpal.transport.protocol import SESSION_COOKIE, Response
 from interpal.vault.format.jwe import b64encode
@@ -65,7 +64,7 @@ def test_a_place_is_a_path_a_url_or_a_store() -> None:
     wrong: list[Any] = [None, b"v.json", 7, 3.5, ["v.json"], object(), "", "a\0b"]
     for place in wrong:
         with pytest.raises(ValidationError, match="session_file"):
-            GivenPlace(place)
+            session_manager._checked_place(place)
 
 
 def test_an_id_is_found_under_the_known_names_and_nowhere_else() -> None:

@@ -106,7 +106,7 @@ def test_after_a_fault_at_any_call_there_is_the_old_or_the_new_and_nothing_is_le
         if number is not None or faults.hit != "close":
             assert descriptors() == before, where
         loaded = store.load()
-        content = loaded.data if loaded else None
+        content = loaded.reveal() if loaded else None
         after = b"new" if use is save else None
         assert content in (b"old", after), where
         if outcome is None or isinstance(outcome, NotDurableError):

@@ -129,7 +129,7 @@ def test_a_store_survives_its_folder_being_replaced(tmp_path: Path) -> None:
     save(store, b"two")
     loaded = store.load()
     assert loaded is not None
-    assert loaded.data == b"two"
+    assert loaded.reveal() == b"two"
     assert (tmp_path / "gone/vault").read_bytes() == b"one"
 
 
@@ -194,7 +194,7 @@ def test_a_writer_is_of_no_use_after_its_lock(store: FileStore) -> None:
             use()
     loaded = store.load()
     assert loaded is not None
-    assert loaded.data == b"one"
+    assert loaded.reveal() == b"one"
 
 
 def test_the_child_of_a_writer_cannot_write(store: FileStore) -> None:
@@ -203,7 +203,7 @@ def test_the_child_of_a_writer_cannot_write(store: FileStore) -> None:
         assert in_child(lambda: writer.save(b"two")).startswith("VaultIOError: ")
         loaded = writer.load()
     assert loaded is not None
-    assert loaded.data == b"one"
+    assert loaded.reveal() == b"one"
 
 
 def test_two_hundred_increments_by_eight_processes_lose_nothing(store: FileStore) -> None:
@@ -211,13 +211,13 @@ def test_two_hundred_increments_by_eight_processes_lose_nothing(store: FileStore
     last = 0
     while any(counter.poll() is None for counter in counters):
         loaded = store.load()
-        now = int(loaded.data) if loaded else 0
+        now = int(loaded.reveal()) if loaded else 0
         assert now >= last  # no failed and no backward read meanwhile
         last = now
     assert [counter.wait() for counter in counters] == [0] * 8
     loaded = store.load()
     assert loaded is not None
-    assert loaded.data == b"200"
+    assert loaded.reveal() == b"200"
 
 
 def test_what_a_killed_writer_left_is_swept_by_the_next(store: FileStore, tmp_path: Path) -> None:
@@ -228,7 +228,7 @@ def test_what_a_killed_writer_left_is_swept_by_the_next(store: FileStore, tmp_pa
     assert len(left) == 1
     loaded = store.load()
     assert loaded is not None
-    assert loaded.data == b"old"
+    assert loaded.reveal() == b"old"
     with store.write_lock(0):
         assert store.leftovers() == []
     assert sorted(os.listdir(tmp_path)) == ["vault", "vault.locks"]
@@ -285,7 +285,7 @@ def test_a_save_that_could_not_be_made_durable_is_told_and_kept(
         save(store, b"new")
     loaded = store.load()
     assert loaded is not None
-    assert loaded.data == b"new"
+    assert loaded.reveal() == b"new"
 
 
 def test_a_vault_that_was_plain_to_see_is_not_shown_by_its_repr(
@@ -295,7 +295,7 @@ def test_a_vault_that_was_plain_to_see_is_not_shown_by_its_repr(
     (tmp_path / "vault").chmod(0o600)
     loaded = store.load()
     assert loaded is not None
-    assert "canary" not in repr(loaded) + repr(loaded.data)
+    assert "canary" not in repr(loaded) + repr(loaded.reveal())
 
 
 def test_an_unsafe_folder_is_refused_but_for_one_who_only_looks(
@@ -309,7 +309,7 @@ def test_an_unsafe_folder_is_refused_but_for_one_who_only_looks(
         raise AssertionError
     looked = store.load(foreign=True)
     assert looked is not None
-    assert looked.data == b"one"
+    assert looked.reveal() == b"one"
 
 
 def test_the_module_brings_nothing_heavy_along() -> None:

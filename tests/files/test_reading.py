@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from interpal._hidden import Hidden
 from interpal.exceptions import (
     KeySourceError,
     VaultIOError,
@@ -61,7 +62,7 @@ def test_a_file_is_read_with_its_facts(tmp_path: Path) -> None:
     found = path.stat()
     assert opened is not None
     assert opened == (
-        b"x" * 300_000,
+        Hidden(b"x" * 300_000),
         (found.st_dev, found.st_ino),
         0o600,
         os.geteuid(),
@@ -148,7 +149,7 @@ def test_a_file_replaced_while_it_is_being_opened_is_read_all_the_same(
     monkeypatch.setattr(os, "fstat", late_fstat)
     opened = read(path)
     assert opened is not None
-    assert opened.data == b"old"
+    assert opened.data.reveal() == b"old"
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o666, 0o604, 0o700, 0o777, 0o4600])
@@ -204,7 +205,7 @@ def test_a_key_file_of_ours_is_read_and_does_not_show_itself(tmp_path: Path) -> 
     path.write_bytes(b"s3cret\n")
     path.chmod(0o600)
     data = read_secret_file(str(path), 100)
-    assert data == b"s3cret\n"
+    assert data.reveal() == b"s3cret\n"
     assert "s3cret" not in repr(data)
 
 
@@ -216,7 +217,9 @@ def test_a_key_file_that_others_may_get_at_is_refused_with_the_remedy(
     path.write_bytes(b"s3cret")
     path.chmod(mode)
     if os.geteuid() == 0 and not mode & 0o022:
-        assert read_secret_file(str(path), 100) == b"s3cret"  # root's own, as containers have it
+        assert (
+            read_secret_file(str(path), 100).reveal() == b"s3cret"
+        )  # root's own, as containers have it
         return
     with pytest.raises(VaultPermissionError, match=f"chmod 600 {path}"):
         read_secret_file(str(path), 100)

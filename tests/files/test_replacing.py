@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from interpal._hidden import Hidden
 from interpal.exceptions import (
     NotDurableError,
     VaultError,
@@ -67,7 +68,7 @@ def test_files_are_born_0600_under_any_umask(tmp_path: Path, umask: int) -> None
     try:
         with Folder.open(str(tmp_path)) as folder:
             folder.replace("vault", b"new")
-            folder.create("key", b"key")
+            folder.create("key", Hidden(b"key"))
     finally:
         os.write = real_write
         assert os.umask(old) == umask
@@ -170,7 +171,7 @@ def test_a_folder_that_cannot_be_synced_is_a_distinct_error_after_the_save(
         folder.replace("vault", b"new")
     assert (tmp_path / "vault").read_bytes() == b"new"
     with pytest.raises(NotDurableError, match="made, but"):
-        folder.create("key", b"key")
+        folder.create("key", Hidden(b"key"))
     with pytest.raises(NotDurableError, match="removed, but"):
         folder.remove("vault")
     assert os.listdir(tmp_path) == ["key"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from interpal._secret import Secret
+from interpal._hidden import Hidden
 from interpal.client import drive
 from interpal.exceptions import NetworkError, SessionExpiredError
 from interpal.flows import request as calls
@@ -41,7 +41,7 @@ def context_of(
     )
     state = ClientState(
         name=username,
-        password=None if username is None else Secret(b"secret"),
+        password=None if username is None else Hidden(b"secret"),
         may_login=username is not None,
     )
     return ClientContext(settings, place.manager(None, patience=0) if saved else None, state)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from interpal._hidden import Hidden
 from interpal.exceptions import (
     APIError,
     AuthenticationError,
@@ -175,7 +176,7 @@ def test_another_refusal_is_told_and_not_remembered(
 def test_a_vault_with_a_refusal_from_the_future_stops_nobody(driver: Driver, place: Place) -> None:
     place.save(place.log_in("pedro_k"))
     with place.vault() as vault, vault.transaction() as records:
-        tag = vault.attempt_tag("maple_ink", b"secret")
+        tag = vault.attempt_tag("maple_ink", Hidden(b"secret"))
         records.attempts["maple_ink"] = {"until": 253402300799, "tag": tag}
     driver.open(**place.settings())
     with place.vault() as vault, vault.transaction() as records:

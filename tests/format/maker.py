@@ -10,6 +10,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+from interpal._hidden import Hidden
 from interpal.vault.format import envelope, jwe, key_slots
 
 if TYPE_CHECKING:
@@ -40,7 +41,13 @@ class Maker:
 
     def seal(self, header: str, plaintext: bytes, key: bytes) -> jwe.Sealed:
         protected = jwe.b64encode(header.encode())
-        return jwe.seal(protected, plaintext, key, content_key=self.random(32), iv=self.random(12))
+        return jwe.seal(
+            protected,
+            Hidden(plaintext),
+            Hidden(key),
+            content_key=Hidden(self.random(32)),
+            iv=self.random(12),
+        )
 
     def slot(
         self,
@@ -75,7 +82,7 @@ class Maker:
         secret = key_slots.derive_key(
             key_slots.normalise_passphrase(passphrase), salt, key_slots.KdfParameters(8, 1, 1)
         )
-        return self.slot({"kid": kid}, kdf={"salt": jwe.b64encode(salt)}, secret=secret)
+        return self.slot({"kid": kid}, kdf={"salt": jwe.b64encode(salt)}, secret=secret.reveal())
 
     def file(
         self,
@@ -94,7 +101,7 @@ class Maker:
             "generation": 1,
             "created_at": 1795332844,
             "updated_at": 1795332901,
-            "commitment": jwe.b64encode(envelope.commitment(self.vault_key, self.id)),
+            "commitment": jwe.b64encode(envelope.commitment(Hidden(self.vault_key), self.id)),
             "slots": [self.slot()] if slots is None else slots,
         }
         outer = {"typ": "interpal-vault", "alg": "A256KW", "enc": "A256GCM", "cty": "json"}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from interpal._hidden import Hidden
 from interpal.exceptions import (
     InterpalException,
     VaultCorruptError,
@@ -15,9 +16,6 @@ from interpal.exceptions import (
     WrongKeyError,
 )
 from interpal.vault.format import envelope, jwe, key_slots
-
-if TYPE_CHECKING:
-    from interpal._secret import Secret
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 
@@ -38,7 +36,7 @@ def error_name(error: InterpalException) -> str:
 class Opened(NamedTuple):
     envelope: envelope.Envelope
     slot: key_slots.Slot
-    vault_key: Secret
+    vault_key: Hidden[bytes]
     payload: envelope.Payload
 
 
@@ -55,11 +53,11 @@ def open_vault(
             assert passphrase is not None
             assert slot.kdf is not None
             assert slot.salt is not None
-            secret: bytes = key_slots.derive_key(
+            secret = key_slots.derive_key(
                 key_slots.normalise_passphrase(passphrase), slot.salt, slot.kdf
             )
         else:
-            secret = jwe.b64decode(key) if isinstance(key, str) else key
+            secret = Hidden(jwe.b64decode(key) if isinstance(key, str) else key)
         vault_key = key_slots.open_slot(slot, secret)
         if vault_key is not None:
             envelope.check_key(vault.header, slot, vault_key)

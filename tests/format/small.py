@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from interpal._hidden import Hidden
 from interpal.vault.format import envelope, key_slots
 from tests.format.opening import Opened, open_vault
 
@@ -26,14 +27,14 @@ def make_slot(
     salt: bytes | None = None,
 ) -> key_slots.Slot:
     return key_slots.make_slot(
-        vault_key,
-        key=key,
+        Hidden(vault_key),
+        key=Hidden(key),
         kid=kid,
         vid=vault_id,
         iat=1795332844,
         kdf=kdf,
         salt=salt,
-        content_key=os.urandom(32),
+        content_key=Hidden(os.urandom(32)),
         iv=os.urandom(12),
     )
 
@@ -51,7 +52,7 @@ class SmallVault(NamedTuple):
             generation=1,
             created_at=1795332844,
             updated_at=1795332901,
-            commitment=envelope.commitment(vault_key, vault_id),
+            commitment=envelope.commitment(Hidden(vault_key), vault_id),
             slots=(make_slot(vault_key, vault_id, key),),
         )
         return cls(key, vault_key, header)
@@ -65,8 +66,8 @@ class SmallVault(NamedTuple):
         return envelope.seal(
             self.header,
             payload,
-            self.vault_key,
-            content_key=os.urandom(32),
+            Hidden(self.vault_key),
+            content_key=Hidden(os.urandom(32)),
             iv=os.urandom(12),
         )
 

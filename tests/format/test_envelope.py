@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from interpal._hidden import Hidden
 from interpal.exceptions import (
     InterpalException,
     ValidationError,
@@ -172,11 +173,13 @@ def test_the_tags_are_those_of_the_format(small: SmallVault) -> None:
         return hmac.new(small.vault_key, text, hashlib.sha256).digest()
 
     key, vault_id = small.vault_key, small.header.id
-    assert envelope.commitment(key, vault_id) == code(b"interpal-vault/1 commitment " + vault_id)
-    assert envelope.name_tag(key, "\u00e9") == code(b"interpal-vault/1 name \xc3\xa9")
-    tag = envelope.attempt_tag(key, "a", b"secret")
+    assert envelope.commitment(Hidden(key), vault_id) == code(
+        b"interpal-vault/1 commitment " + vault_id
+    )
+    assert envelope.name_tag(Hidden(key), "\u00e9") == code(b"interpal-vault/1 name \xc3\xa9")
+    tag = envelope.attempt_tag(Hidden(key), "a", Hidden(b"secret"))
     assert tag == code(b"interpal-vault/1 attempt a\0secret").hex()[:5]
-    assert envelope.attempt_tag(key, "a", b"other") != tag
+    assert envelope.attempt_tag(Hidden(key), "a", Hidden(b"other")) != tag
 
 
 def test_a_payload_does_not_show_itself(small: SmallVault) -> None:
@@ -193,25 +196,27 @@ def test_a_payload_does_not_show_itself(small: SmallVault) -> None:
 def seal_record(record: dict[str, Any], **change: Any) -> bytes:
     arguments: dict[str, Any] = {
         "vault_id": SMALL.header.id,
-        "tag": envelope.name_tag(SMALL.vault_key, "maple_ink"),
+        "tag": envelope.name_tag(Hidden(SMALL.vault_key), "maple_ink"),
         "generation": 3,
-        "content_key": os.urandom(32),
+        "content_key": Hidden(os.urandom(32)),
         "iv": os.urandom(12),
     }
-    return envelope.seal_record("maple_ink", record, SMALL.vault_key, **{**arguments, **change})
+    return envelope.seal_record(
+        "maple_ink", record, Hidden(SMALL.vault_key), **{**arguments, **change}
+    )
 
 
 def open_record(data: bytes, **change: Any) -> envelope.RecordEnvelope:
     arguments: dict[str, Any] = {
         "vault_id": SMALL.header.id,
-        "tag": envelope.name_tag(SMALL.vault_key, "maple_ink"),
+        "tag": envelope.name_tag(Hidden(SMALL.vault_key), "maple_ink"),
     }
-    return envelope.open_record(data, SMALL.vault_key, **{**arguments, **change})
+    return envelope.open_record(data, Hidden(SMALL.vault_key), **{**arguments, **change})
 
 
 def test_a_record_kept_apart_comes_back_with_its_generation() -> None:
     opened = open_record(seal_record({"a": [1, None, 0.5, "\u00e9"]}))
-    assert opened == (3, "maple_ink", {"a": [1, None, 0.5, "\u00e9"]})
+    assert opened == (3, "maple_ink", Hidden({"a": [1, None, 0.5, "\u00e9"]}))
     assert "\u00e9" not in repr(opened)
 
 
@@ -247,7 +252,11 @@ def test_a_record_that_is_no_record_is_corrupt() -> None:
         one % b'{"a":9007199254740993}',
     ):
         sealed = jwe.seal(
-            protected, content, SMALL.vault_key, content_key=os.urandom(32), iv=bytes(12)
+            protected,
+            Hidden(content),
+            Hidden(SMALL.vault_key),
+            content_key=Hidden(os.urandom(32)),
+            iv=bytes(12),
         )
         with pytest.raises(VaultCorruptError):
             open_record(jwe.to_compact(sealed).encode())
@@ -258,7 +267,9 @@ def test_a_record_that_is_no_record_is_corrupt() -> None:
 def test_a_record_of_another_version_or_beyond_the_limits_is_told_apart() -> None:
     header = {"typ": "interpal-record", "vault": {"version": 2}}
     protected = base64.urlsafe_b64encode(json.dumps(header).encode()).rstrip(b"=").decode()
-    sealed = jwe.seal(protected, b"{}", bytes(32), content_key=bytes(32), iv=bytes(12))
+    sealed = jwe.seal(
+        protected, Hidden(b"{}"), Hidden(bytes(32)), content_key=Hidden(bytes(32)), iv=bytes(12)
+    )
     with pytest.raises(VaultVersionError):
         open_record(jwe.to_compact(sealed).encode())
     with pytest.raises(VaultLimitError):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from interpal._hidden import Hidden
 from interpal.exceptions import (
     ValidationError,
     VaultCorruptError,
@@ -28,14 +29,14 @@ SALT = bytes(16)
 
 def slot_at(iat: int, kdf: KdfParameters | None = None) -> key_slots.Slot:
     return key_slots.make_slot(
-        VAULT_KEY,
-        key=KEY,
+        Hidden(VAULT_KEY),
+        key=Hidden(KEY),
         kid="slot-1",
         vid=VAULT_ID,
         iat=iat,
         kdf=kdf,
         salt=None if kdf is None else SALT,
-        content_key=CONTENT_KEY,
+        content_key=Hidden(CONTENT_KEY),
         iv=IV,
     )
 
@@ -44,17 +45,17 @@ def sealed_record(generation: int) -> bytes:
     return record_envelope.seal_record(
         "maple_ink",
         {"n": 1},
-        VAULT_KEY,
+        Hidden(VAULT_KEY),
         vault_id=VAULT_ID,
         tag=TAG,
         generation=generation,
-        content_key=CONTENT_KEY,
+        content_key=Hidden(CONTENT_KEY),
         iv=IV,
     )
 
 
 def open_it(data: bytes) -> record_envelope.RecordEnvelope:
-    return record_envelope.open_record(data, VAULT_KEY, vault_id=VAULT_ID, tag=TAG)
+    return record_envelope.open_record(data, Hidden(VAULT_KEY), vault_id=VAULT_ID, tag=TAG)
 
 
 @pytest.mark.parametrize("iat", [0, 1, fields.MAX_TIME])
@@ -82,13 +83,13 @@ def test_a_slot_that_holds_a_key_of_another_length_is_corrupt(length: int) -> No
     content = {"kty": "oct", "alg": "A256KW", "k": jwe.b64encode(bytes(length))}
     sealed = jwe.seal(
         made.text.partition(".")[0],
-        json.dumps(content).encode(),
-        KEY,
-        content_key=CONTENT_KEY,
+        Hidden(json.dumps(content).encode()),
+        Hidden(KEY),
+        content_key=Hidden(CONTENT_KEY),
         iv=IV,
     )
     with pytest.raises(VaultCorruptError, match="'slot-1' holds no vault key"):
-        key_slots.open_slot(made._replace(text=jwe.to_compact(sealed)), KEY)
+        key_slots.open_slot(made._replace(text=jwe.to_compact(sealed)), Hidden(KEY))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from jwcrypto import jwe as jose
 from jwcrypto import jwk
 
+from interpal._hidden import Hidden
 from interpal.vault.format import envelope, jwe, key_slots
 from interpal.vault.format.key_slots import KdfParameters
 from tests.format.opening import open_vault
@@ -52,7 +53,7 @@ def test_jwcrypto_opens_our_vault_with_a_passphrase(small: SmallVault) -> None:
 
     salt, kdf = os.urandom(16), KdfParameters.INSECURE_FOR_TESTS
     key = key_slots.derive_key(key_slots.normalise_passphrase(PASSPHRASE), salt, kdf)
-    slot = make_slot(small.vault_key, small.header.id, key, kid="p", kdf=kdf, salt=salt)
+    slot = make_slot(small.vault_key, small.header.id, key.reveal(), kid="p", kdf=kdf, salt=salt)
     data = small._replace(header=small.header._replace(slots=(slot,))).seal()
     header = json.loads(jwe.b64decode(slot.text.split(".")[0]))
     raw = hash_secret_raw(
@@ -66,11 +67,11 @@ def test_jwcrypto_opens_a_record_kept_apart(small: SmallVault) -> None:
     data = envelope.seal_record(
         "maple_ink",
         {"a": "\u00e9"},
-        small.vault_key,
+        Hidden(small.vault_key),
         vault_id=small.header.id,
-        tag=envelope.name_tag(small.vault_key, "a"),
+        tag=envelope.name_tag(Hidden(small.vault_key), "a"),
         generation=1,
-        content_key=os.urandom(32),
+        content_key=Hidden(os.urandom(32)),
         iv=os.urandom(12),
     )
     assert json.loads(open_with_jose(data.decode(), oct_key(small.vault_key))) == {
@@ -98,7 +99,7 @@ def sealed_by_jose(
         "generation": 7,
         "created_at": 0,
         "updated_at": 253402300799,
-        "commitment": jwe.b64encode(envelope.commitment(vault_key, vault_id)),
+        "commitment": jwe.b64encode(envelope.commitment(Hidden(vault_key), vault_id)),
         "slots": [slot.serialize(compact=True)],
     }
     outer: dict[str, object] = {

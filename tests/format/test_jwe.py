@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interpal._secret import Secret
+from interpal._hidden import Hidden
 from interpal.vault.format import jwe
 
 if TYPE_CHECKING:
@@ -124,9 +124,11 @@ def test_an_exhausted_stack_is_not_taken_for_a_fault_of_the_text() -> None:
 
 def test_what_is_sealed_is_unsealed_as_a_secret() -> None:
     key = os.urandom(32)
-    sealed = jwe.seal("e30", b"text", key, content_key=os.urandom(32), iv=os.urandom(12))
-    assert jwe.unseal(sealed, key) == b"text"
-    assert isinstance(jwe.unseal(sealed, key), Secret)
+    sealed = jwe.seal(
+        "e30", Hidden(b"text"), Hidden(key), content_key=Hidden(os.urandom(32)), iv=os.urandom(12)
+    )
+    assert jwe.unseal(sealed, Hidden(key)).reveal() == b"text"
+    assert isinstance(jwe.unseal(sealed, Hidden(key)), Hidden)
     assert jwe.from_compact(jwe.to_compact(sealed)) == sealed
     assert repr(sealed) == "<Sealed: 4 bytes>"
 
@@ -138,21 +140,29 @@ def replaced(sealed: jwe.Sealed, part: str, value: Any) -> jwe.Sealed:
 @pytest.mark.parametrize("part", jwe.Sealed._fields)
 def test_any_changed_part_is_refused(part: str) -> None:
     key = os.urandom(32)
-    sealed = jwe.seal("e30", b"text", key, content_key=os.urandom(32), iv=os.urandom(12))
+    sealed = jwe.seal(
+        "e30", Hidden(b"text"), Hidden(key), content_key=Hidden(os.urandom(32)), iv=os.urandom(12)
+    )
     old: Any = getattr(sealed, part)
     changed: Any = "e31" if part == "protected" else bytes([old[0] ^ 1]) + old[1:]
     for bad in (changed, old[:-1], old[:0]):
         with pytest.raises(jwe.Refused):
-            jwe.unseal(replaced(sealed, part, bad), key)
+            jwe.unseal(replaced(sealed, part, bad), Hidden(key))
 
 
 @pytest.mark.parametrize(("key", "content", "iv"), [(16, 32, 12), (32, 16, 12), (32, 32, 16)])
 def test_keys_of_other_lengths_are_refused_on_both_ways(key: int, content: int, iv: int) -> None:
     with pytest.raises(ValueError):
-        jwe.seal("e30", b"", bytes(key), content_key=bytes(content), iv=bytes(iv))
-    good = jwe.seal("e30", b"", bytes(32), content_key=bytes(32), iv=bytes(12))
+        jwe.seal(
+            "e30", Hidden(b""), Hidden(bytes(key)), content_key=Hidden(bytes(content)), iv=bytes(iv)
+        )
+    good = jwe.seal(
+        "e30", Hidden(b""), Hidden(bytes(32)), content_key=Hidden(bytes(32)), iv=bytes(12)
+    )
     with pytest.raises(ValueError):
-        jwe.unseal(good._replace(iv=bytes(iv)), bytes(key) if key != 32 else bytes([1] * 32))
+        jwe.unseal(
+            good._replace(iv=bytes(iv)), Hidden(bytes(key) if key != 32 else bytes([1] * 32))
+        )
 
 
 @pytest.mark.parametrize("text", ["", "a.b", "e30.AA.AA.AA.AA", "e30....", "e30.....", "."])
@@ -165,7 +175,7 @@ def test_the_key_wrap_is_that_of_rfc_3394() -> None:
     """Section 4.6: 256 bits of key data under a 256-bit key."""
     key = bytes(range(32))
     data = binascii.unhexlify("00112233445566778899aabbccddeeff000102030405060708090a0b0c0d0e0f")
-    sealed = jwe.seal("e30", b"", key, content_key=data, iv=bytes(12))
+    sealed = jwe.seal("e30", Hidden(b""), Hidden(key), content_key=Hidden(data), iv=bytes(12))
     assert sealed.encrypted_key.hex().upper() == (
         "28C9F404C4B810F4CBCCB35CFB87F8263F5786E2D80ED326CBC7F0E71A99F43BFB988B9B7A02DD21"
     )

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from interpal._secret import Secret
+from interpal._hidden import Hidden
 from interpal.exceptions import ValidationError
 from interpal.vault.format import envelope, jwe, payload
 from tests.format.maker import nested, sized
@@ -43,7 +43,7 @@ salts = st.none() | st.binary(min_size=16, max_size=16)
 
 
 def read(data: bytes | str) -> tuple[envelope.Payload, str | None]:
-    return payload.decode_payload(Secret(data if isinstance(data, bytes) else data.encode()))
+    return payload.decode_payload(Hidden(data if isinstance(data, bytes) else data.encode()))
 
 
 @given(st.dictionaries(names, record_dicts, max_size=5), st.dictionaries(names, attempts), salts)
@@ -51,8 +51,8 @@ def read(data: bytes | str) -> tuple[envelope.Payload, str | None]:
 def test_any_records_come_back_as_they_were(records: Any, tried: Any, salt: bytes | None) -> None:
     kept = envelope.Payload(records, tried, salt)
     data = envelope.encode_payload(kept)
-    assert isinstance(data, Secret)
-    assert read(data) == (kept, None)
+    assert isinstance(data, Hidden)
+    assert read(data.reveal()) == (kept, None)
 
 
 @given(st.dictionaries(names, record_dicts, max_size=3), st.booleans(), st.sampled_from([None, 1]))
@@ -153,7 +153,7 @@ def test_lists_and_escaped_quotes_are_measured_too() -> None:
     fine = [lists(64), {"a": ["x"] * 16000}, {"a": '"' * 32000}]
     for record in fine:
         kept = envelope.Payload({"a": record})
-        assert read(envelope.encode_payload(kept)) == (kept, None)
+        assert read(envelope.encode_payload(kept).reveal()) == (kept, None)
     for record, fault in (
         (lists(65), "deeper than 64"),
         ({"a": ["x"] * 17000}, "larger than 64 KiB"),
@@ -219,7 +219,9 @@ def test_a_name_that_cannot_be_kept_is_refused_by_writers(name: Any) -> None:
 @pytest.mark.parametrize("name", [" ", "a" * 1024, "\u20ac" * 341, "\u200b\u2028", "\U0001f41f"])
 def test_any_other_name_is_kept(name: str) -> None:
     envelope.check_name(name)
-    assert read(envelope.encode_payload(envelope.Payload({name: {}})))[0].records == {name: {}}
+    assert read(envelope.encode_payload(envelope.Payload({name: {}})).reveal())[0].records == {
+        name: {}
+    }
 
 
 class Text(str):
@@ -246,7 +248,7 @@ CIRCLE["in"] = CIRCLE
         {"a": (1, 2)},
         {"a": ()},
         {"a": {1, 2}},
-        {"a": Secret(b"")},
+        {"a": Hidden(b"")},
         {"a": object()},
         {1: "a"},
         {"a": {None: 1}},
@@ -276,7 +278,7 @@ def test_what_json_cannot_give_back_is_refused_by_writers(record: Any) -> None:
 def test_the_largest_and_deepest_records_are_kept(record: dict[str, Any]) -> None:
     envelope.check_record("a", record)
     kept = envelope.Payload({"a": record})
-    assert read(envelope.encode_payload(kept)) == (kept, None)
+    assert read(envelope.encode_payload(kept).reveal()) == (kept, None)
 
 
 @pytest.mark.parametrize(
@@ -310,7 +312,7 @@ def test_other_records_or_refused_logins_leave_the_rest_of_a_payload_as_it_was()
 @pytest.mark.parametrize("until", [0, 253402300799])
 def test_the_first_and_the_last_moment_of_an_attempt_are_kept(until: int) -> None:
     kept = envelope.Payload({}, {"a": {"until": until}})
-    assert read(envelope.encode_payload(kept)) == (kept, None)
+    assert read(envelope.encode_payload(kept).reveal()) == (kept, None)
 
 
 @pytest.mark.parametrize(
@@ -328,7 +330,7 @@ def test_a_payload_that_is_far_too_deep_is_corrupt() -> None:
 def test_no_more_records_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(payload, "MAX_RECORDS", 2)
     two: dict[str, Any] = {"a": {}, "b": {}}
-    assert read(envelope.encode_payload(envelope.Payload(two)))[1] is None
+    assert read(envelope.encode_payload(envelope.Payload(two)).reveal())[1] is None
     with pytest.raises(ValidationError, match="at most 2"):
         envelope.encode_payload(envelope.Payload({**two, "c": {}}))
     assert "more than 2" in str(read(json.dumps({"records": {**two, "c": {}}}))[1])

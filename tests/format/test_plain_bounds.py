@@ -34,7 +34,7 @@ def test_a_session_of_as_much_as_a_record_may_hold_is_taken_in() -> None:
     data = json.dumps(members, indent=1).encode()
     assert legacy_file.classify(data) == "plain"
     found = legacy_file.parse(data, default_name="m", local=None, now=NOW, lifetime=timedelta(1))
-    assert found.record["more"] == members["more"]
+    assert found.record.reveal()["more"] == members["more"]
 
 
 @pytest.mark.parametrize("repeats", [300, 10_000, 2_000_000])

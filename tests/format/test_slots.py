@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interpal._secret import Secret
+from interpal._hidden import Hidden
 from interpal.exceptions import ValidationError, VaultCorruptError, VaultFormatError
 from interpal.vault.format import envelope, jwe, key_slots
 from interpal.vault.format.key_slots import KdfParameters
@@ -26,10 +26,11 @@ VAULT_ID = bytes(16)
 def test_a_slot_gives_the_vault_key_to_its_owner_and_to_nobody_else() -> None:
     vault_key, key = os.urandom(32), os.urandom(32)
     slot = key_slots.parse_slot(make_slot(vault_key, VAULT_ID, key).text)
-    opened = key_slots.open_slot(slot, key)
-    assert opened == vault_key
-    assert isinstance(opened, Secret)
-    assert key_slots.open_slot(slot, os.urandom(32)) is None
+    opened = key_slots.open_slot(slot, Hidden(key))
+    assert opened is not None
+    assert opened.reveal() == vault_key
+    assert isinstance(opened, Hidden)
+    assert key_slots.open_slot(slot, Hidden(os.urandom(32))) is None
     assert slot.kind == "key"
 
 
@@ -37,20 +38,22 @@ def test_a_passphrase_slot_keeps_its_numbers_and_salt() -> None:
     salt, vault_key = os.urandom(16), os.urandom(32)
     kdf = KdfParameters.INSECURE_FOR_TESTS
     key = key_slots.derive_key(key_slots.normalise_passphrase("x"), salt, kdf)
-    made = make_slot(vault_key, VAULT_ID, key, kid="laptop.2026_a-b", kdf=kdf, salt=salt)
+    made = make_slot(vault_key, VAULT_ID, key.reveal(), kid="laptop.2026_a-b", kdf=kdf, salt=salt)
     slot = key_slots.parse_slot(made.text)
     assert slot == made
     assert (slot.kid, slot.kdf, slot.salt, slot.kind) == (made.kid, kdf, salt, "passphrase")
-    assert key_slots.open_slot(slot, key) == vault_key
+    assert key_slots.open_slot(slot, key) == Hidden(vault_key)
 
 
 def test_the_key_of_a_passphrase_is_that_of_rfc_9106_argon2id() -> None:
     """From the reference implementation: `argon2 somesalt16bytes! -id -t 2 -k 64 -p 1 -r`."""
     from argon2.low_level import Type, hash_secret_raw
 
-    key = key_slots.derive_key(b"password", b"somesalt16bytes!", KdfParameters(64, 2, 1))
-    assert key == hash_secret_raw(b"password", b"somesalt16bytes!", 2, 64, 1, 32, Type.ID, 0x13)
-    assert isinstance(key, Secret)
+    key = key_slots.derive_key(Hidden(b"password"), b"somesalt16bytes!", KdfParameters(64, 2, 1))
+    assert key.reveal() == hash_secret_raw(
+        b"password", b"somesalt16bytes!", 2, 64, 1, 32, Type.ID, 0x13
+    )
+    assert isinstance(key, Hidden)
 
 
 @pytest.mark.parametrize(
@@ -109,8 +112,8 @@ def test_the_profiles_are_the_published_ones() -> None:
         {"kid": "a\n"},
         {"iat": -1},
         {"iat": 253402300800},
-        {"key": bytes(16)},
-        {"vault_key": bytes(31)},
+        {"key": Hidden(bytes(16))},
+        {"vault_key": Hidden(bytes(31))},
         {"vid": bytes(15)},
         {"salt": bytes(16)},
         {"kdf": LOW},
@@ -118,10 +121,11 @@ def test_the_profiles_are_the_published_ones() -> None:
     ],
 )
 def test_a_slot_that_no_reader_would_take_is_not_made(change: dict[str, Any]) -> None:
-    good: dict[str, Any] = {"key": bytes(32), "kid": "a", "vid": VAULT_ID, "iat": 0}
-    more: dict[str, Any] = {"kdf": None, "salt": None, "content_key": bytes(32), "iv": bytes(12)}
+    good: dict[str, Any] = {"key": Hidden(bytes(32)), "kid": "a", "vid": VAULT_ID, "iat": 0}
+    more: dict[str, Any] = {"kdf": None, "salt": None, "iv": bytes(12)}
     arguments = good | more | change
-    vault_key = arguments.pop("vault_key", bytes(32))
+    arguments.setdefault("content_key", Hidden(bytes(32)))
+    vault_key = arguments.pop("vault_key", Hidden(bytes(32)))
     with pytest.raises(ValidationError):
         key_slots.make_slot(vault_key, **arguments)
 
@@ -135,15 +139,15 @@ def test_a_passphrase_that_is_none_is_refused_without_showing_it(text: str) -> N
 
 
 def test_a_passphrase_is_the_same_however_it_is_typed() -> None:
-    assert key_slots.normalise_passphrase("e\u0301") == "\u00e9".encode()
-    assert key_slots.normalise_passphrase("x" * 4096) == b"x" * 4096
-    assert key_slots.normalise_passphrase(" x\n") == b" x\n"
-    assert repr(key_slots.normalise_passphrase("x")) == "<secret>"
+    assert key_slots.normalise_passphrase("e\u0301").reveal() == "\u00e9".encode()
+    assert key_slots.normalise_passphrase("x" * 4096).reveal() == b"x" * 4096
+    assert key_slots.normalise_passphrase(" x\n").reveal() == b" x\n"
+    assert repr(key_slots.normalise_passphrase("x")) == "<hidden>"
 
 
 @given(st.text(min_size=1, max_size=20).filter(lambda text: text.isprintable()))
 def test_any_passphrase_of_printable_text_is_taken(text: str) -> None:
-    assert key_slots.normalise_passphrase(text)
+    assert key_slots.normalise_passphrase(text).reveal()
 
 
 def test_too_little_memory_is_told_with_what_is_needed() -> None:
@@ -151,7 +155,7 @@ def test_too_little_memory_is_told_with_what_is_needed() -> None:
         "import argon2.low_level, resource\n"
         "from interpal.vault.format.key_slots import *\n"
         "resource.setrlimit(resource.RLIMIT_AS, (400 << 20, 400 << 20))\n"
-        "try: derive_key(b'p', bytes(16), KdfParameters(1 << 20, 1, 1))\n"
+        "try: derive_key(Hidden(b'p'), bytes(16), KdfParameters(1 << 20, 1, 1))\n"
         "except VaultLimitError as error: print(error)\n"
     )
     done = subprocess.run(
@@ -225,14 +229,14 @@ def test_every_slot_is_judged_whatever_the_secret(small: SmallVault) -> None:
 def test_a_slot_from_another_vault_is_refused_though_its_key_is_right(small: SmallVault) -> None:
     moved = make_slot(small.vault_key, os.urandom(16), small.key)
     with pytest.raises(VaultCorruptError, match="vid"):
-        envelope.check_key(small.header, moved, small.vault_key)
+        envelope.check_key(small.header, moved, Hidden(small.vault_key))
 
 
 def test_a_slot_that_holds_another_key_than_the_committed_one_is_refused(
     small: SmallVault,
 ) -> None:
     with pytest.raises(VaultCorruptError, match="commitment"):
-        envelope.check_key(small.header, small.header.slots[0], os.urandom(32))
+        envelope.check_key(small.header, small.header.slots[0], Hidden(os.urandom(32)))
 
 
 def test_no_further_slot_is_tried_after_one_that_opened_wrongly(small: SmallVault) -> None:
@@ -246,6 +250,12 @@ def test_a_slot_around_anything_but_a_key_is_corrupt() -> None:
     for plaintext in (b"", b"{}", b"[1]", b'{"kty":"oct","alg":"A256KW","k":7}', b"\xff"):
         good = make_slot(bytes(32), VAULT_ID, bytes(32))
         protected = good.text.split(".")[0]
-        sealed = jwe.seal(protected, plaintext, bytes(32), content_key=bytes(32), iv=bytes(12))
+        sealed = jwe.seal(
+            protected,
+            Hidden(plaintext),
+            Hidden(bytes(32)),
+            content_key=Hidden(bytes(32)),
+            iv=bytes(12),
+        )
         with pytest.raises(VaultCorruptError, match="slot-1"):
-            key_slots.open_slot(key_slots.parse_slot(jwe.to_compact(sealed)), bytes(32))
+            key_slots.open_slot(key_slots.parse_slot(jwe.to_compact(sealed)), Hidden(bytes(32)))

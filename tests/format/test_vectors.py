@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from interpal._hidden import Hidden
 from interpal.exceptions import InterpalException, VaultFormatError
 from interpal.vault.format import envelope, jwe
 from tests.format import make_vectors
@@ -72,7 +73,7 @@ def test_a_vault_sealed_again_holds_the_same(vector: Vector) -> None:
         opened.envelope.header._replace(generation=2),
         opened.payload,
         opened.vault_key,
-        content_key=bytes(32),
+        content_key=Hidden(bytes(32)),
         iv=bytes(12),
     )
     again = open_vault(data, key=vector.get("key"), passphrase=vector.get("passphrase"))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from interpal._hidden import Hidden
 from interpal.exceptions import StaleWriteError, VaultCorruptError
 from interpal.vault.core.records_apart import Seen, SeparateRecords
 from interpal.vault.stores.base import Found
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def test_records_in_a_variable_show_nothing() -> None:
-    assert "canary" not in repr(Seen(1, {"cookie": "canary"}))
+    assert "canary" not in repr(Seen(1, Hidden({"cookie": "canary"})))
 
 
 def test_all_records_are_read_in_one_pass_and_show_nothing(place: Place) -> None:

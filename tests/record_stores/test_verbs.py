@@ -227,7 +227,7 @@ def test_a_terminal_is_asked_for_the_passphrases(run: Program) -> None:
     with run.terminal(*arguments) as terminal:
         terminal.answer("Passphrase for", "old")
         terminal.answer("New passphrase for", "new")
-        terminal.answer("again", "new")
+        terminal.answer("Repeat", "new")
         assert terminal.end() == 0, terminal.screen
     with Vault.open(run.folder / "team.db", passphrase="new") as vault:
         assert dict(vault) == {"a": record("a")}

@@ -10,7 +10,7 @@ import json
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-from interpal._secret import Secret
+from interpal._hidden import Hidden
 from interpal.exceptions import InterpalException
 from interpal.vault.format import envelope, jwe, key_slots, legacy_file, record_envelope
 from interpal.vault.format.payload import decode_payload, encode_payload
@@ -52,17 +52,19 @@ def slot_header(data: bytes) -> None:
 def slot_content(data: bytes) -> None:
     """What is in a slot, sealed as it must be."""
     made = key_slots.make_slot(
-        VAULT_KEY, key=KEY, kid="a", vid=VAULT_ID, iat=1, kdf=None, salt=None,
-        content_key=_CONTENT_KEY, iv=_IV,
+        Hidden(VAULT_KEY), key=Hidden(KEY), kid="a", vid=VAULT_ID, iat=1, kdf=None, salt=None,
+        content_key=Hidden(_CONTENT_KEY), iv=_IV,
     )  # fmt: skip
     protected = made.text.partition(".")[0]
-    sealed = jwe.seal(protected, data, KEY, content_key=_CONTENT_KEY, iv=_IV)
-    key_slots.open_slot(made._replace(text=jwe.to_compact(sealed)), KEY)
+    sealed = jwe.seal(
+        protected, Hidden(data), Hidden(KEY), content_key=Hidden(_CONTENT_KEY), iv=_IV
+    )
+    key_slots.open_slot(made._replace(text=jwe.to_compact(sealed)), Hidden(KEY))
 
 
 def payload(data: bytes) -> None:
     """The content of a vault once it was decrypted; what is taken can be written again."""
-    content, fault = decode_payload(Secret(data))
+    content, fault = decode_payload(Hidden(data))
     if fault is None:
         again, fault = decode_payload(encode_payload(content))
         assert fault is None, fault
@@ -72,7 +74,7 @@ def payload(data: bytes) -> None:
 
 
 def record_of_its_own(data: bytes) -> None:
-    record_envelope.open_record(data, VAULT_KEY, vault_id=VAULT_ID, tag=_TAG)
+    record_envelope.open_record(data, Hidden(VAULT_KEY), vault_id=VAULT_ID, tag=_TAG)
 
 
 def plain_file(data: bytes) -> None:
@@ -114,8 +116,8 @@ def seeds() -> list[bytes]:
     )
     found += [b"\4" + text for text in (b'{"records":{}}', content)]
     made = record_envelope.seal_record(
-        "maple_ink", {"a": 1}, VAULT_KEY, vault_id=VAULT_ID, tag=_TAG, generation=1,
-        content_key=_CONTENT_KEY, iv=_IV,
+        "maple_ink", {"a": 1}, Hidden(VAULT_KEY), vault_id=VAULT_ID, tag=_TAG, generation=1,
+        content_key=Hidden(_CONTENT_KEY), iv=_IV,
     )  # fmt: skip
     found.append(b"\5" + made)
     found.append(b'\6{"session_cookie":"abc","auth_token":"t","created_at":"2026-01-01T00:00:00"}')

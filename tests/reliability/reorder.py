@@ -12,6 +12,7 @@ import os
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from interpal._hidden import Hidden
 from interpal.exceptions import VaultError
 from interpal.vault.files.private_files import Folder
 from tests.reliability import Row
@@ -214,7 +215,7 @@ def key_file_states() -> tuple[tuple[int, int], list[str]]:
     with scratch() as place:
         recording = Recording(place)
         with recording.on(), Folder.open(place) as folder:
-            assert folder.create("vault.key", b"k" * 44)
+            assert folder.create("vault.key", Hidden(b"k" * 44))
 
         def judged(data: bytes | None) -> str:
             return {None: ABSENT, b"k" * 44: "made"}.get(data, NEITHER)

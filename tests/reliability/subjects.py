@@ -11,7 +11,6 @@ import os
 import shutil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from interpal._secret import Secret
 from interpal.exceptions import VaultNotFoundError
 from interpal.vault.keys.sources import find_source
 from interpal.vault.stores.file import FileStore
@@ -20,7 +19,7 @@ from interpal.vault.vault import Vault
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-KEY = Secret(bytes(range(32)))
+KEY = bytes(range(32))
 CANARY = "canary-3f9c"
 KB = 1024
 MB = 1024 * 1024

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interpal._secret import Secret
+from interpal._hidden import Hidden
 from interpal.vault import hardening
 from interpal.vault.files.locks import network_filesystem
 from interpal.vault.format.key_slots import KdfParameters
@@ -55,12 +55,12 @@ def test_the_pages_of_both_keys_are_locked_and_no_core_is_left(tmp_path: Path, k
 
 
 def test_a_key_on_two_pages_has_both_locked() -> None:
-    keys = [Secret(bytes([number]) * 32) for number in range(200)]
+    keys = [Hidden(bytes([number]) * 32) for number in range(200)]
     pages = hardening._pages(keys, PAGE)
     for key in keys:
         assert id(key) // PAGE * PAGE in pages
         assert (id(key) + sys.getsizeof(key) - 1) // PAGE * PAGE in pages
-    assert len(hardening._pages([Secret(bytes(2 * PAGE))], PAGE)) >= 3
+    assert len(hardening._pages([Hidden(bytes(2 * PAGE))], PAGE)) >= 3
 
 
 def test_where_nothing_may_be_locked_a_warning_says_so(

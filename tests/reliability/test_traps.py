@@ -68,7 +68,7 @@ def test_a_key_file_that_an_access_list_opens_is_refused(home: Path) -> None:
     key = home / "key"
     key.write_bytes(KEY)
     key.chmod(0o600)
-    assert read_secret_file(str(key), 100) == KEY
+    assert read_secret_file(str(key), 100).reveal() == KEY
     let_in(key, STRANGER)
     os.chown(key, strangers.OWNER, strangers.OWNER)
     said = in_child(lambda: read_secret_file(str(key), 100), uid=strangers.OWNER).said

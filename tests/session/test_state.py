@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from docs.states import transitions
-from interpal._secret import Secret
+from interpal._hidden import Hidden
 from interpal.exceptions import AuthenticationError
 from interpal.session import Session
 from interpal.sessions.clock import utc_now
@@ -40,7 +40,7 @@ PEDRO = session_of("pedro", "pedro_k", user_id="18")
 
 # Each line of the table by what it says "when": the transition, as the flows make it.
 DONE: dict[str, Callable[[ClientState], ClientState]] = {
-    "login() of another account": lambda state: state.use("pedro_k", Secret(b"radio")),
+    "login() of another account": lambda state: state.use("pedro_k", Hidden(b"radio")),
     "login() after a logout": lambda state: state.use("maple_ink", None),
     "one of the same account is given": lambda state: state.hand_over(OTHER),
     "one that may be another's is given": lambda state: nameless(state).hand_over(PEDRO),
@@ -59,7 +59,7 @@ def in_phase(phase: Phase) -> ClientState:
     session = None if phase in WITHOUT_SESSION else CURRENT
     return ClientState(
         name="maple_ink",
-        password=Secret(b"secret"),
+        password=Hidden(b"secret"),
         user_id="17",
         session=session,
         phase=phase,
@@ -133,8 +133,8 @@ def test_another_account_leaves_nothing_of_the_one_before() -> None:
 
 def test_the_same_account_by_another_spelling_stays_what_it_is() -> None:
     state = in_phase(Phase.VERIFIED)
-    same = state.use("MAPLE_Ink", Secret(b"new"))
-    assert (same.epoch, same.session, same.password) == (state.epoch, state.session, b"new")
+    same = state.use("MAPLE_Ink", Hidden(b"new"))
+    assert (same.epoch, same.session, same.password) == (state.epoch, state.session, Hidden(b"new"))
 
 
 def test_a_late_end_of_an_older_session_does_not_touch_the_newer_one() -> None:

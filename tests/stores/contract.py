@@ -99,21 +99,21 @@ class StoreContract:
     def test_what_was_saved_is_loaded_by_everybody(self, store: Store, other: Store) -> None:
         saved = self.put(store, b"the first")
         assert store.load() == other.load() == saved
-        assert saved.data == b"the first"
+        assert saved.reveal() == b"the first"
 
     def test_a_save_replaces_what_was_there(self, store: Store, other: Store) -> None:
         self.put(store, b"the first")
         self.put(other, b"the second")
         loaded = store.load()
         assert loaded is not None
-        assert loaded.data == b"the second"
+        assert loaded.reveal() == b"the second"
 
     def test_bytes_of_every_kind_and_size_come_back(self, store: Store) -> None:
         for data in (b"\0", bytes(range(256)), os.urandom(2**20)):
             self.put(store, data)
             loaded = store.load()
             assert loaded is not None
-            assert loaded.data == data
+            assert loaded.reveal() == data
 
     def test_a_save_that_verify_refuses_changes_nothing(self, store: Store) -> None:
         self.put(store, b"old")
@@ -128,14 +128,14 @@ class StoreContract:
         assert seen == [b"new"]
         loaded = store.load()
         assert loaded is not None
-        assert loaded.data == b"old"
+        assert loaded.reveal() == b"old"
 
     def test_a_body_that_raises_changes_nothing_and_frees_the_lock(self, store: Store) -> None:
         self.put(store, b"old")
         with pytest.raises(ZeroDivisionError), store.write_lock(1) as writer:
             assert writer.load() is not None
             raise ZeroDivisionError
-        assert self.put(store, b"new").data == b"new"
+        assert self.put(store, b"new").reveal() == b"new"
 
     def test_the_writer_sees_what_is_newest(self, store: Store, other: Store) -> None:
         self.put(store, b"old")
@@ -144,7 +144,7 @@ class StoreContract:
         with store.write_lock(1) as writer:
             loaded = writer.load()
         assert loaded is not None
-        assert loaded.data == b"new"
+        assert loaded.reveal() == b"new"
 
     def test_what_is_removed_is_gone_and_may_be_made_again(
         self, store: Store, other: Store
@@ -196,8 +196,8 @@ class StoreContract:
             while not stop.is_set():
                 loaded = mine.load()
                 assert loaded is not None
-                assert len(loaded.data) == 50_000
-                assert len(set(loaded.data)) == 1
+                assert len(loaded.reveal()) == 50_000
+                assert len(set(loaded.reveal())) == 1
                 reads += 1
             mine.close()
             return reads
@@ -244,7 +244,7 @@ class StoreContract:
         waiting.join(10)
         loaded = store.load()
         assert loaded is not None
-        assert loaded.data == b"second"
+        assert loaded.reveal() == b"second"
 
     def test_no_update_is_lost_among_threads_and_processes(
         self, store: Store, make: Callable[[], Store]
@@ -256,7 +256,7 @@ class StoreContract:
                 with mine.write_lock(30) as writer:
                     loaded = writer.load()
                     assert loaded is not None
-                    writer.save(b"%d" % (int(loaded.data) + 1))
+                    writer.save(b"%d" % (int(loaded.reveal()) + 1))
 
         def in_process() -> None:
             mine = make()
@@ -270,7 +270,7 @@ class StoreContract:
         assert processes.join() == ["None"] * 3
         loaded = store.load()
         assert loaded is not None
-        assert loaded.data == b"120"
+        assert loaded.reveal() == b"120"
 
     def test_a_writer_is_of_no_use_after_its_lock(self, store: Store) -> None:
         from interpal.exceptions import VaultError
@@ -282,7 +282,7 @@ class StoreContract:
             writer.save(b"new")
         loaded = store.load()
         assert loaded is not None
-        assert loaded.data == b"old"
+        assert loaded.reveal() == b"old"
 
     # Login locks.
 
@@ -331,7 +331,7 @@ class StoreContract:
         self.put(store, b"root")
         lock = store.login_lock(TAG)
         assert lock.try_acquire()
-        assert self.put(other, b"newer").data == b"newer"
+        assert self.put(other, b"newer").reveal() == b"newer"
         lock.release()
 
     def test_of_many_processes_one_gets_the_login_lock(
@@ -370,14 +370,14 @@ class StoreContract:
         def work() -> bytes:
             loaded = store.load()
             assert loaded is not None
-            assert loaded.data == b"parent"
+            assert loaded.reveal() == b"parent"
             self.put(store, b"child")
             return b"done"
 
         assert in_child(work) == "b'done'"
         loaded = store.load()
         assert loaded is not None
-        assert loaded.data == b"child"
+        assert loaded.reveal() == b"child"
         self.put(store, b"parent again")
         assert in_child(lambda: store.load()) == "<Stored: 12 bytes>"
 
@@ -409,7 +409,7 @@ class StoreContract:
             writer.save(b"from the parent")
         loaded = store.load()
         assert loaded is not None
-        assert loaded.data == b"from the parent"
+        assert loaded.reveal() == b"from the parent"
 
     def test_threads_share_a_store(self, store: Store) -> None:
         self.put(store, b"root")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from interpal._hidden import Hidden
 from interpal.exceptions import LockTimeoutError, StaleWriteError, VaultError
 from interpal.vault.format.envelope import name_tag
 from interpal.vault.format.record_envelope import open_record, seal_record
@@ -25,7 +26,7 @@ KEY = bytes(32)
 
 
 def tag_of(number: int) -> bytes:
-    return name_tag(KEY, f"account-{number}")
+    return name_tag(Hidden(KEY), f"account-{number}")
 
 
 def listed(store: RecordStore, vault_id: bytes = ID) -> dict[bytes, bytes]:
@@ -137,18 +138,18 @@ class RecordContract(StoreContract):
         assert listed(records) == {TAG: b"one"}
         loaded = records.load()
         assert loaded is not None
-        assert loaded.data == b"root"
+        assert loaded.reveal() == b"root"
         records.commit(ID, changes[:2], root=b"newer root", timeout=1)
         assert listed(records) == {tag_of(1): b"new"}
         loaded = records.load()
         assert loaded is not None
-        assert loaded.data == b"newer root"
+        assert loaded.reveal() == b"newer root"
 
     def test_a_commit_of_nothing_but_the_root(self, records: RecordStore) -> None:
         records.commit(ID, [], root=b"newer", timeout=1)
         loaded = records.load()
         assert loaded is not None
-        assert loaded.data == b"newer"
+        assert loaded.reveal() == b"newer"
         assert loaded.identity == ID
 
     def test_a_commit_into_another_vault_is_refused(self, records: RecordStore) -> None:
@@ -335,7 +336,7 @@ class RecordContract(StoreContract):
             writer.replace_all(b"new root", old_id=ID, new_id=NEW_ID, records=self.rotate(records))
         loaded = others.load()
         assert loaded is not None
-        assert (loaded.data, loaded.identity) == (b"new root", NEW_ID)
+        assert (loaded.reveal(), loaded.identity) == (b"new root", NEW_ID)
         assert listed(others, NEW_ID) == {
             tag_of(number)[::-1]: b"new %d" % number for number in range(600)
         }
@@ -379,7 +380,7 @@ class RecordContract(StoreContract):
             writer.replace_all(b"new root", old_id=ID, new_id=NEW_ID, records=moved)
         loaded = others.load()
         assert loaded is not None
-        assert loaded.data == b"root"
+        assert loaded.reveal() == b"root"
         assert len(listed(others)) == 600
         others.commit(ID, [Change(tag_of(1), 1, b"next", 2)], timeout=1)
         lock = others.login_lock(TAG)
@@ -462,25 +463,28 @@ class RecordContract(StoreContract):
 
     def test_names_and_sessions_are_never_visible(self, records: RecordStore) -> None:
         name = "canary-name-of-an-account"
-        tag = name_tag(KEY, name)
+        tag = name_tag(Hidden(KEY), name)
         lock = records.login_lock(tag)
         assert lock.try_acquire()
         for generation in (1, 2):
             data = seal_record(
                 name,
                 {"username": name, "session_cookie": f"canary-cookie-{generation}"},
-                KEY,
+                Hidden(KEY),
                 vault_id=ID,
                 tag=tag,
                 generation=generation,
-                content_key=os.urandom(32),
+                content_key=Hidden(os.urandom(32)),
                 iv=os.urandom(12),
             )
             change = Change(tag, generation - 1, data, generation, time.time() + 60)
             records.commit(ID, [change], fence=(tag, lock.fence), timeout=1)
         found = records.load_record(ID, tag).data
         assert found is not None
-        assert open_record(found, KEY, vault_id=ID, tag=tag).record["username"] == name
+        assert (
+            open_record(found, Hidden(KEY), vault_id=ID, tag=tag).record.reveal()["username"]
+            == name
+        )
         raw = self.everything()
         assert found in raw, "the search looks in the right place"
         assert b"canary" not in raw

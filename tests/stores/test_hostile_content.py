@@ -129,7 +129,7 @@ def test_a_removed_vault_is_overwritten_in_database_and_log(database: Path) -> N
     # The other connection is still open, so nothing is tidied up by the closing of the last one.
     for path in (database, database.with_name("vault.db-wal")):
         content = path.read_bytes()
-        assert not any(data[:200] in content for data in [root.data, *found])
+        assert not any(data[:200] in content for data in [root.reveal(), *found])
     assert other.load() is None
     for one in (store, other):
         one.close()

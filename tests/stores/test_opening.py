@@ -124,7 +124,7 @@ def test_a_redis_url_in_full() -> None:
     url = "rediss://bot:p%40ss@redis.example:7000/3?prefix=team-a&ca=/etc/ca.pem&cert=c&key=k"
     address = Address.parse(url)
     assert address.password is not None
-    assert address.password.text == "p@ss"
+    assert address.password.reveal().decode() == "p@ss"
     assert address._replace(password=None) == Address(
         host="redis.example",
         port=7000,

@@ -104,7 +104,7 @@ def test_a_second_name_that_a_dying_process_left_is_taken_away(
     os.link(path, spare)
     stored = SqliteStore(path).load()
     assert stored is not None
-    assert stored.data == b"root"
+    assert stored.reveal() == b"root"
     assert not spare.exists()
 
 
@@ -150,7 +150,7 @@ def test_a_store_may_be_closed_while_it_is_used(store: SqliteStore) -> None:
     assert descriptors() < before
     stored = store.load()
     assert stored is not None
-    assert stored.data == b"new"
+    assert stored.reveal() == b"new"
 
 
 def test_a_fork_does_not_wait_for_ever_for_a_thread_that_holds_a_connection(path: Path) -> None:
@@ -210,7 +210,7 @@ def test_old_records_that_cannot_be_dropped_do_not_undo_a_rotation(
     assert "old records stay for now: gone" in caplog.text
     stored = remote.load()
     assert stored is not None
-    assert stored.data == b"new"
+    assert stored.reveal() == b"new"
 
 
 def test_the_records_of_the_vault_that_is_there_are_never_dropped(remote: RedisStore) -> None:

@@ -209,7 +209,7 @@ def test_a_database_that_was_taken_away_is_not_written_into(
     other = SqliteStore(tmp_path / "vault.db")
     loaded = other.load()
     assert loaded is not None
-    assert loaded.data == b"a new root"
+    assert loaded.reveal() == b"a new root"
     other.close()
 
 

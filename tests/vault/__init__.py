@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from interpal._secret import Secret
+    from interpal._hidden import Hidden
 
 # The folder of the package, with a separator at its end: a clone's own folder may have its name.
 PACKAGE = os.path.join(os.path.dirname(interpal.__file__), "")
@@ -60,10 +60,10 @@ def told(error: BaseException) -> str:
 class Counted:
     """Argon2id, counted."""
 
-    def __init__(self, derive: Callable[..., Secret]) -> None:
+    def __init__(self, derive: Callable[..., Hidden[bytes]]) -> None:
         self._derive = derive
         self.calls = 0
 
-    def __call__(self, *arguments: Any) -> Secret:
+    def __call__(self, *arguments: Any) -> Hidden[bytes]:
         self.calls += 1
         return self._derive(*arguments)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interpal._secret import Secret
+from interpal._hidden import Hidden
 from interpal.exceptions import VaultError
 from interpal.vault import FileStore, Vault
 from interpal.vault.format.key_slots import KdfParameters, Slot
@@ -44,7 +44,7 @@ def test_a_read_that_a_close_overtakes_is_an_error_and_keeps_no_key(tmp_path: Pa
 
 def test_a_key_that_is_dropped_while_it_is_looked_for_is_one_or_none() -> None:
     opener = SlotOpener(explicit_source(passphrase="correct horse"))
-    key = Secret(bytes(32))
+    key = Hidden(bytes(32))
 
     class Dropping(KdfParameters):
         """Another thread closes the vault at the moment of the comparison."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interpal._secret import Secret
+from interpal._hidden import Hidden
 from interpal.exceptions import KeySourceError
 from interpal.vault.keys import command, sources
 from tests.vault import told
@@ -23,7 +23,7 @@ NAME = "INTERPALS_VAULT_PASSPHRASE_COMMAND"
 
 
 def output_of(*words: str) -> bytes:
-    return command.output_of(Secret.from_text(shlex.join(words)), NAME)
+    return command.output_of(Hidden(shlex.join(words).encode()), NAME).reveal()
 
 
 def shell(script: str) -> bytes:
@@ -81,12 +81,12 @@ def nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def test_words_are_split_like_a_shell_would_and_run_without_one() -> None:
     assert output_of("printf", "%s|", "a b", "$HOME", "*", ";", "`id`") == b"a b|$HOME|*|;|`id`|"
-    text = Secret(b"echo 'a  b' \"c\" d\\ e # f")
-    assert command.output_of(text, NAME) == b"a  b c d e # f\n"
+    text = Hidden(b"echo 'a  b' \"c\" d\\ e # f")
+    assert command.output_of(text, NAME).reveal() == b"a  b c d e # f\n"
 
 
 def test_words_need_not_be_utf_8() -> None:
-    assert command.output_of(Secret(b"printf %s \xff\xfe"), NAME) == b"\xff\xfe"
+    assert command.output_of(Hidden(b"printf %s \xff\xfe"), NAME).reveal() == b"\xff\xfe"
 
 
 def test_the_command_has_no_stdin() -> None:
@@ -140,7 +140,7 @@ def test_a_command_that_fails_is_told_by_its_status_and_not_its_output(
 )
 def test_a_command_that_cannot_be_run_is_not_shown(text: bytes, reason: str) -> None:
     with pytest.raises(KeySourceError, match=NAME) as caught:
-        command.output_of(Secret(text), NAME)
+        command.output_of(Hidden(text), NAME)
     assert reason in str(caught.value)
     assert "c4n4ry" not in told(caught.value)
 
@@ -210,5 +210,5 @@ def test_an_interrupt_kills_the_command(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_the_passphrase_is_the_output_less_one_newline() -> None:
     source = sources.find_source(environ={NAME: f"{sys.executable} -c 'print(\"correct horse\")'"})
-    assert source.read() == b"correct horse"
+    assert source.read().reveal() == b"correct horse"
     assert (source.kind, source.name) == ("passphrase", NAME)

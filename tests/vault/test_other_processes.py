@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from interpal._secret import Secret
+from interpal._hidden import Hidden
 from interpal.exceptions import VaultError, VaultNotFoundError, WrongKeyError
 from interpal.vault import Vault
 from interpal.vault.core import versions
@@ -68,9 +68,9 @@ def test_after_anothers_rotation_the_key_at_hand_serves(place: Place, derivation
 def test_a_rotated_vault_of_a_key_needs_no_second_look_at_the_source(path: Path) -> None:
     reads = []
 
-    def read() -> Secret:
+    def read() -> Hidden[bytes]:
         reads.append(1)
-        return Secret(KEY)
+        return Hidden(KEY)
 
     vault = Vault(FileStore(path), sources.KeySource("key", "counting", read))
     vault.start(create=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from interpal._secret import Secret
+from interpal._hidden import Hidden
 from interpal.exceptions import (
     KeySourceError,
     ValidationError,
@@ -42,12 +42,12 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_a_secret_shows_itself_in_no_format() -> None:
-    secret = Secret(b"canary")
+    secret = Hidden(b"canary")
     shown = f"{secret} {secret!r} {secret!s} {secret:>20} {secret} %s" % secret
     assert "canary" not in shown
     with pytest.raises(TypeError, match="cannot be pickled or copied"):
         copy.copy(secret)
-    assert Secret.from_text("canary").text == "canary"
+    assert secret.reveal() == b"canary"
 
 
 def test_a_passphrase_of_bytes_that_no_variable_can_hold_is_refused_where_it_is_read() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from interpal._hidden import Hidden
 from interpal.exceptions import ValidationError
 from tests.vault import new_vault, reopened
 
@@ -206,7 +207,7 @@ def test_what_is_no_name_is_never_there_and_never_saved(place: Place, name: Any)
         lambda: vault.__setitem__(name, {"n": 1}),
         lambda: vault.update({"b": {}, name: {}}),
         lambda: vault.login_lock(name),
-        lambda: vault.attempt_tag(name, b"x"),
+        lambda: vault.attempt_tag(name, Hidden(b"x")),
     ):
         with pytest.raises(ValidationError):
             write()

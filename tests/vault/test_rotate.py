@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from interpal._hidden import Hidden
 from interpal.exceptions import KeyRequiredError, ValidationError, WrongKeyError
 from interpal.vault import KdfParameters, Vault
 from interpal.vault.core import versions
@@ -138,7 +139,7 @@ def test_a_slot_too_weak_to_be_made_again_is_named(
 def test_refused_logins_by_password_are_dropped_and_rate_limits_stay(path: Path) -> None:
     vault = new_vault(path)
     with vault.transaction() as records:
-        records.attempts["a"] = {"until": 2**37, "tag": vault.attempt_tag("a", b"x")}
+        records.attempts["a"] = {"until": 2**37, "tag": vault.attempt_tag("a", Hidden(b"x"))}
         records.attempts["b"] = {"until": 2**37}
     vault.rotate()
     assert vault.attempts == {"b": {"until": 2**37}}

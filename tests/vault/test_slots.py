@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from interpal._hidden import Hidden
 from interpal.exceptions import (
     AmbiguousKeyError,
     KeyRequiredError,
@@ -307,8 +308,8 @@ def test_what_does_not_open_does_not_replace_the_old_file(
             assert caught.value.path == str(path)
             assert path.read_bytes() == before
 
-    def with_another_key(vault_key: bytes, **more: Any) -> Any:
-        settings: dict[str, Any] = {**more, "key": bytes(32)}
+    def with_another_key(vault_key: Hidden[bytes], **more: Any) -> Any:
+        settings: dict[str, Any] = {**more, "key": Hidden(bytes(32))}
         return make(vault_key, **settings)
 
     with monkeypatch.context() as patch:

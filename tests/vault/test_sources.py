@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from interpal._secret import Secret
+from interpal._hidden import Hidden
 from interpal.exceptions import (
     AmbiguousKeyError,
     KeyRequiredError,
@@ -166,13 +166,13 @@ def test_one_newline_is_taken_from_files_and_commands_and_nothing_else(
         {f"{V}PASSPHRASE_FILE": str(file)},
         {f"{V}PASSPHRASE_COMMAND": f"cat {file}"},
     ):
-        assert keys.find_source(environ=environ).read() == passphrase
+        assert keys.find_source(environ=environ).read().reveal() == passphrase
 
 
 def test_a_variable_is_taken_as_it_stands() -> None:
     environ = {f"{V}PASSPHRASE": " secret\n"}
-    assert keys.find_source(environ=environ).read() == b" secret\n"
-    assert without_newline(Secret(b"\n")) == b""
+    assert keys.find_source(environ=environ).read().reveal() == b" secret\n"
+    assert without_newline(Hidden(b"\n")).reveal() == b""
 
 
 BAD_PASSPHRASES = {
@@ -216,14 +216,14 @@ def forms(key: bytes) -> dict[str, str]:
 @pytest.mark.parametrize("key", [KEY, AWKWARD, bytes(32), b"\xff" * 32])
 def test_a_key_is_read_in_every_form(key: bytes, tmp_path: Path) -> None:
     for text in forms(key).values():
-        assert parse_key(text, "x") == key
-        assert keys.find_source(key=text, environ={}).read() == key
-        assert keys.find_source(environ={f"{V}KEY": text}).read() == key
+        assert parse_key(text, "x").reveal() == key
+        assert keys.find_source(key=text, environ={}).read().reveal() == key
+        assert keys.find_source(environ={f"{V}KEY": text}).read().reveal() == key
         file = private(tmp_path / "key", text)
-        assert keys.find_source(environ={f"{V}KEY_FILE": str(file)}).read() == key
+        assert keys.find_source(environ={f"{V}KEY_FILE": str(file)}).read().reveal() == key
     raw = private(tmp_path / "key", key)
-    assert keys.find_source(environ={f"{V}KEY_FILE": str(raw)}).read() == key
-    assert keys.find_source(key=bytearray(key)).read() == key  # type: ignore[arg-type]
+    assert keys.find_source(environ={f"{V}KEY_FILE": str(raw)}).read().reveal() == key
+    assert keys.find_source(key=bytearray(key)).read().reveal() == key  # type: ignore[arg-type]
 
 
 BAD_KEYS = {
@@ -291,7 +291,7 @@ def test_a_linked_secret_of_a_container_is_read(tmp_path: Path) -> None:
     private(tmp_path / "data", "correct horse\n")
     (tmp_path / "link").symlink_to("data")
     environ = {f"{V}PASSPHRASE_FILE": str(tmp_path / "link")}
-    assert keys.find_source(environ=environ).read() == b"correct horse"
+    assert keys.find_source(environ=environ).read().reveal() == b"correct horse"
 
 
 def test_credentials_that_were_not_given_are_not_sources(
@@ -323,7 +323,7 @@ def test_a_new_passphrase_has_sources_of_its_own(tmp_path: Path) -> None:
         source = keys.new_secret_source(environ)
         assert source is not None
         assert source.kind == "passphrase"
-        assert source.read() == b"battery staple"
+        assert source.read().reveal() == b"battery staple"
         assert source.name.startswith(f"{V}NEW_PASSPHRASE")
     both = {f"{V}NEW_PASSPHRASE": "x", f"{V}NEW_PASSPHRASE_FILE": str(file)}
     with pytest.raises(AmbiguousKeyError, match="NEW_PASSPHRASE_FILE"):
@@ -337,10 +337,10 @@ def test_a_new_passphrase_has_sources_of_its_own(tmp_path: Path) -> None:
 def test_a_secret_is_read_when_it_is_needed(tmp_path: Path) -> None:
     source = keys.find_source(environ={f"{V}PASSPHRASE_FILE": str(tmp_path / "later")})
     private(tmp_path / "later", "correct horse")
-    assert source.read() == b"correct horse"
+    assert source.read().reveal() == b"correct horse"
     asked = source.asked_once()
     (tmp_path / "later").unlink()
-    assert asked.read() == b"correct horse"
+    assert asked.read().reveal() == b"correct horse"
     assert asked.name == source.name
 
 
@@ -361,9 +361,9 @@ def test_the_key_file_is_one_private_line_of_base64url() -> None:
     key = source.read_for_new_vault()
     with open(keys.default_key_path(), encoding="ascii") as file:
         text = file.read()
-    assert text == urlsafe_b64encode(key).decode().rstrip("=") + "\n"
+    assert text == urlsafe_b64encode(key.reveal()).decode().rstrip("=") + "\n"
     assert os.stat(keys.default_key_path()).st_mode & 0o777 == 0o600
-    assert source.read() == key == source.read_for_new_vault()
+    assert source.read().reveal() == key.reveal() == source.read_for_new_vault().reveal()
 
 
 def test_a_damaged_key_file_is_an_error_and_stays(path: Path) -> None:
@@ -421,7 +421,7 @@ def test_the_keyring_gives_a_passphrase() -> None:
     environ = {f"{V}KEYRING": "https://a/b/me"}
     source = keys.find_source(environ=environ)
     assert (source.kind, source.name) == ("passphrase", f"{V}KEYRING")
-    assert source.read() == b"correct horse"
+    assert source.read().reveal() == b"correct horse"
 
 
 @pytest.mark.usefixtures("keyring")

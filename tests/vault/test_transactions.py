@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from interpal._hidden import Hidden
 from interpal.exceptions import LockTimeoutError, ValidationError, VaultLimitError
 from interpal.vault import Vault
 from interpal.vault.core import versions
@@ -204,7 +205,10 @@ def test_refused_logins_are_kept_until_their_time(
     vault = place.new({"a": {"n": 1}})
     generation, now = vault.generation, versions.epoch_now()
     with vault.transaction() as records:
-        records.attempts["a"] = {"until": now + 60, "tag": vault.attempt_tag("a", b"password")}
+        records.attempts["a"] = {
+            "until": now + 60,
+            "tag": vault.attempt_tag("a", Hidden(b"password")),
+        }
         records.attempts["b"] = {"until": now + 9999}
         records["a"]["n"] = 2
     assert place.open().attempts == vault.attempts

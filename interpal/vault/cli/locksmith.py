@@ -43,7 +43,9 @@ def passwd_verb(path: str, kid: str | None, profile: str | None, as_json: bool) 
                 "say which with --slot KID, or make one with `interpal-vault slot add`"
             )
         source = opening.new_source(f"{vault.path}, slot {slot.kid}")
-        vault.change_slot(slot.kid, passphrase=source.read().text, kdf=opening.profile(profile))
+        vault.change_slot(
+            slot.kid, passphrase=source.read().reveal().decode(), kdf=opening.profile(profile)
+        )
         where = vault.path
     if as_json:
         output.put_json({"path": where, "changed": slot.kid})
@@ -116,10 +118,10 @@ def slot_add_verb(
         raise click.UsageError("--profile is for passphrases, and --key-file gives a raw key")
     with opening.open_vault(path) as vault:
         if key_file is not None:
-            slot = vault.add_slot(key=opening.key_from_file(key_file), kid=kid)
+            slot = vault.add_slot(key=opening.key_from_file(key_file).reveal(), kid=kid)
         else:
             source = opening.new_source(f"a new slot of {vault.path}")
-            passphrase = source.read().text
+            passphrase = source.read().reveal().decode()
             slot = vault.add_slot(passphrase=passphrase, kid=kid, kdf=opening.profile(profile))
         where = vault.path
     if as_json:

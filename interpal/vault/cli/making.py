@@ -6,7 +6,7 @@ import os
 
 import click
 
-from interpal._secret import Secret
+from interpal._hidden import Hidden
 from interpal.exceptions import VaultExistsError, WrongKeyError
 from interpal.vault.cli import opening, output, places
 from interpal.vault.cli.app import cli, file_option, json_option, profile_option
@@ -74,21 +74,21 @@ def keygen_verb(target: str | None, as_json: bool) -> None:
     Example:
       interpal-vault keygen -o ~/.config/interpal/team.key
     """
-    key = Secret(b64encode(os.urandom(KEY_BYTES)).encode("ascii"))
+    key = Hidden(b64encode(os.urandom(KEY_BYTES)).encode())
     if target is None:
         if as_json:
-            output.put_json({"key": key.text})
+            output.put_json({"key": key.reveal().decode()})
         else:
-            output.put(key.text)
+            output.put(key.reveal().decode())
         return
-    path = write_new_file(target, Secret(key + b"\n"))
+    path = write_new_file(target, Hidden(key.reveal() + b"\n"))
     if as_json:
         output.put_json({"path": path})
     else:
         output.say(f"{path}: a new key was made; INTERPALS_VAULT_KEY_FILE={quoted(path)} uses it")
 
 
-def write_new_file(target: str, data: bytes) -> str:
+def write_new_file(target: str, data: Hidden[bytes]) -> str:
     """Put *data* into a new private file, whole or not at all; its path.
 
     Raises `VaultExistsError` where something is there already, `VaultIOError` and its kind.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from interpal._secret import Secret
+from interpal._hidden import Hidden
 from interpal.exceptions import (
     ValidationError,
     VaultExistsError,
@@ -50,10 +50,7 @@ class Source(NamedTuple):
     store: FileStore
     stored: Stored
     kind: str
-    records: dict[str, Record]
-
-    def __repr__(self) -> str:
-        return f"<Source: {self.kind}>"
+    records: Hidden[dict[str, Record]]
 
 
 @cli.command("import", short_help="Encrypt plain files of interpal 1.x, or a backup.")
@@ -97,14 +94,14 @@ def import_verb(
             step()
     records: dict[str, Record] = {}
     for source in sources:
-        for name, record in source.records.items():
+        for name, record in source.records.reveal().items():
             records[name] = _newer(records.get(name), record)
     in_place = next((source for source in sources if places.same_place(source.store, target)), None)
     kept = _save(target, records, in_place, ask=ask, replace=replace)
     removed = []
     if remove_source:
         for source in sources:
-            if source is in_place or source.kind != "plain" or kept & set(source.records):
+            if source is in_place or source.kind != "plain" or kept & set(source.records.reveal()):
                 continue
             if _remove(source):
                 removed.append(source.store.location)
@@ -147,26 +144,26 @@ def _read_source(
         raise VaultNotFoundError(
             f"{store.location}: there is no such file", path=store.location
         ) from None
-    kind = legacy_file.classify(stored.data)
+    kind = legacy_file.classify(stored.reveal())
     if kind == "vault":
         if places.same_place(store, target):
             raise ValidationError(f"{store.location} is the vault itself; name another with -f")
         with opening.open_copy(
             store.location, stored, secret_file=secret_file, typed=typed
         ) as vault:
-            found = {name: thaw(record) for name, record in vault.snapshot().items()}
+            found = Hidden({n: thaw(record) for n, record in vault.snapshot().items()})
         return Source(store, stored, kind, found)
-    exported = _exported(stored.data) if kind == "foreign" else None
+    exported = _exported(stored.reveal()) if kind == "foreign" else None
     if exported is not None:
         return Source(store, stored, "plain", exported)
     if kind != "plain":
-        what = report.what_instead(stored.data)
+        what = report.what_instead(stored.reveal())
         if kind == "foreign":
             what = "this is neither a session file of interpal 1.x nor a vault; it was left alone"
         raise VaultFormatError(f"{store.location}: {what}", path=store.location)
     try:
         name, record = legacy_file.parse(
-            stored.data,
+            stored.reveal(),
             default_name=user,
             local=None,
             now=output.utc_now(),
@@ -174,10 +171,10 @@ def _read_source(
         )
     except VaultFormatError as error:
         raise VaultFormatError(f"{store.location}: {error}", path=store.location) from None
-    return Source(store, stored, kind, {name: record})
+    return Source(store, stored, kind, Hidden({name: record.reveal()}))
 
 
-def _exported(data: bytes) -> dict[str, Record] | None:
+def _exported(data: bytes) -> Hidden[dict[str, Record]] | None:
     """The records of what `export --plaintext` wrote for a whole vault."""
     try:
         value = jwe.parse_json(data, max_depth=MAX_RECORD_DEPTH + 2, allow_float=True)
@@ -186,7 +183,7 @@ def _exported(data: bytes) -> dict[str, Record] | None:
     records = value.get("records") if isinstance(value, dict) and len(value) == 1 else None
     if not isinstance(records, dict) or not all(isinstance(r, dict) for r in records.values()):
         return None
-    return records
+    return Hidden(records)
 
 
 def _newer(one: Record | None, other: Record) -> Record:
@@ -310,11 +307,11 @@ def export_verb(
     if plaintext:
         bare = records if user is None else next(iter(records.values()))
         value = {"records": bare} if user is None else bare
-        data = Secret((json.dumps(value, indent=2) + "\n").encode("ascii"))
+        data = Hidden((json.dumps(value, indent=2) + "\n").encode("ascii"))
     else:
-        data = Secret(_sealed(records, target, profile))
+        data = Hidden(_sealed(records, target, profile))
     if target is None:
-        output.put_bytes(data)
+        output.put_bytes(data.reveal())
         return
     where = write_new_file(target, data)
     if as_json:
@@ -330,7 +327,7 @@ def _sealed(records: Mapping[str, Record], target: str | None, profile: str | No
     store = opening.Memory(where)
     with Vault(store, opening.new_source(where)) as copy:
         copy.start(create=True, records=records, kdf=opening.profile(profile))
-        return places.load(store).data
+        return places.load(store).reveal()
 
 
 def _check_stdout(*, plaintext: bool) -> None:

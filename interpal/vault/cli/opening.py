@@ -6,7 +6,7 @@ import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from interpal._secret import Secret
+from interpal._hidden import Hidden
 from interpal.exceptions import (
     KeyRequiredError,
     ValidationError,
@@ -132,7 +132,7 @@ def starter(store: Store) -> Callable[[KeySource], Vault]:
             if type(error) is not VaultFormatError:
                 raise
             # The library names the member; a person is helped more by what the file is.
-            what = report.what_instead(places.load(store).data)
+            what = report.what_instead(places.load(store).reveal())
             if what is None:
                 raise
             raise VaultFormatError(f"{vault.path}: {what}", path=vault.path) from None
@@ -282,7 +282,7 @@ def profile_for(source: KeySource, name: str | None) -> KdfParameters | None:
 
 def takes_passphrase(store: Store) -> bool:
     """Whether a passphrase could open what is in *store*. Raises what reading it raises."""
-    slots = report.parsed(store.location, places.load(store).data).header.slots
+    slots = report.parsed(store.location, places.load(store).reveal()).header.slots
     return any(slot.kind == "passphrase" for slot in slots)
 
 
@@ -301,13 +301,17 @@ def _explained(error: VaultError, location: str, *, asks: bool) -> VaultError:
     return kind(f"{location}: {what}; {WOULD_DO}", path=location)
 
 
-def key_from_file(path: str) -> Secret:
+def key_from_file(path: str) -> Hidden[bytes]:
     """The raw key in a file (docs/keys.md, the rules for key files)."""
-    return environment.key_in_file(Secret(os.fsencode(path)), "key file")
+    return environment.key_in_file(Hidden(os.fsencode(path)), "key file")
 
 
-def secret_from_file(path: str, kind: str) -> str | Secret:
+def secret_from_file(path: str, kind: str) -> str | bytes:
     """The passphrase (text) or the raw key (bytes) in a file."""
     if kind == "key":
-        return key_from_file(path)
-    return environment.passphrase_in_file(Secret(os.fsencode(path)), "passphrase file").text
+        return key_from_file(path).reveal()
+    return (
+        environment.passphrase_in_file(Hidden(os.fsencode(path)), "passphrase file")
+        .reveal()
+        .decode()
+    )

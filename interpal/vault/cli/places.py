@@ -62,7 +62,7 @@ def store_of(text: str) -> Store:
 
 def _url_in(path: str) -> str:
     try:
-        return read_secret_file(path, _URL_LIMIT).text.rstrip("\r\n")
+        return read_secret_file(path, _URL_LIMIT).reveal().decode().rstrip("\r\n")
     except UnicodeDecodeError:
         raise ValidationError(f"{shown(path)}: this is no URL of a store") from None
 
@@ -117,7 +117,7 @@ def look(store: Store, stored: Stored) -> Look:
     """What these bytes and the store say, as nobody vouches for it."""
     if isinstance(store, FileStore):
         return Look("file", report.look(store, stored), None)
-    header = report.parsed(store.location, stored.data).header
+    header = report.parsed(store.location, stored.reveal()).header
     # Of what `store_of` gives, all others keep records.
     keeper = cast("RecordStore", store)
     with only_looking():
@@ -132,7 +132,7 @@ def look(store: Store, stored: Stored) -> Look:
         created_at=report.from_epoch(header.created_at),
         updated_at=report.from_epoch(header.updated_at),
         slots=tuple(report.slot_report(slot) for slot in header.slots),
-        size=records.total + len(stored.data) if details is None else details.size,
+        size=records.total + len(stored.reveal()) if details is None else details.size,
         mode=0 if details is None else stat.S_IMODE(details.mode),
         uid=os.geteuid() if details is None else details.uid,
     )

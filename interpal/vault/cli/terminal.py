@@ -8,7 +8,7 @@ import termios
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NoReturn
 
-from interpal._secret import Secret
+from interpal._hidden import Hidden
 from interpal.exceptions import KeyRequiredError, ValidationError
 from interpal.vault.format.key_slots import normalise_passphrase
 
@@ -60,9 +60,9 @@ class Terminal:
     def ask(self, question: str) -> str:
         """A line of text, without what stands around it. `NoAnswerError` where input has ended."""
         self._write(question)
-        return self._line().decode("utf-8", "replace").strip()
+        return self._line().reveal().decode("utf-8", "replace").strip()
 
-    def ask_secret(self, question: str) -> Secret:
+    def ask_secret(self, question: str) -> Hidden[bytes]:
         """The bytes of a line that is not shown, and may be empty. Raises `NoAnswerError`."""
         with self._without_echo():
             self._write(question)
@@ -75,7 +75,7 @@ class Terminal:
         """A passphrase that is there already; None where just Enter was pressed."""
         for _ in range(TRIES):
             line = self.ask_secret(question)
-            if not line:
+            if not line.reveal():
                 return None
             text = self._checked(line)
             if text is not None:
@@ -88,15 +88,15 @@ class Terminal:
             text = self._checked(self.ask_secret(f"New passphrase for {whose}: "))
             if text is None:
                 continue
-            if self.ask_secret("The same again: ") == text.encode("utf-8"):
+            if self.ask_secret("Repeat passphrase: ") == Hidden(text.encode()):
                 return text
             self.tell("The two are not the same.")
         raise ValidationError("no new passphrase was given; nothing was changed")
 
-    def _checked(self, line: Secret) -> str | None:
+    def _checked(self, line: Hidden[bytes]) -> str | None:
         """The text of a line, if it is a passphrase; else the person is told why not."""
         try:
-            text = line.text
+            text = line.reveal().decode()
             normalise_passphrase(text)
         except UnicodeDecodeError:
             self.tell("That is not valid UTF-8.")
@@ -111,18 +111,18 @@ class Terminal:
         while data:
             data = data[os.write(self._fd, data) :]
 
-    def _line(self) -> Secret:
-        line = Secret()
-        while not line.endswith(b"\n"):
-            piece = os.read(self._fd, 4096)
-            if not piece:
+    def _line(self) -> Hidden[bytes]:
+        line = Hidden(b"")
+        while not line.reveal().endswith(b"\n"):
+            piece = Hidden(os.read(self._fd, 4096))
+            if not piece.reveal():
                 raise NoAnswerError("the terminal gave no answer; nothing was changed")
-            line = Secret(line + piece)
-            if len(line) > _LINE_LIMIT:
+            line = Hidden(line.reveal() + piece.reveal())
+            if len(line.reveal()) > _LINE_LIMIT:
                 raise ValidationError(
                     f"the answer is longer than {_LINE_LIMIT} bytes; nothing was changed"
                 )
-        return Secret(line[:-1])
+        return Hidden(line.reveal()[:-1])
 
     @contextmanager
     def _without_echo(self) -> Generator[None, None, None]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from interpal._hidden import Hidden
 from interpal.exceptions import WrongKeyError
 from interpal.vault.core.versions import State, Versions, epoch_now, located
 
@@ -137,7 +138,7 @@ class KeySlots:
         """
         from interpal.vault.keys import rekey
 
-        given = {kid: rekey.Given(secret) for kid, secret in (secrets or {}).items()}
+        hidden = {kid: Hidden(secret) for kid, secret in (secrets or {}).items()}
         del secrets
         before: tuple[str, ...] = ()
 
@@ -148,7 +149,7 @@ class KeySlots:
                 state.header,
                 state.vault_key,
                 self._opener,
-                secrets=given,
+                secrets=hidden,
                 drop_slots=drop_slots,
                 now=epoch_now(),
             )

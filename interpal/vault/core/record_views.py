@@ -13,7 +13,8 @@ from collections.abc import (
 )
 from typing import TYPE_CHECKING, Any
 
-from interpal.vault.core.transaction import Changes, Draft, ReadOnlyRecord, Record, freeze
+from interpal._hidden import Hidden
+from interpal.vault.core.transaction import Draft, ReadOnlyRecord, Record, freeze
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -80,18 +81,18 @@ class Records(MutableMapping[str, Record]):
 
     def setdefault(self, name: str, default: Any = None) -> Any:
         """The record *name*, or *default* saved as it, in one transaction."""
-        wanted = Changes({name: default})
+        wanted = Hidden(default)
         del default
         with self.transaction() as records:
-            return freeze(records.setdefault(name, wanted[name]))
+            return freeze(records.setdefault(name, wanted.reveal()))
 
     def update(self, *others: Any, **more: Record) -> None:
         """Put many records, in one transaction; arguments as for a dict."""
         # A traceback may show the values of variables; this one shows names only.
-        wanted = Changes(dict(*others, **more))
+        wanted = Hidden(dict(*others, **more))
         del others, more
         with self.transaction() as records:
-            records.update(wanted)
+            records.update(wanted.reveal())
 
     def clear(self) -> None:
         """Remove every record, in one transaction."""

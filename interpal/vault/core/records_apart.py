@@ -6,21 +6,20 @@ records: found by an HMAC of their name, opened one by one, and changed by their
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import ItemsView, Iterator, Mapping, ValuesView
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from interpal._hidden import Hidden
 from interpal._log import Logger
-from interpal._secret import Secret
 from interpal.exceptions import (
     StaleWriteError,
     VaultCorruptError,
     VaultError,
     VaultLimitError,
 )
-from interpal.vault.core.transaction import Draft, Record, as_saved
+from interpal.vault.core.transaction import Draft, Record, as_saved, same_record
 from interpal.vault.format import envelope
 from interpal.vault.format import header as fields
 from interpal.vault.stores.base import Change
@@ -45,25 +44,10 @@ _log = Logger("interpal.vault.core.records_apart")
 
 
 class Seen(NamedTuple):
-    """A record as it is stored or is to be, with its generation: 0 and None where there is none.
-
-    In a variable in place of the bare record, which a traceback may show.
-    """
+    """A record as it is stored, with its generation: 0 and None where there is none."""
 
     generation: int
-    record: Record | None
-
-    def __repr__(self) -> str:
-        return f"<Seen: generation {self.generation}>"
-
-
-class _Hidden(dict[str, Record]):
-    """Records by name that do not show themselves."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return f"<{len(self)} records>"
+    record: Hidden[Record] | None
 
 
 class SeparateRecords(Mapping[str, Record]):
@@ -84,13 +68,13 @@ class SeparateRecords(Mapping[str, Record]):
         state, tag, data = self._load(name)
         if data is None:
             raise KeyError(name)
-        return self._open(state, tag, data).record
+        return self._open(state, tag, data).record.reveal()
 
     def __contains__(self, name: object) -> bool:
         return self._load(name)[2] is not None
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.all())
+        return iter(self.all().reveal())
 
     def __len__(self) -> int:
         """How many there are, without opening them."""
@@ -106,19 +90,19 @@ class SeparateRecords(Mapping[str, Record]):
 
     def items(self) -> ItemsView[str, Record]:
         """Names and records, in one pass."""
-        return self.all().items()
+        return self.all().reveal().items()
 
     def values(self) -> ValuesView[Record]:
         """The records, in one pass."""
-        return self.all().values()
+        return self.all().reveal().values()
 
-    def all(self) -> dict[str, Record]:
+    def all(self) -> Hidden[dict[str, Record]]:
         """Every record by its name."""
         while True:
             state = self._versions.read()
-            records = _Hidden()
+            records: Hidden[dict[str, Record]] = Hidden({})
             for one in self._opened(state):
-                records[one.name] = one.record
+                records.reveal()[one.name] = one.record.reveal()
             # A rotation meanwhile takes the old set away under the reader.
             if self._is_still(state):
                 return records
@@ -188,35 +172,35 @@ class SeparateRecords(Mapping[str, Record]):
 
     # Writing.
 
-    def assign(self, name: str, wanted: Seen, timeout: float) -> None:
+    def assign(self, name: str, record: Hidden[Record], timeout: float) -> None:
         """Put one record: one read, one write. A damaged one may be replaced like any other."""
-        self._change(name, Seen(0, as_saved(name, wanted.record)), timeout)
+        self._change(name, Hidden(as_saved(name, record.reveal())), timeout)
 
     def remove(self, name: str, timeout: float) -> None:
         """Remove one record, damaged or not; KeyError where there is none."""
-        self._change(name, Seen(0, None), timeout)
+        self._change(name, None, timeout)
 
-    def _change(self, name: str, wanted: Seen, timeout: float) -> None:
+    def _change(self, name: str, wanted: Hidden[Record] | None, timeout: float) -> None:
         self._versions.check_not_writing()
         for _ in range(_TRIES_WITHOUT_LOCK):
             state, tag, data = self._load(name)
-            if data is None and wanted.record is None:
+            if data is None and wanted is None:
                 raise KeyError(name)
             try:
                 seen = Seen(0, None) if data is None else self._seen(state, tag, data)
-                if wanted.record is not None and _same(wanted.record, seen.record):
+                if wanted is not None and _same(wanted, seen.record):
                     return
-                change = self._sealed(state, name, wanted.record, seen.generation)
+                change = self._sealed(state, name, wanted, seen.generation)
                 self._store.commit(state.header.id, [change], timeout=timeout)
                 return
             except StaleWriteError:
                 # Somebody else was first, or has rotated: look again, then decide again.
                 self._versions.read()
         with self.transaction(timeout) as draft:
-            if wanted.record is None:
+            if wanted is None:
                 del draft[name]
             else:
-                draft[name] = wanted.record
+                draft[name] = wanted.reveal()
 
     def _seen(self, state: State, tag: bytes, data: bytes) -> Seen:
         """Generation and content; of a damaged record the generation that it claims, and None."""
@@ -253,7 +237,11 @@ class SeparateRecords(Mapping[str, Record]):
                     seen.setdefault(one.name, Seen(one.generation, one.record))
                     yield one.name
 
-            draft = Draft(names, lambda name: find(name).record, state.payload.attempts)
+            def lookup(name: str) -> Record | None:
+                record = find(name).record
+                return None if record is None else record.reveal()
+
+            draft = Draft(names, lookup, state.payload.attempts)
             try:
                 yield draft
             finally:
@@ -329,7 +317,9 @@ class SeparateRecords(Mapping[str, Record]):
 
         return reseal
 
-    def _sealed(self, state: State, name: str, record: Record | None, generation: int) -> Change:
+    def _sealed(
+        self, state: State, name: str, record: Hidden[Record] | None, generation: int
+    ) -> Change:
         if record is None:
             tag = envelope.name_tag(state.vault_key, name)
             return Change(tag, generation, None, generation + 1)
@@ -343,20 +333,25 @@ def _tell(progress: Callable[[int], None] | None, number: int) -> None:
 
 
 def _seal(
-    name: str, record: Record, vault_key: Secret, vault_id: bytes, expected: int, generation: int
+    name: str,
+    record: Hidden[Record],
+    vault_key: Hidden[bytes],
+    vault_id: bytes,
+    expected: int,
+    generation: int,
 ) -> Change:
     tag = envelope.name_tag(vault_key, name)
     data = envelope.seal_record(
         name,
-        record,
+        record.reveal(),
         vault_key,
         vault_id=vault_id,
         tag=tag,
         generation=generation,
-        content_key=Secret(os.urandom(32)),
+        content_key=Hidden(os.urandom(32)),
         iv=os.urandom(12),
     )
-    return Change(tag, expected, data, generation, _expiry(record))
+    return Change(tag, expected, data, generation, _expiry(record.reveal()))
 
 
 def _expiry(record: Mapping[str, Any]) -> float | None:
@@ -386,6 +381,5 @@ def _claimed_generation(data: bytes) -> int | None:
         return None
 
 
-def _same(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> bool:
-    # As text: to a dict, True and 1 and 1.0 are the same.
-    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+def _same(one: Hidden[Record], other: Hidden[Record] | None) -> bool:
+    return other is not None and same_record(one.reveal(), other.reveal())

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any, NoReturn, SupportsIndex
 
+from interpal._hidden import Hidden
 from interpal.exceptions import ValidationError
 from interpal.vault.format.payload import check_name, record_fault
 
@@ -91,15 +92,6 @@ def _thaw_value(value: Any) -> Any:
     return value
 
 
-class Changes(dict[str, Any]):
-    """Records by name, None for one that is to go. Its repr shows the names only."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return f"<changes of {', '.join(map(repr, self))}>"
-
-
 def as_saved(name: str, record: object) -> Record:
     """A copy of *record* as it will be read again. Raises `ValidationError` for what is none.
 
@@ -115,7 +107,8 @@ def as_saved(name: str, record: object) -> Record:
     return copy
 
 
-def _same(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> bool:
+def same_record(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> bool:
+    """Whether two records say the same."""
     # As text: to a dict, True and 1 and 1.0 are the same.
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
@@ -201,18 +194,18 @@ class Draft(MutableMapping[str, Record]):
         """The transaction is over."""
         self._ended = True
 
-    def changes(self) -> Changes:
+    def changes(self) -> dict[str, Hidden[Record] | None]:
         """What differs from what was read: new content, None for a record that is to go.
 
         Raises `ValidationError` where a record was changed into something that is none.
         """
-        changed = Changes()
+        changed: dict[str, Hidden[Record] | None] = {}
         # No variable here holds a record: a traceback may show it.
         for name in self._touched:
             if self._touched[name] is not None:
-                changed[name] = as_saved(name, self._touched[name])
-                if _same(changed[name], self._lookup(name)):
-                    del changed[name]
+                wanted = Hidden(as_saved(name, self._touched[name]))
+                if not same_record(wanted.reveal(), self._lookup(name)):
+                    changed[name] = wanted
             elif self._lookup(name) is not None:
                 changed[name] = None
         return changed

@@ -13,7 +13,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from interpal._secret import Secret
+from interpal._hidden import Hidden
 from interpal.exceptions import ValidationError, VaultError, VaultLimitError, VaultNotFoundError
 from interpal.vault.format import envelope
 from interpal.vault.format.envelope import Header, Payload
@@ -37,7 +37,7 @@ class State(NamedTuple):
 
     data: bytes
     header: Header
-    vault_key: Secret
+    vault_key: Hidden[bytes]
     payload: Payload
 
     def __repr__(self) -> str:
@@ -113,16 +113,16 @@ class Versions:
         with self._here.lock:
             self._check_not_closed()  # by another thread since it was read: no key is to stay
             known = self._state
-            if known is not None and stored.data == known.data:
+            if known is not None and stored.reveal() == known.data:
                 return known
             with self.located():
-                parsed = envelope.parse(stored.data)
+                parsed = envelope.parse(stored.reveal())
                 if known is not None and _same_key(parsed.header, known.header):
                     vault_key = known.vault_key
                 else:
                     vault_key = self.opener.open(parsed.header)
                 payload = envelope.open_payload(parsed, vault_key)
-            return self._keep(State(stored.data, parsed.header, vault_key, payload))
+            return self._keep(State(stored.reveal(), parsed.header, vault_key, payload))
 
     @contextmanager
     def writing(self, timeout: float) -> Generator[tuple[Writer, State], None, None]:
@@ -150,21 +150,21 @@ class Versions:
 
     def _follow(self, seen: State, stored: Stored) -> State | None:
         """The version in these bytes by the key of *seen*; None where they have another key."""
-        if stored.data == seen.data:
+        if stored.reveal() == seen.data:
             return seen
         with self.located():
-            parsed = envelope.parse(stored.data)
+            parsed = envelope.parse(stored.reveal())
             if not _same_key(parsed.header, seen.header):
                 return None
             payload = envelope.open_payload(parsed, seen.vault_key)
-        return State(stored.data, parsed.header, seen.vault_key, payload)
+        return State(stored.reveal(), parsed.header, seen.vault_key, payload)
 
     def save(
         self,
         writer: Writer,
         header: Header,
         payload: Payload,
-        vault_key: Secret,
+        vault_key: Hidden[bytes],
         *,
         change: Change | None = None,
     ) -> None:
@@ -188,13 +188,13 @@ class Versions:
         with self._here.lock:
             self._keep(State(data, header, vault_key, payload))
 
-    def sealed(self, header: Header, payload: Payload, vault_key: Secret) -> bytes:
+    def sealed(self, header: Header, payload: Payload, vault_key: Hidden[bytes]) -> bytes:
         """The bytes of a version, refused logins whose time is over left out of it."""
         return envelope.seal(
             header,
             _current(payload, header.updated_at),
             vault_key,
-            content_key=Secret(os.urandom(32)),
+            content_key=Hidden(os.urandom(32)),
             iv=os.urandom(12),
         )
 
@@ -303,14 +303,16 @@ class Versions:
 
 
 def changed_payload(
-    old: Payload, changes: Mapping[str, Record | None], attempts: dict[str, Record] | None
+    old: Payload, changes: Mapping[str, Hidden[Record] | None], attempts: dict[str, Record] | None
 ) -> Payload:
     """What a transaction leaves: *changes* of records, and *attempts* unless None."""
-    records = {**old.records, **changes}
-    return old.replace(
-        records={name: record for name, record in records.items() if record is not None},
-        attempts=attempts,
-    )
+    records = dict(old.records)
+    for name, record in changes.items():
+        if record is None:
+            records.pop(name, None)
+        else:
+            records[name] = record.reveal()
+    return old.replace(records=records, attempts=attempts)
 
 
 def _prove(data: bytes, change: Change, payload: Payload) -> None:

@@ -107,7 +107,7 @@ class FileLock:
                 opened = locks.read(self._name, limit=64)
         except VaultError:
             return None
-        pid = opened.data.split(b"\n", 1)[0] if opened else b""
+        pid = opened.data.reveal().split(b"\n", 1)[0] if opened else b""
         return pid.decode("ascii") if pid.isdigit() and len(pid) <= 10 else None
 
     def release(self) -> None:

@@ -13,8 +13,8 @@ import stat
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from interpal._hidden import Hidden
 from interpal._log import Logger
-from interpal._secret import Secret
 from interpal.exceptions import (
     KeySourceError,
     NotDurableError,
@@ -52,7 +52,7 @@ _BIRTH = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 class Opened(NamedTuple):
     """A file as it was read: `mode` is its permission bits, `mtime` in epoch seconds."""
 
-    data: bytes
+    data: Hidden[bytes]
     identity: Identity
     mode: int
     uid: int
@@ -96,10 +96,11 @@ class Folder(OpenFolder):
                 data = _read_all(fd, found.st_size, limit)
             finally:
                 os.close(fd)
-            if len(data) > limit:
+            size = len(data.reveal())
+            if size > limit:
                 raise _too_large(path, limit)
         mode = stat.S_IMODE(found.st_mode)
-        return Opened(data, _identity(found), mode, found.st_uid, len(data), found.st_mtime)
+        return Opened(data, _identity(found), mode, found.st_uid, size, found.st_mtime)
 
     def replace(
         self, name: str, data: bytes, *, verify: Callable[[bytes], None] | None = None
@@ -116,7 +117,7 @@ class Folder(OpenFolder):
             self._check_target(name)
             temporary = _temporary(name)
             try:
-                identity = self._write(temporary, data, verify)
+                identity = self._write(temporary, Hidden(data), verify)
                 os.replace(temporary, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
             except BaseException:
                 self._discard(temporary)
@@ -124,7 +125,7 @@ class Folder(OpenFolder):
         self._sync(path, "saved")
         return identity
 
-    def create(self, name: str, data: bytes) -> bool:
+    def create(self, name: str, data: Hidden[bytes]) -> bool:
         """Put *data* at *name* where there is nothing yet. False where there is something.
 
         Of two processes that do this at once one gets True, and neither ever sees half a file.
@@ -165,7 +166,7 @@ class Folder(OpenFolder):
             opened = self.read(name, limit=len(data))
         except VaultLimitError:
             return None
-        if opened is None or opened.identity != identity or opened.data != data:
+        if opened is None or opened.identity != identity or opened.data != Hidden(data):
             return None
         path = self.path_of(name)
         with reported(path, "set aside"):
@@ -255,21 +256,23 @@ class Folder(OpenFolder):
             return found.st_nlink
         return again.st_nlink - spare
 
-    def _write(self, name: str, data: bytes, verify: Callable[[bytes], None] | None) -> Identity:
+    def _write(
+        self, name: str, data: Hidden[bytes], verify: Callable[[bytes], None] | None
+    ) -> Identity:
+        size, written = len(data.reveal()), 0
         fd = os.open(name, _BIRTH, 0o600, dir_fd=self._fd)
         try:
             # Before the first byte: the umask and a default ACL have had their say by now.
             os.fchmod(fd, 0o600)
-            rest = memoryview(data)
-            while rest:
-                rest = rest[os.write(fd, rest) :]
+            while written < size:
+                written += os.write(fd, memoryview(data.reveal())[written:])
             os.fsync(fd)  # never a second time: a second one forgets what the first lost
             found = os.fstat(fd)
-            if found.st_size != len(data):
+            if found.st_size != size:
                 raise OSError(errno.EIO, "the file has another size than was written")
             if verify is not None:
                 os.lseek(fd, 0, os.SEEK_SET)
-                verify(_read_all(fd, len(data), len(data)))
+                verify(_read_all(fd, size, size).reveal())
         except BaseException:
             try:
                 os.close(fd)
@@ -314,7 +317,7 @@ class Folder(OpenFolder):
             ) from error
 
 
-def read_secret_file(path: str, limit: int) -> Secret:
+def read_secret_file(path: str, limit: int) -> Hidden[bytes]:
     """The bytes of a key or passphrase file, at most *limit*.
 
     Symbolic links are followed, as container secrets need it; what they lead to is judged. A
@@ -340,7 +343,7 @@ def read_secret_file(path: str, limit: int) -> Secret:
             data = _read_all(fd, found.st_size, limit) if found.st_size <= limit else None
         finally:
             os.close(fd)
-    if data is None or len(data) > limit:
+    if data is None or len(data.reveal()) > limit:
         message = f"{shown(path)} is larger than a key or passphrase may be ({limit} bytes)"
         raise KeySourceError(message, path=shown(path))
     return data
@@ -363,18 +366,19 @@ def _check_secret(path: str, found: os.stat_result) -> None:
         )
 
 
-def _read_all(fd: int, size: int, limit: int) -> Secret:
+def _read_all(fd: int, size: int, limit: int) -> Hidden[bytes]:
     """All that is left to read, one byte more than *limit* at most; *size* is a good guess."""
-    pieces: list[Secret] = []
+    pieces: list[Hidden[bytes]] = []
     total = 0
     while total <= limit:
         wanted = min(limit + 1, max(size + 1, total + 65536)) - total
-        piece = Secret(os.read(fd, wanted))
-        if not piece:
+        piece = Hidden(os.read(fd, wanted))
+        size = len(piece.reveal())
+        if not size:
             break
         pieces.append(piece)
-        total += len(piece)
-    return pieces[0] if len(pieces) == 1 else Secret(b"".join(pieces))
+        total += size
+    return pieces[0] if len(pieces) == 1 else Hidden(b"".join(one.reveal() for one in pieces))
 
 
 def _too_large(path: str, limit: int) -> VaultLimitError:

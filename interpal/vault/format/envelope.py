@@ -13,6 +13,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.hmac import HMAC
 
+from interpal._hidden import Hidden
 from interpal.exceptions import (
     ValidationError,
     VaultCorruptError,
@@ -105,9 +106,11 @@ def parse(data: bytes) -> Envelope:
         raise VaultLimitError(f"the vault is larger than {MAX_FILE_BYTES // 2**20} MiB")
     if sum(map(data.count, _PUNCTUATION)) > _MAX_PUNCTUATION:
         raise VaultFormatError("not a vault: the file holds more members than any JWE")
-    members = fields.json_object(data, "the file")
+    # It may be a session in clear, and a traceback may show the values of variables.
+    text = Hidden(data)
+    del data
+    members = fields.json_object(text, "the file")
     if "protected" not in members:
-        # It may be a session in clear, and a traceback may show the values of variables.
         del members
         raise VaultFormatError("not a vault: protected is missing")
     protected = fields.text(members["protected"], "protected")
@@ -180,7 +183,7 @@ def check_kdf_budget(slots: Sequence[Slot]) -> None:
         )
 
 
-def check_key(header: Header, slot: Slot, vault_key: bytes) -> None:
+def check_key(header: Header, slot: Slot, vault_key: Hidden[bytes]) -> None:
     """Step 5: the slot that opened belongs to this vault and holds its committed key.
 
     Raises `VaultCorruptError`; then no further slot is to be tried.
@@ -198,7 +201,7 @@ def check_key(header: Header, slot: Slot, vault_key: bytes) -> None:
         ) from None
 
 
-def open_payload(envelope: Envelope, vault_key: bytes) -> Payload:
+def open_payload(envelope: Envelope, vault_key: Hidden[bytes]) -> Payload:
     """Step 6: decrypt and judge the content. Raises `VaultCorruptError`."""
     try:
         plaintext = jwe.unseal(envelope.sealed, vault_key)
@@ -211,7 +214,12 @@ def open_payload(envelope: Envelope, vault_key: bytes) -> Payload:
 
 
 def seal(
-    header: Header, payload: Payload, vault_key: bytes, *, content_key: bytes, iv: bytes
+    header: Header,
+    payload: Payload,
+    vault_key: Hidden[bytes],
+    *,
+    content_key: Hidden[bytes],
+    iv: bytes,
 ) -> bytes:
     """The bytes of a vault, one newline at the end.
 
@@ -266,28 +274,28 @@ def _check_header(header: Header) -> None:
         raise ValidationError(f"slots: a vault has 1 to {MAX_SLOTS} key slots of different names")
 
 
-def commitment(vault_key: bytes, vault_id: bytes) -> bytes:
+def commitment(vault_key: Hidden[bytes], vault_id: bytes) -> bytes:
     """What binds a vault to its key, since AES-GCM does not (section 2): 32 bytes."""
     return _commitment(vault_key, vault_id).finalize()
 
 
-def name_tag(vault_key: bytes, name: str) -> bytes:
+def name_tag(vault_key: Hidden[bytes], name: str) -> bytes:
     """The name under which a store sees a record (section 7): 32 bytes."""
     return _hmac(vault_key, b"interpal-vault/1 name ", name.encode("utf-8")).finalize()
 
 
-def attempt_tag(vault_key: bytes, name: str, password: bytes) -> str:
+def attempt_tag(vault_key: Hidden[bytes], name: str, password: Hidden[bytes]) -> str:
     """Tells whether a refused password has changed since (section 4): 5 hex digits."""
-    parts = (b"interpal-vault/1 attempt ", name.encode("utf-8"), b"\0", password)
+    parts = (b"interpal-vault/1 attempt ", name.encode("utf-8"), b"\0", password.reveal())
     return _hmac(vault_key, *parts).finalize().hex()[:5]
 
 
-def _commitment(vault_key: bytes, vault_id: bytes) -> HMAC:
+def _commitment(vault_key: Hidden[bytes], vault_id: bytes) -> HMAC:
     return _hmac(vault_key, b"interpal-vault/1 commitment ", vault_id)
 
 
-def _hmac(vault_key: bytes, *parts: bytes) -> HMAC:
-    code = HMAC(vault_key, hashes.SHA256())
+def _hmac(vault_key: Hidden[bytes], *parts: bytes) -> HMAC:
+    code = HMAC(vault_key.reveal(), hashes.SHA256())
     for part in parts:
         code.update(part)
     return code

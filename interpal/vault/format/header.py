@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from interpal._hidden import Hidden
 from interpal.exceptions import (
     ValidationError,
     VaultFormatError,
@@ -27,10 +28,10 @@ MAX_TIME = 253402300799
 MAX_GENERATION = 2**53 - 1
 
 
-def json_object(data: bytes, field: str) -> dict[str, Any]:
+def json_object(data: Hidden[bytes], field: str) -> dict[str, Any]:
     """The JSON object *data*, as strict as everything outside the payload."""
     try:
-        value = jwe.parse_json(data, max_depth=MAX_DEPTH, any_int=True)
+        value = jwe.parse_json(data.reveal(), max_depth=MAX_DEPTH, any_int=True)
     except jwe.JsonFault as fault:
         raise VaultFormatError(f"not a vault: {field} {fault}") from None
     return as_object(value, field)
@@ -98,7 +99,7 @@ def decode_header(protected: str) -> dict[str, Any]:
         raise VaultLimitError(
             f"the vault asks for too much: protected is larger than {MAX_HEADER_BYTES // 1024} KiB"
         )
-    return json_object(decoded(protected, "protected"), "protected")
+    return json_object(Hidden(decoded(protected, "protected")), "protected")
 
 
 def check_version(header: dict[str, Any], typ: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.keywrap import (
     aes_key_wrap,
 )
 
-from interpal._secret import Secret
+from interpal._hidden import Hidden
 
 KEY_BYTES = 32
 IV_BYTES = 12
@@ -117,6 +117,7 @@ def parse_json(
     value, fault = _load(data, max_depth, allow_float, any_int, shape)
     # Raised here, outside of any handler: json's own error carries the whole text with it.
     if fault is not None:
+        del data, value  # they may be secret, and a traceback may show the values of variables
         raise JsonFault(fault)
     return value
 
@@ -214,34 +215,42 @@ def _no_constant(_text: str) -> NoReturn:
     raise JsonFault("holds NaN or an infinity")
 
 
-def seal(protected: str, plaintext: bytes, key: bytes, *, content_key: bytes, iv: bytes) -> Sealed:
+def seal(
+    protected: str,
+    plaintext: Hidden[bytes],
+    key: Hidden[bytes],
+    *,
+    content_key: Hidden[bytes],
+    iv: bytes,
+) -> Sealed:
     """Encrypt *plaintext* under *content_key*, and that under the 32-byte *key*.
 
     *protected* is the header as base64url text. *content_key* (32 bytes) and *iv* (12) are
     fresh random bytes: a pair must never be used twice.
     """
     _check_lengths(key, content_key, iv)
-    sealed = AESGCM(content_key).encrypt(iv, plaintext, protected.encode("ascii"))
+    cipher = AESGCM(content_key.reveal())
+    sealed = cipher.encrypt(iv, plaintext.reveal(), protected.encode("ascii"))
     return Sealed(
         protected=protected,
-        encrypted_key=aes_key_wrap(key, content_key),
+        encrypted_key=aes_key_wrap(key.reveal(), content_key.reveal()),
         iv=iv,
         ciphertext=sealed[:-TAG_BYTES],
         tag=sealed[-TAG_BYTES:],
     )
 
 
-def unseal(sealed: Sealed, key: bytes) -> Secret:
+def unseal(sealed: Sealed, key: Hidden[bytes]) -> Hidden[bytes]:
     """The plaintext. Raises `Refused` where anything does not authenticate."""
     lengths = (len(sealed.encrypted_key), len(sealed.iv), len(sealed.tag))
     if lengths != (WRAPPED_BYTES, IV_BYTES, TAG_BYTES):
         raise Refused("a part of the JWE has the wrong length")
     try:
-        content_key = Secret(aes_key_unwrap(key, sealed.encrypted_key))
+        content_key = Hidden(aes_key_unwrap(key.reveal(), sealed.encrypted_key))
         # The library takes keys of 16 and 24 bytes too; the format does not.
         _check_lengths(key, content_key, sealed.iv)
-        return Secret(
-            AESGCM(content_key).decrypt(
+        return Hidden(
+            AESGCM(content_key.reveal()).decrypt(
                 sealed.iv, sealed.ciphertext + sealed.tag, sealed.protected.encode("ascii")
             )
         )
@@ -249,8 +258,9 @@ def unseal(sealed: Sealed, key: bytes) -> Secret:
         raise Refused("the content does not authenticate under this key") from None
 
 
-def _check_lengths(key: bytes, content_key: bytes, iv: bytes) -> None:
-    if len(key) != KEY_BYTES or len(content_key) != KEY_BYTES or len(iv) != IV_BYTES:
+def _check_lengths(key: Hidden[bytes], content_key: Hidden[bytes], iv: bytes) -> None:
+    lengths = (len(key.reveal()), len(content_key.reveal()), len(iv))
+    if lengths != (KEY_BYTES, KEY_BYTES, IV_BYTES):
         raise ValueError("A256KW and A256GCM take keys of 32 bytes and an iv of 12")
 
 

@@ -10,7 +10,7 @@ import json
 import re
 from typing import ClassVar, Literal, NamedTuple
 
-from interpal._secret import Secret
+from interpal._hidden import Hidden
 from interpal.exceptions import (
     ValidationError,
     VaultCorruptError,
@@ -127,7 +127,7 @@ def read_slot(text: str, field: str = "slot") -> Slot:
         sealed = jwe.from_compact(text)
     except ValueError as fault:
         raise VaultFormatError(f"not a vault: {field} {fault}") from None
-    header = fields.json_object(fields.decoded(sealed.protected, field), field)
+    header = fields.json_object(Hidden(fields.decoded(sealed.protected, field)), field)
     prefix = f"{field}."
     optional = ("kdf",) if "kdf" in header else ()
     fields.exactly(header, ("alg", "enc", "cty", "kid", "vid", "iat", *optional), prefix)
@@ -180,27 +180,28 @@ def _beyond_bounds(kdf: KdfParameters) -> tuple[str, str] | None:
     return None
 
 
-def normalise_passphrase(text: str) -> Secret:
+def normalise_passphrase(text: str) -> Hidden[bytes]:
     """The bytes of a passphrase: NFC, UTF-8. Raises `ValidationError` where there are none."""
     import unicodedata
 
     if not isinstance(text, str):
         raise ValidationError("the passphrase is not text")
     try:
-        passphrase = Secret.from_text(unicodedata.normalize("NFC", text))
+        passphrase = Hidden(unicodedata.normalize("NFC", text).encode())
     except UnicodeEncodeError:
         passphrase = None
     # Raised outside the handler: the error of the codec carries the passphrase.
     if passphrase is None:
         raise ValidationError("the passphrase holds bytes that are not UTF-8 (lone surrogates)")
-    if not passphrase:
+    size = len(passphrase.reveal())
+    if not size:
         raise ValidationError("the passphrase is empty")
-    if len(passphrase) > MAX_PASSPHRASE_BYTES:
+    if size > MAX_PASSPHRASE_BYTES:
         raise ValidationError(f"the passphrase is longer than {MAX_PASSPHRASE_BYTES} bytes")
     return passphrase
 
 
-def derive_key(passphrase: bytes, salt: bytes, kdf: KdfParameters) -> Secret:
+def derive_key(passphrase: Hidden[bytes], salt: bytes, kdf: KdfParameters) -> Hidden[bytes]:
     """Argon2id (RFC 9106, version 0x13) of a normalised passphrase: 32 bytes.
 
     Raises `VaultLimitError` where the machine has not the memory or the threads.
@@ -209,9 +210,9 @@ def derive_key(passphrase: bytes, salt: bytes, kdf: KdfParameters) -> Secret:
     from argon2.low_level import Type, hash_secret_raw
 
     try:
-        return Secret(
+        return Hidden(
             hash_secret_raw(
-                secret=passphrase,
+                secret=passphrase.reveal(),
                 salt=salt,
                 time_cost=kdf.passes,
                 memory_cost=kdf.memory_kib,
@@ -230,15 +231,15 @@ def derive_key(passphrase: bytes, salt: bytes, kdf: KdfParameters) -> Secret:
 
 
 def make_slot(
-    vault_key: bytes,
+    vault_key: Hidden[bytes],
     *,
-    key: bytes,
+    key: Hidden[bytes],
     kid: str,
     vid: bytes,
     iat: int,
     kdf: KdfParameters | None,
     salt: bytes | None,
-    content_key: bytes,
+    content_key: Hidden[bytes],
     iv: bytes,
 ) -> Slot:
     """Wrap *vault_key* for the owner of the 32-byte key-encryption key *key*.
@@ -250,7 +251,7 @@ def make_slot(
         raise ValidationError("kid: a slot's name is 1 to 64 of A-Za-z0-9._-")
     if not 0 <= iat <= fields.MAX_TIME:
         raise ValidationError("iat: not a time that the format can hold")
-    if any(len(secret) != jwe.KEY_BYTES for secret in (vault_key, key)):
+    if any(len(secret.reveal()) != jwe.KEY_BYTES for secret in (vault_key, key)):
         raise ValidationError("key: a raw key has 32 bytes")
     if len(vid) != ID_BYTES or (salt is not None and len(salt) != SALT_BYTES):
         raise ValidationError("vid and salt have 16 bytes")
@@ -280,7 +281,7 @@ def make_slot(
     return Slot(jwe.to_compact(sealed), kid, vid, iat, kdf, salt)
 
 
-def open_slot(slot: Slot, key: bytes) -> Secret | None:
+def open_slot(slot: Slot, key: Hidden[bytes]) -> Hidden[bytes] | None:
     """The vault key, or None where *key* (32 bytes) does not open the slot.
 
     Raises `VaultCorruptError` where the slot opens and holds no key of the format.
@@ -295,18 +296,20 @@ def open_slot(slot: Slot, key: bytes) -> Secret | None:
     return vault_key
 
 
-def _to_jwk(vault_key: bytes) -> Secret:
-    return Secret.from_text(f'{{"kty":"oct","alg":"A256KW","k":"{jwe.b64encode(vault_key)}"}}')
+def _to_jwk(vault_key: Hidden[bytes]) -> Hidden[bytes]:
+    return Hidden(
+        f'{{"kty":"oct","alg":"A256KW","k":"{jwe.b64encode(vault_key.reveal())}"}}'.encode()
+    )
 
 
-def _from_jwk(plaintext: Secret) -> Secret | None:
+def _from_jwk(plaintext: Hidden[bytes]) -> Hidden[bytes] | None:
     try:
-        jwk = jwe.parse_json(plaintext, max_depth=fields.MAX_DEPTH)
+        jwk = jwe.parse_json(plaintext.reveal(), max_depth=fields.MAX_DEPTH)
         if not isinstance(jwk, dict) or jwk.keys() != {"kty", "alg", "k"}:
             return None
         if (jwk["kty"], jwk["alg"]) != ("oct", "A256KW") or not isinstance(jwk["k"], str):
             return None
-        vault_key = Secret(jwe.b64decode(jwk["k"]))
+        vault_key = Hidden(jwe.b64decode(jwk["k"]))
     except ValueError:
         return None
-    return vault_key if len(vault_key) == jwe.KEY_BYTES else None
+    return vault_key if len(vault_key.reveal()) == jwe.KEY_BYTES else None

@@ -12,6 +12,7 @@ import unicodedata
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from interpal._hidden import Hidden
 from interpal.exceptions import VaultFormatError
 from interpal.vault.format import jwe
 from interpal.vault.format.payload import MAX_RECORD_DEPTH, name_fault, record_fault
@@ -60,14 +61,11 @@ _UNFINISHED = re.compile(
 _START = re.compile(r'\{\s*(?:"(?P<name>[^"\\]*)(?P<end>")?)?')
 
 
-class PlainRecord(NamedTuple):
+class LegacyRecord(NamedTuple):
     """A record and the name that it gets in the vault."""
 
     name: str
-    record: dict[str, Any]
-
-    def __repr__(self) -> str:
-        return "<PlainRecord>"
+    record: Hidden[dict[str, Any]]
 
 
 def record_name(username: str) -> str:
@@ -105,7 +103,7 @@ def parse(
     local: tzinfo | None,
     now: datetime,
     lifetime: timedelta,
-) -> PlainRecord:
+) -> LegacyRecord:
     """The record of a plain session file.
 
     It is named after its own username, else *default_name*, else `default`. Times without an
@@ -117,7 +115,7 @@ def parse(
     members = None if _is_crowded(data) else _members(data)
     found = None if members is None else _session_cookie(members)
     if members is None or found is None:
-        del members, found
+        del data, members, found
         raise VaultFormatError("this is no session file of interpal 1.x: it has no session cookie")
     cookie, others = found
     created, expires = _times(members, local, now, lifetime)
@@ -138,9 +136,9 @@ def parse(
     # Before it is made into a name, too: that can take the square of its length.
     fault = record_fault(record) or name_fault(username) or name_fault(record_name(username))
     if fault is not None:
-        del members, found, cookie, others, record, username
+        del data, members, found, cookie, others, record, username
         raise VaultFormatError(f"this session file of interpal 1.x cannot be kept: it {fault}")
-    return PlainRecord(record_name(username), record)
+    return LegacyRecord(record_name(username), Hidden(record))
 
 
 def _is_crowded(data: bytes) -> bool:

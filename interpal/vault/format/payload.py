@@ -12,7 +12,7 @@ from itertools import repeat
 from math import isfinite
 from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex
 
-from interpal._secret import Secret
+from interpal._hidden import Hidden
 from interpal.exceptions import ValidationError
 from interpal.vault.format import header, jwe
 
@@ -228,7 +228,7 @@ def _survey_value(value: object, depth: int) -> tuple[int, int, int]:
     raise _Unfit(f"holds a {type(value).__name__}, which JSON does not have")
 
 
-def encode_payload(payload: Payload) -> Secret:
+def encode_payload(payload: Payload) -> Hidden[bytes]:
     """The payload as compact UTF-8 JSON.
 
     Raises `ValidationError` naming the account, for whatever a reader would refuse.
@@ -261,10 +261,10 @@ def encode_payload(payload: Payload) -> Secret:
     return data
 
 
-def _encoded(members: dict[str, object]) -> Secret | None:
+def _encoded(members: dict[str, object]) -> Hidden[bytes] | None:
     """The UTF-8 JSON of *members*, None where half of a surrogate pair is in them."""
     try:
-        return Secret.from_text(_dumps(members))
+        return Hidden(_dumps(members).encode())
     except UnicodeEncodeError:
         return None
 
@@ -282,11 +282,11 @@ def _unfit_record(records: dict[str, Any]) -> str | None:
     return None
 
 
-def decode_payload(data: Secret) -> tuple[Payload, str | None]:
+def decode_payload(data: Hidden[bytes]) -> tuple[Payload, str | None]:
     """The payload of decrypted *data*, or an empty one and what is wrong with it."""
     try:
-        content = jwe.parse_json(data, max_depth=_MAX_DEPTH, allow_float=True, shape=False)
-        fault = _payload_fault(data, content)
+        content = jwe.parse_json(data.reveal(), max_depth=_MAX_DEPTH, allow_float=True, shape=False)
+        fault = _payload_fault(data.reveal(), content)
     except jwe.JsonFault as unreadable:
         return Payload(), f"the payload {unreadable}"
     if fault is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from interpal._hidden import Hidden
 from interpal.exceptions import (
     ValidationError,
     VaultCorruptError,
@@ -31,21 +32,18 @@ class RecordEnvelope(NamedTuple):
 
     generation: int
     name: str
-    record: dict[str, Any]
-
-    def __repr__(self) -> str:
-        return f"<RecordEnvelope: generation {self.generation}>"
+    record: Hidden[dict[str, Any]]
 
 
 def seal_record(
     name: str,
     record: dict[str, Any],
-    vault_key: bytes,
+    vault_key: Hidden[bytes],
     *,
     vault_id: bytes,
     tag: bytes,
     generation: int,
-    content_key: bytes,
+    content_key: Hidden[bytes],
     iv: bytes,
 ) -> bytes:
     """One record as a compact JWE (section 7); *tag* is the `name_tag` of its name.
@@ -72,7 +70,9 @@ def seal_record(
     return jwe.to_compact(sealed).encode("ascii")
 
 
-def open_record(data: bytes, vault_key: bytes, *, vault_id: bytes, tag: bytes) -> RecordEnvelope:
+def open_record(
+    data: bytes, vault_key: Hidden[bytes], *, vault_id: bytes, tag: bytes
+) -> RecordEnvelope:
     """The record behind *data*, for the name of *tag* in the vault *vault_id* and no other.
 
     A slot has opened before, so whatever is wrong is a `VaultCorruptError`, but for another
@@ -95,7 +95,7 @@ def open_record(data: bytes, vault_key: bytes, *, vault_id: bytes, tag: bytes) -
     if wrong is not None:
         raise VaultCorruptError(f"a record of the vault is damaged: {wrong}")
     ((name, record),) = payload.records.items()
-    return RecordEnvelope(generation, name, record)
+    return RecordEnvelope(generation, name, Hidden(record))
 
 
 def _check_record_header(header: dict[str, Any], vault_id: bytes, tag: bytes) -> int:

@@ -128,7 +128,7 @@ def _of_content(store: FileStore, now: float) -> Iterator[Finding]:
         message = str(error).removeprefix(f"{path}: ")
         remedy = "put a sound copy back, or move the file away"
         try:
-            is_plain = legacy_file.classify(report.load(store).data) == "plain"
+            is_plain = legacy_file.classify(report.load(store).reveal()) == "plain"
         except VaultError:
             is_plain = False
         if is_plain:

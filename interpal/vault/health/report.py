@@ -110,7 +110,7 @@ def look(store: FileStore, stored: Stored) -> Report:
 
     Raises `VaultFormatError` and its kind, `VaultNotFoundError` where the file has gone.
     """
-    header = parsed(store.location, stored.data).header
+    header = parsed(store.location, stored.reveal()).header
     details = store.details()
     if details is None:
         raise VaultNotFoundError(f"{store.location}: the vault has gone", path=store.location)
@@ -121,7 +121,7 @@ def look(store: FileStore, stored: Stored) -> Report:
         created_at=from_epoch(header.created_at),
         updated_at=from_epoch(header.updated_at),
         slots=tuple(slot_report(slot) for slot in header.slots),
-        size=len(stored.data),
+        size=len(stored.reveal()),
         mode=stat.S_IMODE(details.mode),
         uid=details.uid,
     )

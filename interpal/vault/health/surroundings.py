@@ -103,12 +103,12 @@ def of_sources(folder: str, environ: Mapping[str, str] | None) -> Iterator[Findi
         )
     files = {}
     for source in found:
-        if not source.setting:
+        if not source.setting.reveal():
             yield Finding(
                 "empty-source", source.name, "it is set but empty", f"set or unset {source.name}"
             )
         elif source.name.endswith("_FILE"):
-            files[source.name] = os.path.abspath(os.fsdecode(source.setting))
+            files[source.name] = os.path.abspath(os.fsdecode(source.setting.reveal()))
     default = sources.default_key_path()
     if os.path.lexists(default):
         files["key file"] = default
@@ -186,7 +186,7 @@ def _is_plain(path: str) -> bool:
     if details is None or not stat.S_ISREG(details.mode) or details.size > _PLAIN_LIMIT:
         return False
     try:
-        return legacy_file.classify(report.load(neighbour).data) == "plain"
+        return legacy_file.classify(report.load(neighbour).reveal()) == "plain"
     except VaultError:
         return False
 

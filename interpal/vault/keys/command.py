@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING, cast
 
-from interpal._secret import Secret
+from interpal._hidden import Hidden
 from interpal.exceptions import KeySourceError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ OUTPUT_LIMIT = 64 * 1024
 _LOOK_EVERY = 0.05
 
 
-def output_of(command: Secret, name: str) -> Secret:
+def output_of(command: Hidden[bytes], name: str) -> Hidden[bytes]:
     """What *command* prints, at most 64 KiB within 30 seconds.
 
     It is split into words like a shell would (`shlex.split`) and run without one. It sees none
@@ -39,32 +39,31 @@ def output_of(command: Secret, name: str) -> Secret:
         _end(process)
     if fault is not None:
         raise KeySourceError(f"{name}: the command {fault}")
-    if not output:
+    if not output.reveal():
         raise KeySourceError(f"{name}: the command printed nothing")
     return output
 
 
-def _words(command: Secret, name: str) -> list[Secret]:
+def _words(command: Hidden[bytes], name: str) -> Hidden[list[bytes]]:
     import shlex
 
     fault = "names no program"
-    words: list[Secret] = []
     try:
-        words = [Secret(os.fsencode(word)) for word in shlex.split(os.fsdecode(command))]
+        words = Hidden([os.fsencode(word) for word in shlex.split(os.fsdecode(command.reveal()))])
+        if words.reveal():
+            return words
     except ValueError as error:  # "No closing quotation": it says nothing of the text
         fault = f"cannot be split into words ({error})"
-    if not words:
-        raise KeySourceError(f"{name}: the command {fault}")
-    return words
+    raise KeySourceError(f"{name}: the command {fault}")
 
 
-def _start(words: list[Secret], name: str) -> subprocess.Popen[bytes]:
+def _start(words: Hidden[list[bytes]], name: str) -> subprocess.Popen[bytes]:
     import subprocess
 
     reason: object = "it holds a NUL"
     try:
-        return subprocess.Popen(
-            words,
+        process = subprocess.Popen(
+            words.reveal(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             bufsize=0,
@@ -75,6 +74,8 @@ def _start(words: list[Secret], name: str) -> subprocess.Popen[bytes]:
                 if not variable.startswith("INTERPALS_")
             },
         )
+        process.args = repr(words)  # its own repr shows them
+        return process
     except OSError as error:
         reason = error.strerror
     except ValueError:
@@ -83,7 +84,7 @@ def _start(words: list[Secret], name: str) -> subprocess.Popen[bytes]:
     raise KeySourceError(f"{name}: the command cannot be run: {reason}")
 
 
-def _collect(process: subprocess.Popen[bytes], deadline: float) -> tuple[Secret, str | None]:
+def _collect(process: subprocess.Popen[bytes], deadline: float) -> tuple[Hidden[bytes], str | None]:
     """What the command printed, and what it did wrong."""
     import select
     import subprocess
@@ -92,18 +93,18 @@ def _collect(process: subprocess.Popen[bytes], deadline: float) -> tuple[Secret,
     pipe = _output(process).fileno()
     poller = select.poll()
     poller.register(pipe, select.POLLIN)
-    pieces: list[Secret] = []
+    pieces: list[Hidden[bytes]] = []
     ended = False
     while True:
         left = deadline - time.monotonic()
         if left <= 0:
-            return Secret(), late
+            return Hidden(b""), late
         if poller.poll(0 if ended else 1000 * min(left, _LOOK_EVERY)):
-            piece = Secret(os.read(pipe, OUTPUT_LIMIT + 1))
+            piece = Hidden(os.read(pipe, OUTPUT_LIMIT + 1))
             pieces.append(piece)
-            if sum(map(len, pieces)) > OUTPUT_LIMIT:
-                return Secret(), f"printed more than {OUTPUT_LIMIT // 1024} KiB and was ended"
-            if not piece:
+            if sum(len(one.reveal()) for one in pieces) > OUTPUT_LIMIT:
+                return Hidden(b""), f"printed more than {OUTPUT_LIMIT // 1024} KiB and was ended"
+            if not piece.reveal():
                 break
         elif ended:
             break  # A child that outlived it may hold the pipe; what was printed is all here.
@@ -112,8 +113,8 @@ def _collect(process: subprocess.Popen[bytes], deadline: float) -> tuple[Secret,
     try:
         status = process.wait(max(0.0, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
-        return Secret(), late
-    return Secret(b"".join(pieces)), _fault_of(status)
+        return Hidden(b""), late
+    return Hidden(b"".join(one.reveal() for one in pieces)), _fault_of(status)
 
 
 def _output(process: subprocess.Popen[bytes]) -> IO[bytes]:

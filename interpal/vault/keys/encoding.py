@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import binascii
 
-from interpal._secret import Secret
+from interpal._hidden import Hidden
 from interpal.exceptions import KeySourceError, ValidationError
 from interpal.vault.format.jwe import b64encode
 from interpal.vault.format.key_slots import normalise_passphrase
@@ -20,11 +20,11 @@ _BLANKS = b" \t\r\n"
 _NO_KEY = f"this is no key; a key is {KEY_BYTES} bytes as base64, base64url or hex"
 
 
-def parse_passphrase(content: Secret, name: str) -> Secret:
+def parse_passphrase(content: Hidden[bytes], name: str) -> Hidden[bytes]:
     """The normalised passphrase in UTF-8 *content*. Raises `KeySourceError` naming *name*."""
     reason = "this is not valid UTF-8"
     try:
-        return normalise_passphrase(content.text)
+        return normalise_passphrase(content.reveal().decode())
     except ValidationError as error:
         reason = str(error)
     except UnicodeDecodeError:
@@ -32,7 +32,7 @@ def parse_passphrase(content: Secret, name: str) -> Secret:
     raise KeySourceError(f"{name}: {reason}")
 
 
-def parse_key(key: object, name: str) -> Secret:
+def parse_key(key: object, name: str) -> Hidden[bytes]:
     """32 bytes, or their base64, base64url or hex text, as a key. *name* is for the message.
 
     Raises `KeySourceError`; blanks around a text are allowed, inside it they are not.
@@ -44,59 +44,67 @@ def parse_key(key: object, name: str) -> Secret:
     return found
 
 
-def parse_key_text(content: Secret, name: str) -> Secret:
+def parse_key_text(content: Hidden[bytes], name: str) -> Hidden[bytes]:
     """The key in a text, given as its bytes. Raises `KeySourceError` naming *name*."""
-    found = _decode(Secret(content.strip(_BLANKS)))
+    found = _decode(Hidden(content.reveal().strip(_BLANKS)))
     if found is None:
         raise KeySourceError(f"{name}: {_NO_KEY}")
     return found
 
 
-def parse_key_file(content: Secret, name: str) -> Secret:
+def parse_key_file(content: Hidden[bytes], name: str) -> Hidden[bytes]:
     """The key in a file: exactly 32 bytes are the key itself, else it is text.
 
     Raises `KeySourceError` naming *name*.
     """
-    if len(content) == KEY_BYTES:
+    if len(content.reveal()) == KEY_BYTES:
         return content
-    if not content.strip(_BLANKS):
+    if not content.reveal().strip(_BLANKS):
         raise KeySourceError(f"{name}: the key file is empty; put the key back, or remove the file")
     return parse_key_text(content, name)
 
 
-def without_newline(content: Secret) -> Secret:
+def without_newline(content: Hidden[bytes]) -> Hidden[bytes]:
     """*content* less the one newline (`\\n` or `\\r\\n`) that editors and commands add."""
     for newline in (b"\r\n", b"\n"):
-        if content.endswith(newline):
-            return Secret(content[: -len(newline)])
+        if content.reveal().endswith(newline):
+            return Hidden(content.reveal()[: -len(newline)])
     return content
 
 
-def _read_key(key: object) -> tuple[Secret | None, str]:
+def _read_key(key: object) -> tuple[Hidden[bytes] | None, str]:
     """The key, or None and what is wrong with it."""
     if isinstance(key, (bytes, bytearray, memoryview)):
-        secret = Secret(key)
-        good = len(secret) == KEY_BYTES
-        return secret if good else None, f"a key has {KEY_BYTES} bytes, not {len(secret)}"
+        secret = Hidden(bytes(key))
+        size = len(secret.reveal())
+        good = size == KEY_BYTES
+        return secret if good else None, f"a key has {KEY_BYTES} bytes, not {size}"
     if isinstance(key, str):
         # Never fails, unlike the codec of ASCII, whose error would carry the key.
-        text = Secret(key.encode("utf-8", "surrogatepass"))
-        return _decode(Secret(text.strip(_BLANKS))), _NO_KEY
+        return _decode(Hidden(key.encode("utf-8", "surrogatepass").strip(_BLANKS))), _NO_KEY
     return None, f"expected {KEY_BYTES} bytes or their text, not {type(key).__name__}"
 
 
-def _decode(text: Secret) -> Secret | None:
+def _decode(text: Hidden[bytes]) -> Hidden[bytes] | None:
     try:
-        if len(text) == 2 * KEY_BYTES:
-            return Secret(binascii.unhexlify(text))
-        if any(map(text.count, (b"+", b"/"))) and any(map(text.count, (b"-", b"_"))):
+        if len(text.reveal()) == 2 * KEY_BYTES:
+            return Hidden(binascii.unhexlify(text.reveal()))
+        if _mixes_alphabets(text.reveal()):
             return None
-        bare = Secret(text.removesuffix(b"=").replace(b"-", b"+").replace(b"_", b"/"))
-        if len(bare) != (4 * KEY_BYTES + 2) // 3:
+        bare = Hidden(_as_base64(text.reveal().removesuffix(b"=")))
+        if len(bare.reveal()) != (4 * KEY_BYTES + 2) // 3:
             return None
-        decoded = Secret(binascii.a2b_base64(bare + b"="))
+        decoded = Hidden(binascii.a2b_base64(bare.reveal() + b"="))
     except ValueError:
         return None
     # The decoder skips what it does not know; the text of a key has one form only.
-    canonical = b64encode(decoded).encode("ascii").replace(b"-", b"+").replace(b"_", b"/")
+    canonical = Hidden(_as_base64(b64encode(decoded.reveal()).encode()))
     return decoded if canonical == bare else None
+
+
+def _mixes_alphabets(text: bytes) -> bool:
+    return any(map(text.count, (b"+", b"/"))) and any(map(text.count, (b"-", b"_")))
+
+
+def _as_base64(text: bytes) -> bytes:
+    return text.replace(b"-", b"+").replace(b"_", b"/")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from interpal._secret import Secret
+from interpal._hidden import Hidden
 from interpal.exceptions import KeySourceError, VaultError
 from interpal.vault.files.permissions import shown
 from interpal.vault.files.private_files import read_secret_file
@@ -29,30 +29,30 @@ _PASSPHRASE_FILE_LIMIT = 4098
 _KEY_FILE_LIMIT = 4096
 
 
-def passphrase_in_value(setting: Secret, name: str) -> Secret:
+def passphrase_in_value(setting: Hidden[bytes], name: str) -> Hidden[bytes]:
     """The setting itself."""
     return parse_passphrase(setting, name)
 
 
-def passphrase_in_file(setting: Secret, name: str) -> Secret:
+def passphrase_in_file(setting: Hidden[bytes], name: str) -> Hidden[bytes]:
     """The content of the file at this path, less one newline at its end."""
     content = _read(setting, name, _PASSPHRASE_FILE_LIMIT)
     return parse_passphrase(without_newline(content), _with_path(name, setting))
 
 
-def passphrase_of_command(setting: Secret, name: str) -> Secret:
+def passphrase_of_command(setting: Hidden[bytes], name: str) -> Hidden[bytes]:
     """What this command prints, less one newline at its end."""
     from interpal.vault.keys.command import output_of
 
     return parse_passphrase(without_newline(output_of(setting, name)), name)
 
 
-def passphrase_in_keyring(setting: Secret, name: str) -> Secret:
+def passphrase_in_keyring(setting: Hidden[bytes], name: str) -> Hidden[bytes]:
     """The password of `service/username` in the keyring of the operating system.
 
     The service ends at the last slash. Needs the extra `interpal-vault[keyring]`.
     """
-    service, _, username = os.fsdecode(setting).rpartition("/")
+    service, _, username = os.fsdecode(setting.reveal()).rpartition("/")
     if not service or not username:
         raise KeySourceError(f"{name}: expected service/username")
     try:
@@ -75,27 +75,27 @@ def passphrase_in_keyring(setting: Secret, name: str) -> Secret:
         raise KeySourceError(
             f"{name}: the keyring has no such entry; make it with `keyring set SERVICE USERNAME`"
         )
-    return parse_passphrase(Secret(password.encode("utf-8", "surrogatepass")), name)
+    return parse_passphrase(Hidden(password.encode("utf-8", "surrogatepass")), name)
 
 
-def key_in_value(setting: Secret, name: str) -> Secret:
+def key_in_value(setting: Hidden[bytes], name: str) -> Hidden[bytes]:
     """The setting itself, as base64, base64url or hex."""
     return parse_key_text(setting, name)
 
 
-def key_in_file(setting: Secret, name: str) -> Secret:
+def key_in_file(setting: Hidden[bytes], name: str) -> Hidden[bytes]:
     """The content of the file at this path: 32 bytes, or their text."""
     return parse_key_file(_read(setting, name, _KEY_FILE_LIMIT), _with_path(name, setting))
 
 
-def _with_path(name: str, path: Secret) -> str:
-    return f"{name}: {shown(os.fsdecode(path))}"
+def _with_path(name: str, path: Hidden[bytes]) -> str:
+    return f"{name}: {shown(os.fsdecode(path.reveal()))}"
 
 
-def _read(path: Secret, name: str, limit: int) -> Secret:
+def _read(path: Hidden[bytes], name: str, limit: int) -> Hidden[bytes]:
     """The content of a file; what is wrong with it is told with the source's *name* before it."""
     try:
-        return read_secret_file(os.fsdecode(path), limit)
+        return read_secret_file(os.fsdecode(path.reveal()), limit)
     except VaultError as error:
         error.args = (f"{name}: {error}",)
         raise
@@ -119,7 +119,7 @@ class Source(NamedTuple):
 
     name: str
     kind: Kind
-    read: Callable[[Secret, str], Secret]
+    read: Callable[[Hidden[bytes], str], Hidden[bytes]]
     find: Callable[[str, Mapping[str, str]], str | None] = _variable
 
 
@@ -146,7 +146,7 @@ class Found(NamedTuple):
     """A source that is set. `setting` is a value, a path or a command, as it is."""
 
     source: Source
-    setting: Secret
+    setting: Hidden[bytes]
 
     @property
     def name(self) -> str:
@@ -154,14 +154,14 @@ class Found(NamedTuple):
         prefix = "" if self.source.find is _variable else "systemd credential "
         return prefix + self.source.name
 
-    def read(self) -> Secret:
+    def read(self) -> Hidden[bytes]:
         """The passphrase as normalised UTF-8, or the 32 bytes of the key.
 
         Raises `KeySourceError`, or what a file raises: `VaultPermissionError`, `VaultIOError`.
         """
         kind = self.source.kind
         # Set but empty is a mistake in somebody's configuration, never "unset".
-        if not self.setting:
+        if not self.setting.reveal():
             raise KeySourceError(f"{self.name} is set but empty: set it, or unset it, for a {kind}")
         return self.source.read(self.setting, self.name)
 
@@ -178,9 +178,9 @@ def sources_set(
     return found
 
 
-def _encoded(setting: str) -> Secret:
+def _encoded(setting: str) -> Hidden[bytes]:
     try:
-        return Secret(os.fsencode(setting))
+        return Hidden(os.fsencode(setting))
     except UnicodeEncodeError:
         # What the environment of a process cannot hold; refused where it is read, as no UTF-8.
-        return Secret(setting.encode("utf-8", "surrogatepass"))
+        return Hidden(setting.encode("utf-8", "surrogatepass"))

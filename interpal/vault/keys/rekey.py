@@ -11,7 +11,7 @@ import os
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
-from interpal._secret import Secret
+from interpal._hidden import Hidden
 from interpal.exceptions import (
     KeyRequiredError,
     ValidationError,
@@ -52,9 +52,9 @@ class Change(NamedTuple):
     """
 
     vault_id: bytes
-    vault_key: Secret
+    vault_key: Hidden[bytes]
     slots: tuple[Slot, ...]
-    keys: dict[str, Secret]
+    keys: dict[str, Hidden[bytes]]
 
 
 class Wanted(NamedTuple):
@@ -67,24 +67,6 @@ class Wanted(NamedTuple):
     kid: str | None
     kdf: KdfParameters | None
     now: int
-
-
-class Given:
-    """What was handed over for a slot, not yet looked at; it does not show itself."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str | bytes) -> None:
-        self._value = value
-
-    def secret_for(self, slot: Slot) -> Secret:
-        """The passphrase or the key that it is, for a slot of that kind.
-
-        Raises `ValidationError` or `KeySourceError`.
-        """
-        if slot.kind == "key":
-            return explicit_source(key=self._value).read()
-        return explicit_source(self._value).read()  # type: ignore[arg-type]
 
 
 def wanted_slot(
@@ -107,14 +89,14 @@ def wanted_slot(
 
 def creating(wanted: Wanted) -> Change:
     """A new vault with one slot. A source that can be made (the user's key file) is made."""
-    vault_id, vault_key = os.urandom(ID_BYTES), Secret(os.urandom(32))
+    vault_id, vault_key = os.urandom(ID_BYTES), Hidden(os.urandom(32))
     kdf = _check_cost(wanted, ())
     secret = wanted.source.read_for_new_vault()
     slot, key = _make(vault_key, vault_id, wanted.kid or "slot-1", secret, kdf, wanted.now)
     return Change(vault_id, vault_key, (slot,), {slot.kid: key})
 
 
-def adding(header: Header, vault_key: Secret, wanted: Wanted) -> Change:
+def adding(header: Header, vault_key: Hidden[bytes], wanted: Wanted) -> Change:
     """One slot more; the vault key stays.
 
     Raises `ValidationError` for a ninth slot, a name that is taken or none, and too weak or too
@@ -134,7 +116,7 @@ def adding(header: Header, vault_key: Secret, wanted: Wanted) -> Change:
     return Change(header.id, vault_key, (*header.slots, slot), {kid: key})
 
 
-def changing(header: Header, vault_key: Secret, wanted: Wanted) -> Change:
+def changing(header: Header, vault_key: Hidden[bytes], wanted: Wanted) -> Change:
     """The slot `kid` for another secret; the vault key and the other slots stay.
 
     Without `kdf` a passphrase slot keeps its cost, unless that is below the floor for new ones.
@@ -149,7 +131,7 @@ def changing(header: Header, vault_key: Secret, wanted: Wanted) -> Change:
     return Change(header.id, vault_key, slots, {slot.kid: key})
 
 
-def removing(header: Header, vault_key: Secret, opener: SlotOpener, *, kid: str) -> Change:
+def removing(header: Header, vault_key: Hidden[bytes], opener: SlotOpener, *, kid: str) -> Change:
     """Without the slot *kid*; the vault key stays. Raises `ValidationError` for the last one."""
     gone = slot_named(header, kid)
     if len(header.slots) == 1:
@@ -164,10 +146,10 @@ def removing(header: Header, vault_key: Secret, opener: SlotOpener, *, kid: str)
 
 def rotating(
     header: Header,
-    vault_key: Secret,
+    vault_key: Hidden[bytes],
     opener: SlotOpener,
     *,
-    secrets: Mapping[str, Given],
+    secrets: Mapping[str, Hidden[str | bytes]],
     drop_slots: bool,
     now: int,
 ) -> Change:
@@ -179,12 +161,12 @@ def rotating(
     """
     for kid in secrets:
         slot_named(header, kid)
-    kept: list[tuple[Slot, Secret]] = []
+    kept: list[tuple[Slot, Hidden[bytes]]] = []
     missing: list[str] = []
     for slot in header.slots:
         key = _at_hand(slot, vault_key, opener)
         if key is None and slot.kid in secrets:
-            key = _key_given(slot, vault_key, secrets[slot.kid])
+            key = _key_from(slot, vault_key, secrets[slot.kid])
         if key is None:
             missing.append(slot.kid)
             continue
@@ -201,7 +183,7 @@ def rotating(
         )
     if not kept:
         raise KeyRequiredError("no key slot would be left that can be opened; nothing was changed")
-    new_id, new_key = os.urandom(ID_BYTES), Secret(os.urandom(32))
+    new_id, new_key = os.urandom(ID_BYTES), Hidden(os.urandom(32))
     slots = tuple(
         _wrap(new_key, new_id, slot.kid, key, slot.kdf, slot.salt, now) for slot, key in kept
     )
@@ -263,13 +245,13 @@ def _check_cost(wanted: Wanted, others: tuple[Slot, ...]) -> KdfParameters | Non
 
 
 def _make(
-    vault_key: Secret,
+    vault_key: Hidden[bytes],
     vault_id: bytes,
     kid: str,
-    secret: Secret,
+    secret: Hidden[bytes],
     kdf: KdfParameters | None,
     now: int,
-) -> tuple[Slot, Secret]:
+) -> tuple[Slot, Hidden[bytes]]:
     """A slot for *secret*, and its key-encryption key."""
     salt = None if kdf is None else os.urandom(SALT_BYTES)
     key = slot_key(Slot("", kid, vault_id, now, kdf, salt), secret)
@@ -277,10 +259,10 @@ def _make(
 
 
 def _wrap(
-    vault_key: Secret,
+    vault_key: Hidden[bytes],
     vault_id: bytes,
     kid: str,
-    key: Secret,
+    key: Hidden[bytes],
     kdf: KdfParameters | None,
     salt: bytes | None,
     now: int,
@@ -293,18 +275,23 @@ def _wrap(
         iat=now,
         kdf=kdf,
         salt=salt,
-        content_key=Secret(os.urandom(32)),
+        content_key=Hidden(os.urandom(32)),
         iv=os.urandom(12),
     )
 
 
-def _at_hand(slot: Slot, vault_key: Secret, opener: SlotOpener) -> Secret | None:
+def _at_hand(slot: Slot, vault_key: Hidden[bytes], opener: SlotOpener) -> Hidden[bytes] | None:
     key = opener.key_at_hand(slot)
     return key if key is not None and open_slot(slot, key) == vault_key else None
 
 
-def _key_given(slot: Slot, vault_key: Secret, given: Given) -> Secret:
-    key = slot_key(slot, given.secret_for(slot))
+def _key_from(slot: Slot, vault_key: Hidden[bytes], secret: Hidden[str | bytes]) -> Hidden[bytes]:
+    """The key-encryption key of a slot by the passphrase or the key that was handed over."""
+    if slot.kind == "key":
+        source = explicit_source(key=secret.reveal())
+    else:
+        source = explicit_source(secret.reveal())  # type: ignore[arg-type]
+    key = slot_key(slot, source.read())
     if open_slot(slot, key) != vault_key:
         raise WrongKeyError(
             f"the {slot.kind} given for key slot {slot.kid!r} does not open it; nothing was changed"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from interpal._secret import Secret
+from interpal._hidden import Hidden
 from interpal.exceptions import (
     AmbiguousKeyError,
     KeyRequiredError,
@@ -57,8 +57,8 @@ class KeySource:
         self,
         kind: Kind,
         name: str,
-        read: Callable[[], Secret],
-        make: Callable[[], Secret] | None = None,
+        read: Callable[[], Hidden[bytes]],
+        make: Callable[[], Hidden[bytes]] | None = None,
     ) -> None:
         self.kind: Kind = kind
         self.name = name
@@ -74,7 +74,7 @@ class KeySource:
         article = "" if self.name.startswith("INTERPALS_") else "the "
         return f"the {self.kind} from {article}{self.name}"
 
-    def read(self) -> Secret:
+    def read(self) -> Hidden[bytes]:
         """The passphrase as normalised UTF-8, or the 32 bytes of the key.
 
         Raises `KeySourceError` or `KeyRequiredError`, and `ValidationError` for an argument
@@ -82,7 +82,7 @@ class KeySource:
         """
         return self._read()
 
-    def read_for_new_vault(self) -> Secret:
+    def read_for_new_vault(self) -> Hidden[bytes]:
         """As `read`, but where the source may be made for a first vault, it is made."""
         return self._make() if self._make is not None else self._read()
 
@@ -164,7 +164,7 @@ def _the_one_set(
     return KeySource(found[0].source.kind, found[0].name, found[0].read) if found else None
 
 
-def _check_passphrase(passphrase: object) -> Secret:
+def _check_passphrase(passphrase: object) -> Hidden[bytes]:
     fault = f"expected text, or a callable for it, not {type(passphrase).__name__}"
     if isinstance(passphrase, str):
         try:
@@ -187,7 +187,7 @@ def default_key_file() -> KeySource:
     """The key file of the user, as a source that can be made."""
     path = default_key_path()
 
-    def read() -> Secret:
+    def read() -> Hidden[bytes]:
         if not _is_there(path):
             raise KeyRequiredError(
                 f"no key for the vault: there is no key file at {path}; put it back, set "
@@ -196,7 +196,7 @@ def default_key_file() -> KeySource:
             )
         return parse_key_file(read_secret_file(path, _KEY_FILE_LIMIT), path)
 
-    def make() -> Secret:
+    def make() -> Hidden[bytes]:
         if not _is_there(path):
             with Folder.open(os.path.dirname(path), create=True) as folder:
                 # Where another process was first, its key is the one that counts.
@@ -216,5 +216,5 @@ def _is_there(path: str) -> bool:
     return os.path.lexists(path)
 
 
-def _new_key_line() -> Secret:
-    return Secret(b64encode(os.urandom(KEY_BYTES)).encode("ascii") + b"\n")
+def _new_key_line() -> Hidden[bytes]:
+    return Hidden(b64encode(os.urandom(KEY_BYTES)).encode() + b"\n")

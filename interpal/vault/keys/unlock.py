@@ -10,7 +10,7 @@ from interpal.vault.format.key_slots import KdfParameters, Slot, derive_key, ope
 from interpal.vault.keys.memory import check_memory
 
 if TYPE_CHECKING:
-    from interpal._secret import Secret
+    from interpal._hidden import Hidden
     from interpal.vault.format.envelope import Header
     from interpal.vault.keys.sources import KeySource
 
@@ -29,18 +29,18 @@ class SlotOpener:
     def __init__(self, source: KeySource) -> None:
         self.source = source
         # How the key at hand was made (Argon2id's numbers and salt), and the key.
-        self._known: tuple[_Recipe, Secret] | None = None
+        self._known: tuple[_Recipe, Hidden[bytes]] | None = None
 
     def forget(self) -> None:
         """Drop the key at hand."""
         self._known = None
 
-    def adopt(self, source: KeySource, slot: Slot, key: Secret) -> None:
+    def adopt(self, source: KeySource, slot: Slot, key: Hidden[bytes]) -> None:
         """From now on open with *source*, whose key-encryption key for *slot* is *key*."""
         self.source = source
         self._known = (_recipe(slot), key)
 
-    def open(self, header: Header) -> Secret:
+    def open(self, header: Header) -> Hidden[bytes]:
         """The vault key, from the first slot that the secret opens (FORMAT.md section 5, 4 and 5).
 
         Raises `KeyRequiredError` where all slots are of the other kind, `WrongKeyError` where
@@ -78,7 +78,7 @@ class SlotOpener:
             "tampered with; nothing was changed"
         )
 
-    def key_at_hand(self, slot: Slot) -> Secret | None:
+    def key_at_hand(self, slot: Slot) -> Hidden[bytes] | None:
         """The key-encryption key for a slot, as far as it can be had without Argon2id."""
         known = self._known  # another thread may drop it meanwhile
         return known[1] if known is not None and known[0] == _recipe(slot) else None
@@ -89,7 +89,7 @@ class SlotOpener:
         return key is not None and open_slot(slot, key) is not None
 
 
-def slot_key(slot: Slot, secret: Secret) -> Secret:
+def slot_key(slot: Slot, secret: Hidden[bytes]) -> Hidden[bytes]:
     """The key-encryption key of a slot: the secret itself, or Argon2id of it.
 
     Raises `VaultLimitError` where the machine has not the memory.

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from interpal._hidden import Hidden
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
@@ -17,18 +19,29 @@ if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
 
-class Stored(NamedTuple):
-    """Bytes as a store gave them.
+class Stored(Hidden[bytes]):
+    """Bytes as a store gave them: `Stored(data, identity)`; `reveal` gives them back.
 
     `identity` tells two files with the same bytes apart (for a file: device and inode); it is
-    compared, never looked into.
+    compared, never looked into. Hidden, since a file may turn out to be a session in clear.
     """
 
-    data: bytes
-    identity: object
+    __slots__ = ("identity",)
+    __hash__ = None
+
+    def __init__(self, data: bytes, identity: object) -> None:
+        super().__init__(data)
+        self.identity = identity
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Stored)
+            and self.identity == other.identity
+            and self.reveal() == other.reveal()
+        )
 
     def __repr__(self) -> str:
-        return f"<Stored: {len(self.data)} bytes>"
+        return f"<Stored: {len(self.reveal())} bytes>"
 
 
 class LoginLock(Protocol):

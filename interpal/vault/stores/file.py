@@ -155,7 +155,7 @@ class FileWriter:
     def set_aside(self, seen: Stored) -> str | None:
         """Rename the file if it is still *seen*; its new path, None where it is not."""
         folder = self._locked()
-        aside = folder.set_aside(self._name, seen.data, seen.identity)
+        aside = folder.set_aside(self._name, seen.reveal(), seen.identity)
         return None if aside is None else shown(folder.path_of(aside))
 
     def _locked(self) -> Folder:
@@ -168,7 +168,7 @@ class FileWriter:
 
 def _load(folder: Folder, name: str, *, foreign: bool = False) -> Stored | None:
     opened = folder.read(name, limit=MAX_BYTES, foreign=foreign)
-    return None if opened is None else Stored(opened.data, opened.identity)
+    return None if opened is None else Stored(opened.data.reveal(), opened.identity)
 
 
 def _absolute(path: str | os.PathLike[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from interpal._secret import Secret
+from interpal._hidden import Hidden
 from interpal.exceptions import ValidationError
 
 DEFAULT_PREFIX = "interpal"
@@ -19,7 +19,7 @@ class Address(NamedTuple):
     port: int
     database: int
     username: str | None
-    password: Secret | None
+    password: Hidden[bytes] | None
     tls: bool
     ca: str | None
     cert: str | None
@@ -82,7 +82,7 @@ class Address(NamedTuple):
             port=6379 if port is None else port,
             database=int(database),
             username=username,
-            password=None if password is None else Secret.from_text(password),
+            password=None if password is None else Hidden(password.encode()),
             tls=tls,
             ca=files[0],
             cert=files[1],

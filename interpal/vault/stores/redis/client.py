@@ -180,8 +180,8 @@ def _unreachable(where: str, text: str) -> StoreUnavailableError:
 
 def _scrubbed(error: BaseException, address: Address) -> str:
     text = str(error) or type(error).__name__
-    if address.password:
-        text = text.replace(address.password.text, "…")
+    if address.password is not None:
+        text = text.replace(address.password.reveal().decode(), "…")
     return "".join(c if c.isprintable() else " " for c in text)[:200].strip().rstrip(".")
 
 
@@ -209,7 +209,7 @@ def _client(address: Address) -> redis.Redis:
     if address.password is not None:
         # Not as `password=`, which would stand in the settings of every connection.
         options["credential_provider"] = redis.UsernamePasswordCredentialProvider(
-            address.username, address.password.text
+            address.username, address.password.reveal().decode()
         )
     if address.tls:
         options.update(

@@ -174,7 +174,7 @@ class RedisWriter:
             return None
         base = f"{self._space.keys.root}:corrupt-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
         name, number = base, 1
-        values = (token, seen.identity.hex(), seen.data)
+        values = (token, seen.identity.hex(), seen.reveal())
         keys = self._space.keys
         while True:
             try:

@@ -15,6 +15,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from interpal._hidden import Hidden
 from interpal.exceptions import (
     VaultFormatError,
     VaultIOError,
@@ -228,7 +229,7 @@ class Pool:
             with Folder.open(folder, create=create) as found:
                 found.sweep(name)
                 if create:
-                    found.create(name, b"")
+                    found.create(name, Hidden(b""))
                 return self._connect(found, name, make=create)
         finally:
             lock.release()
