@@ -108,7 +108,7 @@ def with_a_bug(folder: Path) -> None:
     two(folder)
     patched(
         folder,
-        "from interpal.vault import report\n"
+        "from interpal.vault.health import report\n"
         "def account(name, record): raise ZeroDivisionError(record['session_cookie'])\n"
         "report.account = account\n",
     )

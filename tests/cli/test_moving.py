@@ -126,7 +126,7 @@ def test_import_may_ask_for_the_passphrase_of_a_new_vault(run: Program, tmp_path
     write_plain(tmp_path / "a_session.json", "ana")
     with run.terminal("import", "a_session.json", "--passphrase") as terminal:
         terminal.answer("New passphrase", PASSPHRASE)
-        terminal.answer("again", PASSPHRASE)
+        terminal.answer("Repeat", PASSPHRASE)
         assert terminal.end() == 0
         assert_no_secret(terminal.screen)
     assert set(read_vault(tmp_path / ".interpals_session.json", passphrase=PASSPHRASE)) == {"ana"}
@@ -193,7 +193,7 @@ def test_export_without_a_secret_for_the_copy_exits_78(run: Program, vault: Path
 def test_export_on_a_terminal_asks_twice_and_shows_no_copy(run: Program, vault: Path) -> None:
     with run.terminal("export", "-o", "copy.json", *LOW, env=WITH_KEY) as terminal:
         terminal.answer("New passphrase for", NEW)
-        terminal.answer("again", NEW)
+        terminal.answer("Repeat", NEW)
         assert terminal.end() == 0
         assert NEW not in terminal.screen
     for arguments in (["export"], ["export", "--plaintext"]):

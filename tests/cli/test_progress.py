@@ -31,7 +31,7 @@ THOUSANDS = 3000
 # slow on a fast one too.
 SLOWER = """
 import time
-from interpal.vault import envelope
+from interpal.vault.format import envelope
 fast = envelope.{name}
 def slow(*arguments, **more):
     time.sleep({seconds})

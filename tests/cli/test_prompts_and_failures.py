@@ -170,7 +170,7 @@ def test_a_held_lock_exits_75(run: Program, vault: Path) -> None:
 
 def test_a_bug_exits_70_and_shows_nothing_of_it(run: Program, vault: Path) -> None:
     (run.folder / "sitecustomize.py").write_text(
-        "from interpal.vault import report\n"
+        "from interpal.vault.health import report\n"
         "def account(name, record): raise ZeroDivisionError(record['session_cookie'])\n"
         "report.account = account\n"
     )

@@ -29,7 +29,7 @@ store = FileStore(sys.argv[1])
 for _ in range(25):
     with store.write_lock(30) as writer:
         stored = writer.load()
-        writer.save(b"%d" % (int(stored.data) + 1 if stored else 1))
+        writer.save(b"%d" % (int(stored.reveal()) + 1 if stored else 1))
 """
 
 DIE = """
@@ -295,7 +295,7 @@ def test_a_vault_that_was_plain_to_see_is_not_shown_by_its_repr(
     (tmp_path / "vault").chmod(0o600)
     loaded = store.load()
     assert loaded is not None
-    assert "canary" not in repr(loaded) + repr(loaded.reveal())
+    assert "canary" not in repr(loaded) + str(loaded) + f"{loaded:>9}"
 
 
 def test_an_unsafe_folder_is_refused_but_for_one_who_only_looks(

@@ -45,7 +45,7 @@ with open(sys.argv[1] + "/filler", "wb", buffering=0) as filler:
     except OSError:
         pass
 with store.write_lock(1) as writer:
-    assert writer.load().data == b"old"
+    assert writer.load().reveal() == b"old"
 lock = store.login_lock(bytes(32))
 print(lock.try_acquire())
 """
@@ -55,7 +55,7 @@ import sys
 from interpal.exceptions import VaultIOError
 from interpal.vault.stores.file import FileStore
 store = FileStore(sys.argv[1] + "/vault")
-print(store.load().data.decode(), store.load(foreign=True).data.decode())
+print(store.load().reveal().decode(), store.load(foreign=True).reveal().decode())
 for use in (lambda: store.write_lock(1).__enter__(), store.login_lock(bytes(32)).try_acquire):
     try:
         use()

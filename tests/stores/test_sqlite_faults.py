@@ -295,7 +295,7 @@ try:
         done += 1
 except VaultIOError as error:
     print(error)
-print(len(list(store.load_records(vault_id))) == done > 3, store.load().data)
+print(len(list(store.load_records(vault_id))) == done > 3, store.load().reveal())
 """
     told = in_mount("mount -t tmpfs -o size=400k,mode=700 none /mnt", script)
     assert "/mnt/vault.db" in told
