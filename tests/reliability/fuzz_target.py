@@ -29,7 +29,7 @@ _CONTENT_KEY, _IV, _TAG = bytes(32), bytes(12), bytes(32)
 
 def whole_file(data: bytes) -> None:
     """As `inspect` and as the reader see a file."""
-    parsed = report.parsed("fuzz", data)
+    parsed = report.parsed("fuzz", Hidden(data))
     for slot in parsed.header.slots:
         repr(report.slot_report(slot))
     report.from_epoch(parsed.header.created_at)

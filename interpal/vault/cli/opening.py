@@ -282,7 +282,7 @@ def profile_for(source: KeySource, name: str | None) -> KdfParameters | None:
 
 def takes_passphrase(store: Store) -> bool:
     """Whether a passphrase could open what is in *store*. Raises what reading it raises."""
-    slots = report.parsed(store.location, places.load(store).reveal()).header.slots
+    slots = report.parsed(store.location, places.load(store)).header.slots
     return any(slot.kind == "passphrase" for slot in slots)
 
 

@@ -117,7 +117,7 @@ def look(store: Store, stored: Stored) -> Look:
     """What these bytes and the store say, as nobody vouches for it."""
     if isinstance(store, FileStore):
         return Look("file", report.look(store, stored), None)
-    header = report.parsed(store.location, stored.reveal()).header
+    header = report.parsed(store.location, stored).header
     # Of what `store_of` gives, all others keep records.
     keeper = cast("RecordStore", store)
     with only_looking():

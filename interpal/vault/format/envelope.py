@@ -102,13 +102,13 @@ def parse(data: bytes) -> Envelope:
     Raises `VaultVersionError` for another version, `VaultLimitError` for something beyond a
     bound, else `VaultFormatError`; each names the member. Nothing is derived.
     """
-    if len(data) > MAX_FILE_BYTES:
-        raise VaultLimitError(f"the vault is larger than {MAX_FILE_BYTES // 2**20} MiB")
-    if sum(map(data.count, _PUNCTUATION)) > _MAX_PUNCTUATION:
-        raise VaultFormatError("not a vault: the file holds more members than any JWE")
     # It may be a session in clear, and a traceback may show the values of variables.
     text = Hidden(data)
     del data
+    if len(text.reveal()) > MAX_FILE_BYTES:
+        raise VaultLimitError(f"the vault is larger than {MAX_FILE_BYTES // 2**20} MiB")
+    if sum(map(text.reveal().count, _PUNCTUATION)) > _MAX_PUNCTUATION:
+        raise VaultFormatError("not a vault: the file holds more members than any JWE")
     members = fields.json_object(text, "the file")
     if "protected" not in members:
         del members

@@ -18,6 +18,7 @@ from interpal.vault.format import envelope, legacy_file
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from interpal._hidden import Hidden
     from interpal.vault.format.key_slots import KdfParameters, Slot
     from interpal.vault.stores.base import Stored
     from interpal.vault.stores.file import FileStore
@@ -110,7 +111,7 @@ def look(store: FileStore, stored: Stored) -> Report:
 
     Raises `VaultFormatError` and its kind, `VaultNotFoundError` where the file has gone.
     """
-    header = parsed(store.location, stored.reveal()).header
+    header = parsed(store.location, stored).header
     details = store.details()
     if details is None:
         raise VaultNotFoundError(f"{store.location}: the vault has gone", path=store.location)
@@ -127,16 +128,16 @@ def look(store: FileStore, stored: Stored) -> Report:
     )
 
 
-def parsed(path: str, data: bytes) -> envelope.Envelope:
+def parsed(path: str, data: Hidden[bytes]) -> envelope.Envelope:
     """The envelope of *data*; what is no vault is named by what it is instead.
 
     Raises `VaultFormatError`, `VaultVersionError`, `VaultLimitError`, with the path.
     """
     try:
-        return envelope.parse(data)
+        return envelope.parse(data.reveal())
     except VaultError as error:
         error.path = path
-        what = what_instead(data) if type(error) is VaultFormatError else None
+        what = what_instead(data.reveal()) if type(error) is VaultFormatError else None
         error.args = (f"{path}: {what or error}",)
         raise
 
