@@ -1,8 +1,8 @@
 """Shows the clients' calls in the reference as they are called, and not as they are declared.
 
 Both clients have one declaration of each call: a flow, or an endpoint (`interpal/api/base.py`,
-`interpal/api/endpoints.py`). Whoever uses a client sees a method that returns a value, or is
-awaited.
+and a module for each topic beside it). Whoever uses a client sees a method that returns a value,
+or is awaited.
 """
 
 from __future__ import annotations
@@ -18,7 +18,19 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 CLIENTS = {"client.InterpalClient": False, "async_client.AsyncInterpalClient": True}
-DECLARED_IN = ("api.endpoints.EverydayCalls", "api.base.Operations")
+FLOWS = "api.base.Operations"
+DECLARED_IN = (
+    FLOWS,
+    "api.account.AccountCalls",
+    "api.messages.MessageCalls",
+    "api.search.SearchCalls",
+    "api.media.MediaCalls",
+    "api.social.SocialCalls",
+    "api.notifications.NotificationCalls",
+    "api.posts.PostCalls",
+)
+# Methods that are what they are declared as.
+PLAIN = ("api.cached.CacheAccess",)
 
 
 class Calls(griffe.Extension):
@@ -33,9 +45,12 @@ class Calls(griffe.Extension):
             for path, awaits in CLIENTS.items():
                 client = _class(pkg, path)
                 declared = [_class(pkg, base) for base in DECLARED_IN]
+                for base in PLAIN:
+                    for name, member in _class(pkg, base).members.items():
+                        client.set_member(name, member)
                 for owner in [client, *declared]:
                     for name, member in list(owner.members.items()):
-                        call = _call(name, member, _class(pkg, DECLARED_IN[1]), awaits=awaits)
+                        call = _call(name, member, _class(pkg, FLOWS), awaits=awaits)
                         if call is not None:
                             client.set_member(name, call)
 

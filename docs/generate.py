@@ -5,50 +5,130 @@ from __future__ import annotations
 from pathlib import Path
 
 from docs.states import diagram
-from interpal.api.endpoints import ENDPOINTS
+from interpal.api import calls, media, messages, social
+from interpal.api.endpoint import ROUTES
 
 HERE = Path(__file__).parent
 
 ENDPOINTS_PAGE = """\
-# Common API calls
+# API calls
 
 Both clients have them, with the same names and arguments: `InterpalClient` returns the reply,
-`AsyncInterpalClient` is awaited. Replies are plain dicts, typed for editors by
-`interpal.api.replies`; members that are not known there are kept.
-
-There is no official description of the site's API. What is known of it comes from public
-clients, and the last column says how surely: *independent clients agree* is the best there is,
-*clients of one family agree* means that one of them is a port of the other, and *one client*
-that a single one shows it. Anything else is a call away: `client.request(method, path, …)`.
-
-{table}
+`AsyncInterpalClient` is awaited. They are there as well under the managers of interpal 1.x:
+`client.messages.get_threads()` is `client.get_threads()`. What they give are
+[replies](replies.md): dicts whose members are attributes too. Anything else is a call away:
+`client.request(method, path, …)`.
 
 ```python
 from interpal import InterpalClient
 
 client = InterpalClient("maple_ink", "correct horse", auto_login=True)
 thread = client.get_threads(limit=1)[0]
-message = client.send_message(thread["id"], "Thank you for the postcard!")
-print(message["message"])
+message = client.send_message(thread.id, "Thank you for the postcard!")
+print(message.message)
 client.close()
 ```
+
+There is no official description of the site's API. What is known of it comes from public
+clients, and the tables say how surely:
+
+* *independent clients agree*: the best there is;
+* *clients of one family agree*: one of them is a port of the other;
+* *one client*: a single one shows it;
+* *one client, and there are reasons to doubt it*: its own documents, or another source, say
+  something else;
+* *a guess of one client*: nothing shows that it was ever seen to work.
+
+{tables}
+
+## Where sources disagree
+
+{notes}
+* `logout()` sends nothing: no source knows a call under `/v1` that ends a session. The web page
+  has the link `/app/auth/logout`.
+* `Retry-After`: the site names it among the headers that a page may read, so that it is likely to
+  be sent with a 429. Where it is not there, `RateLimitError.retry_after` is 60.
+
+## Photos
+
+`upload_photo` takes a path, bytes, or a file open for reading bytes. The file is streamed, and
+`on_progress` is told how far it is. The site then works on the photo; the call asks how that
+stands until it is done.
+
+```python
+client = InterpalClient("maple_ink", "correct horse", auto_login=True)
+photo = client.upload_photo(
+    b"\\xff\\xd8 the bytes of a JPEG",
+    caption="Fjord",
+    on_progress=lambda sent, size: print(f"{{sent}} of {{size}} bytes"),
+)
+print(photo.caption, photo.width)
+client.send_photo(client.get_threads()[0].id, photo.id)
+client.send_photo_message(client.get_threads()[0].id, file_path=b"another")
+client.close()
+```
+
+<!-- prints -->
+```text
+22 of 22 bytes
+Fjord 1024
+```
+
+`send_photo_message(thread_id, image_url=…)` fetches the image first, without the session.
+`upload_photo_async` does not wait: `wait_for_upload(token)` does, later.
 """
 
+TITLES = {
+    "account": "The account, profiles, trips: `client.user`",
+    "messages": "Conversations and messages: `client.messages`",
+    "search": "People and posts: `client.search`",
+    "media": "Photos and albums: `client.media`",
+    "social": "Friends, blocks, bookmarks, likes: `client.social`",
+    "notifications": "Notifications and views: `client.notifications`, `client.realtime`",
+    "posts": "Posts and comments: `client.posts`",
+}
 
 STATES = "<!-- made from interpal/sessions/state.py -->\n```mermaid\n"
 
 
-def endpoint_table() -> str:
-    """The table of endpoints, as Markdown."""
-    rows = [
-        "| method of the client | request | what it gives | how surely known |",
-        "|---|---|---|---|",
-    ]
-    rows += [
-        f"| `{e.name}` | `{e.method} {e.path}` | {e.summary} | {e.known} |"
-        for e in sorted(ENDPOINTS, key=lambda e: e.name)
-    ]
-    return "\n".join(rows)
+def endpoint_tables() -> str:
+    """The tables of the calls, as Markdown."""
+    parts: list[str] = []
+    for (module, name), names in calls.TOPICS.items():
+        owner = calls.load(module, name)
+        parts += [
+            f"## {TITLES[module]}",
+            "",
+            "| method of the client | request | what it gives | how surely known |",
+            "|---|---|---|---|",
+        ]
+        for method in names.split():
+            routes = [route for route in ROUTES if method in route.methods] or MADE_OF[method]
+            requests = "<br>".join(f"`{route.method} {route.path}`" for route in routes)
+            summary = (getattr(owner, method).__doc__ or "").partition("\n")[0]
+            known = "<br>".join(dict.fromkeys(route.known_of(method) for route in routes))
+            parts.append(f"| `{method}` | {requests} | {summary} | {known} |")
+        parts.append("")
+    return "\n".join(parts).rstrip("\n")
+
+
+def endpoint_notes() -> str:
+    """What other sources say, as a Markdown list."""
+    routes = sorted(ROUTES, key=lambda route: (route.path, route.method))
+    return "\n".join(f"* `{r.method} {r.path}`: {r.note}." for r in routes if r.note)
+
+
+# Calls that make several requests.
+MADE_OF = {
+    "get_friends": [social.FRIENDS, social.USER_FRIENDS],
+    "wait_for_upload": [media.UPLOAD_STATUS],
+    "send_photo_message": [media.UPLOAD, media.UPLOAD_STATUS, messages.MESSAGE],
+}
+
+
+def endpoints_page() -> str:
+    """The page of the calls."""
+    return ENDPOINTS_PAGE.format(tables=endpoint_tables(), notes=endpoint_notes())
 
 
 def with_states(page: str) -> str:
@@ -63,8 +143,7 @@ def main() -> None:
     """Write the pages."""
     how = HERE / "how-it-works.md"
     how.write_text(with_states(how.read_text(encoding="utf-8")), encoding="utf-8")
-    page = ENDPOINTS_PAGE.format(table=endpoint_table())
-    (HERE / "endpoints.md").write_text(page, encoding="utf-8")
+    (HERE / "endpoints.md").write_text(endpoints_page(), encoding="utf-8")
 
 
 if __name__ == "__main__":

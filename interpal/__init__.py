@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from interpal.exceptions import *  # noqa: F403
+    from interpal.models import *  # noqa: F403
 
     AsyncInterpalClient: Any
     Event: Any
@@ -27,16 +28,26 @@ __all__, __getattr__, __dir__ = public_names(
     __name__,
     {
         "interpal._version": "__version__",
+        "interpal.api.replies": (
+            "Album Bookmark Comment CounterUpdateEvent EventCounters Like LikesComments "
+            "MediaUpload Message MessageEventData Notification Photo PhotoUploadStatus Post "
+            "Profile ProfileViewEvent Relationship Thread ThreadNewMessageEvent "
+            "ThreadTypingEvent Trip TypingIndicator User UserCounters UserRelation "
+            "UserSettings"
+        ),
         "interpal.async_client": "AsyncInterpalClient",
         "interpal.client": "InterpalClient",
         "interpal.exceptions": (
             "APIError AccountMismatchError AmbiguousAccountError AmbiguousKeyError "
             "AuthenticationError InterpalException InvalidCredentialsError KeyRequiredError "
-            "KeySourceError LockTimeoutError NetworkError NotDurableError RateLimitError "
+            "KeySourceError LockTimeoutError LoginAPIError LoginNetworkError "
+            "LoginRateLimitError NetworkError NotDurableError NotFoundError RateLimitError "
             "SessionExpiredError StaleWriteError StoreUnavailableError ValidationError "
             "VaultCorruptError VaultError VaultExistsError VaultFormatError VaultIOError "
             "VaultKeyError VaultLimitError VaultNotFoundError VaultPermissionError "
-            "VaultRollbackError VaultVersionError WrongKeyError"
+            "VaultRollbackError VaultVersionError WebSocketAuthenticationError "
+            "WebSocketConnectionError WebSocketError WebSocketRateLimitError "
+            "WebSocketTimeoutError WrongKeyError"
         ),
         "interpal.session": "Session SessionInfo",
         "interpal.session_manager": "SessionManager",

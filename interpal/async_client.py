@@ -6,12 +6,13 @@ import asyncio
 import contextvars
 import os
 import sys
+from collections.abc import AsyncIterable
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from interpal.api.base import Awaiting, Operation, Operations, PlainOperation
-from interpal.api.endpoints import EverydayCalls
+from interpal.api.calls import Calls
 from interpal.exceptions import NetworkError
 from interpal.flows import resume
 from interpal.sessions.singleflight import in_flight, running_for
@@ -26,6 +27,13 @@ if TYPE_CHECKING:
     import aiohttp
     from typing_extensions import Self
 
+    from interpal.api.account import Users
+    from interpal.api.media import Media
+    from interpal.api.messages import Messages
+    from interpal.api.notifications import Notifications, Realtime
+    from interpal.api.posts import Posts
+    from interpal.api.search import Search
+    from interpal.api.social import Social
     from interpal.sessions.wait import Flow, Step
 
 T = TypeVar("T")
@@ -209,7 +217,8 @@ def _exact(url: str) -> Any:
 def _body(body: bytes | Iterable[bytes] | None) -> Any:
     if body is None or isinstance(body, bytes) or hasattr(body, "read"):
         return body
-    return _pieces(body)
+    # What knows how to be read without holding the loop is asked that way.
+    return aiter(body) if isinstance(body, AsyncIterable) else _pieces(body)
 
 
 async def _pieces(body: Iterable[bytes]) -> AsyncIterator[bytes]:
@@ -262,7 +271,7 @@ def _reason(error: BaseException) -> str:
     return f"the connection failed ({type(error).__name__})"
 
 
-class AsyncInterpalClient(EverydayCalls, Awaiting):
+class AsyncInterpalClient(Calls, Awaiting):
     """The client for asyncio: the same operations as `InterpalClient`, awaited.
 
     Its construction does no I/O: the saved session is resumed in `async with`, or at the first
@@ -270,6 +279,25 @@ class AsyncInterpalClient(EverydayCalls, Awaiting):
     `clear_saved_session()` are plain calls, as in interpal 1.x; `alogin()`,
     `aget_session_info()` and `aclear_saved_session()` are the twins that never hold the loop.
     """
+
+    if TYPE_CHECKING:
+        # The managers of interpal 1.x (`interpal.api.calls.MANAGERS`).
+        user: Users[Awaiting]
+        """The account, profiles, trips."""
+        messages: Messages[Awaiting]
+        """Conversations and messages."""
+        search: Search[Awaiting]
+        """People and posts."""
+        media: Media[Awaiting]
+        """Photos and albums."""
+        social: Social[Awaiting]
+        """Friends, blocks, bookmarks, likes."""
+        realtime: Realtime[Awaiting]
+        """`notifications` under its older name."""
+        notifications: Notifications[Awaiting]
+        """Notifications and views."""
+        posts: Posts[Awaiting]
+        """Posts and comments."""
 
     def _begin(self) -> None:
         self._send = AiohttpRequester(self._context.settings.timeout)

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from interpal.api.base import Blocking, Operation, Operations
-from interpal.api.endpoints import EverydayCalls
+from interpal.api.calls import Calls
 from interpal.exceptions import NetworkError
 from interpal.flows import resume
 from interpal.transport import origin, protocol
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     from requests.adapters import HTTPAdapter
     from typing_extensions import Self
 
+    from interpal.api.account import Users
+    from interpal.api.media import Media
+    from interpal.api.messages import Messages
+    from interpal.api.notifications import Notifications, Realtime
+    from interpal.api.posts import Posts
+    from interpal.api.search import Search
+    from interpal.api.social import Social
     from interpal.sessions.wait import Flow
 
 T = TypeVar("T")
@@ -227,12 +234,31 @@ def _reason(error: BaseException, timeout: float) -> str:
     return f"the connection failed ({type(error).__name__})"
 
 
-class InterpalClient(EverydayCalls, Blocking):
+class InterpalClient(Calls, Blocking):
     """A client whose session is kept, encrypted, from run to run.
 
     With `auto_login=True` it resumes or logs in during construction. May be used from many
     threads at once. `close()`, or `with`, lets go of connections; the session stays saved.
     """
+
+    if TYPE_CHECKING:
+        # The managers of interpal 1.x (`interpal.api.calls.MANAGERS`).
+        user: Users[Blocking]
+        """The account, profiles, trips."""
+        messages: Messages[Blocking]
+        """Conversations and messages."""
+        search: Search[Blocking]
+        """People and posts."""
+        media: Media[Blocking]
+        """Photos and albums."""
+        social: Social[Blocking]
+        """Friends, blocks, bookmarks, likes."""
+        realtime: Realtime[Blocking]
+        """`notifications` under its older name."""
+        notifications: Notifications[Blocking]
+        """Notifications and views."""
+        posts: Posts[Blocking]
+        """Posts and comments."""
 
     def _begin(self) -> None:
         self._send = Requester(self._context.settings.timeout)

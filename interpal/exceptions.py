@@ -8,8 +8,15 @@
     │  └─ AccountMismatchError  .expected .found
     ├─ AmbiguousAccountError  .accounts
     ├─ NetworkError                               nothing can be said of the session
-    ├─ APIError  .status_code
+    ├─ APIError  .status_code .response
+    │  ├─ NotFoundError                           404
+    │  ├─ PermissionError                         403; not for `from interpal.exceptions import *`
     │  └─ RateLimitError  .retry_after
+    ├─ WebSocketError                             live events
+    │  ├─ WebSocketConnectionError (also NetworkError)
+    │  ├─ WebSocketTimeoutError (also NetworkError)
+    │  ├─ WebSocketAuthenticationError (also AuthenticationError)
+    │  └─ WebSocketRateLimitError (also RateLimitError)
     └─ VaultError  .path
        ├─ VaultNotFoundError   ├─ VaultExistsError
        ├─ VaultKeyError: KeyRequiredError, WrongKeyError, AmbiguousKeyError, KeySourceError
@@ -21,6 +28,9 @@
        ├─ StaleWriteError                         somebody else was first; nothing was written
        └─ StoreUnavailableError
 
+What goes wrong at a login is an AuthenticationError as well, as in interpal 1.x:
+LoginNetworkError, LoginAPIError and LoginRateLimitError.
+
 A message says what happened, to which path or account, and what to do. It never holds a
 secret; facts that a program may want are attributes.
 """
@@ -30,8 +40,68 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
+    from typing import Any, Protocol
+
+    class ErrorResponse(Protocol):
+        """The reply that an error is made of: what a response of requests has, but no secrets."""
+
+        @property
+        def status_code(self) -> int: ...
+        @property
+        def headers(self) -> Mapping[str, str]: ...
+        @property
+        def text(self) -> str: ...
+        @property
+        def content(self) -> bytes: ...
+        def json(self) -> Any: ...
+
+
+# Without `PermissionError`, which would hide the builtin of that name.
+__all__ = [
+    "APIError",
+    "AccountMismatchError",
+    "AmbiguousAccountError",
+    "AmbiguousKeyError",
+    "AuthenticationError",
+    "InterpalException",
+    "InvalidCredentialsError",
+    "KeyRequiredError",
+    "KeySourceError",
+    "LockTimeoutError",
+    "LoginAPIError",
+    "LoginNetworkError",
+    "LoginRateLimitError",
+    "NetworkError",
+    "NotDurableError",
+    "NotFoundError",
+    "RateLimitError",
+    "SessionExpiredError",
+    "StaleWriteError",
+    "StoreUnavailableError",
+    "ValidationError",
+    "VaultCorruptError",
+    "VaultError",
+    "VaultExistsError",
+    "VaultFormatError",
+    "VaultIOError",
+    "VaultKeyError",
+    "VaultLimitError",
+    "VaultNotFoundError",
+    "VaultPermissionError",
+    "VaultRollbackError",
+    "VaultVersionError",
+    "WebSocketAuthenticationError",
+    "WebSocketConnectionError",
+    "WebSocketError",
+    "WebSocketRateLimitError",
+    "WebSocketTimeoutError",
+    "WrongKeyError",
+]
+
+# Seconds to wait where the server refuses a request and does not say for how long.
+WAIT_WITHOUT_RETRY_AFTER = 60.0
 
 
 class InterpalException(Exception):  # noqa: N818  (the name that users of interpal 1.x catch)
@@ -48,7 +118,9 @@ class AuthenticationError(InterpalException):
     `status_code` is the HTTP status where there was one, else None.
     """
 
-    def __init__(self, message: str, *, status_code: int | None = None) -> None:
+    def __init__(
+        self, message: str = "Authentication failed", status_code: int | None = None
+    ) -> None:
         super().__init__(message)
         self.status_code = status_code
 
@@ -99,21 +171,91 @@ class NetworkError(InterpalException):
 
 
 class APIError(InterpalException):
-    """The server answered with an error. `status_code` is its HTTP status."""
+    """The server answered with an error. `status_code` is its HTTP status.
 
-    def __init__(self, message: str, *, status_code: int | None = None) -> None:
+    `response` is the reply, where there was one: `status_code, headers, text, content, json()`.
+    It holds nothing of the session: no cookies, no token.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        status_code: int | None = None,
+        response: ErrorResponse | None = None,
+    ) -> None:
         super().__init__(message)
         self.status_code = status_code
+        self.response = response
+
+
+class NotFoundError(APIError):
+    """There is no such thing (404)."""
+
+    def __init__(
+        self,
+        message: str = "Resource not found",
+        status_code: int | None = 404,
+        response: ErrorResponse | None = None,
+    ) -> None:
+        super().__init__(message, status_code, response)
+
+
+class PermissionError(APIError):  # noqa: A001  (the name of interpal 1.x; here, and in no `__all__`)
+    """The account may not do that (403)."""
+
+    def __init__(
+        self,
+        message: str = "Permission denied",
+        status_code: int | None = 403,
+        response: ErrorResponse | None = None,
+    ) -> None:
+        super().__init__(message, status_code, response)
 
 
 class RateLimitError(APIError):
-    """Too many requests. `retry_after` is the seconds to wait, None if nobody said."""
+    """Too many requests. `retry_after` is the seconds to wait: what the server said, else 60."""
 
     def __init__(
-        self, message: str, *, retry_after: float | None = None, status_code: int | None = 429
+        self,
+        message: str = "Rate limit exceeded",
+        retry_after: float | None = None,
+        status_code: int | None = 429,
+        response: ErrorResponse | None = None,
     ) -> None:
-        super().__init__(message, status_code=status_code)
-        self.retry_after = retry_after
+        super().__init__(message, status_code, response)
+        self.retry_after = WAIT_WITHOUT_RETRY_AFTER if retry_after is None else retry_after
+
+
+class LoginNetworkError(NetworkError, AuthenticationError):
+    """The server could not be asked for a session."""
+
+
+class LoginAPIError(APIError, AuthenticationError):
+    """The server was in trouble when it was asked for a session."""
+
+
+class LoginRateLimitError(RateLimitError, AuthenticationError):
+    """The server allows no login for now. `retry_after` is the seconds to wait."""
+
+
+class WebSocketError(InterpalException):
+    """Something about the connection for live events."""
+
+
+class WebSocketConnectionError(WebSocketError, NetworkError):
+    """The connection for live events could not be made, or broke."""
+
+
+class WebSocketTimeoutError(WebSocketError, NetworkError):
+    """The server did not answer in time."""
+
+
+class WebSocketAuthenticationError(WebSocketError, AuthenticationError):
+    """The server does not let this session listen."""
+
+
+class WebSocketRateLimitError(WebSocketError, RateLimitError):
+    """Too many connections. `retry_after` is the seconds to wait."""
 
 
 class VaultError(InterpalException):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import inspect
 import subprocess
 import sys
@@ -15,44 +16,130 @@ import pytest
 import interpal
 import interpal.vault
 from interpal import exceptions
+from interpal.api.calls import MANAGERS
 
 if TYPE_CHECKING:
     from types import ModuleType
 
 CONSTRUCTOR = (
     "username password session_cookie auth_token auto_login user_agent persist_session "
-    "session_file session_expiration_hours | vault_passphrase vault_key store revalidate_after "
-    "base_url timeout max_retries min_interval lock_timeout on_event"
+    "session_file session_expiration_hours max_messages cache_users cache_threads "
+    "weak_references | vault_passphrase vault_key store revalidate_after base_url timeout "
+    "max_retries min_interval lock_timeout on_event"
 )
 
 METHODS = {
+    "archive_thread",
     "auth",
+    "block_user",
+    "bookmark_user",
+    "clear_caches",
+    "clear_message_cache",
     "clear_saved_session",
+    "clear_user_cache",
     "close",
+    "create_album",
+    "create_comment",
+    "create_post",
+    "create_trip",
     "delete",
+    "delete_album",
+    "delete_comment",
+    "delete_message",
+    "delete_notification",
+    "delete_photo",
+    "delete_post",
+    "delete_thread",
+    "delete_trip",
     "export_session",
     "get",
+    "get_account",
+    "get_activity",
+    "get_album",
+    "get_blocked_users",
+    "get_bookmarks",
+    "get_cache_stats",
+    "get_cached_message",
+    "get_cached_user",
+    "get_comments",
+    "get_counters",
     "get_feed",
+    "get_friends",
+    "get_likes",
+    "get_my_trips",
+    "get_nearby_users",
     "get_notifications",
+    "get_online_users",
+    "get_photo",
+    "get_photo_count",
+    "get_post",
+    "get_relations",
     "get_self",
     "get_session_info",
+    "get_settings",
+    "get_suggestions",
     "get_thread_messages",
     "get_threads",
+    "get_unread_count",
+    "get_upload_status",
     "get_user",
+    "get_user_albums",
+    "get_user_photos",
+    "get_user_thread",
+    "get_user_trips",
+    "get_views",
     "import_session",
     "is_authenticated",
+    "like_content",
     "login",
     "logout",
+    "mark_all_notifications_read",
+    "mark_all_read",
+    "mark_notification_read",
     "mark_thread_viewed",
+    "max_messages",
+    "media",
+    "messages",
+    "notifications",
     "persisted",
     "post",
+    "posts",
     "put",
+    "read_message",
+    "realtime",
+    "register_push_token",
+    "remove_bookmark",
     "request",
+    "reset_view_stats",
+    "search",
+    "search_by_location",
     "search_users",
+    "send_gif",
     "send_message",
+    "send_message_correction",
+    "send_photo",
+    "send_photo_message",
     "session",
     "set_typing",
+    "social",
+    "start_conversation",
+    "state",
+    "unarchive_thread",
+    "unblock_user",
+    "unlike_content",
+    "unregister_push_token",
+    "update_album",
+    "update_comment",
+    "update_post",
+    "update_self",
+    "update_settings",
+    "update_trip",
+    "upload_photo",
+    "upload_photo_async",
+    "upload_photo_with_token",
+    "user",
     "validate_session",
+    "wait_for_upload",
 }
 ASYNC_TWINS = {"aclear_saved_session", "aget_session_info", "alogin"}
 
@@ -93,7 +180,7 @@ def test_a_client_has_these_methods_and_no_other(name: str) -> None:
 @pytest.mark.parametrize("name", ["InterpalClient", "AsyncInterpalClient"])
 def test_every_annotation_of_a_client_can_be_read(name: str) -> None:
     client = getattr(interpal, name)
-    for member in {"__init__", *METHODS}:
+    for member in {"__init__", *METHODS} - set(MANAGERS):
         method = getattr(client, member)
         if isinstance(method, property):
             method = method.fget
@@ -127,7 +214,18 @@ def test_every_error_is_at_hand_beside_the_clients() -> None:
         for name, value in vars(exceptions).items()
         if isinstance(value, type) and issubclass(value, exceptions.InterpalException)
     }
+    # It would hide the builtin of that name.
+    errors.remove("PermissionError")
     assert errors < set(interpal.__all__)
+    assert errors == set(exceptions.__all__)
+
+
+def test_a_star_import_hides_no_builtin() -> None:
+    for module in ("interpal", "interpal.exceptions", "interpal.models"):
+        found: dict[str, object] = {}
+        exec(f"from {module} import *", found)
+        assert set(vars(builtins)) & set(found) <= {"__builtins__", "__doc__"}
+    assert issubclass(exceptions.PermissionError, exceptions.APIError)
 
 
 def test_the_tree_of_errors_is_the_one_in_its_docstring() -> None:

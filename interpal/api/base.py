@@ -23,7 +23,8 @@ from typing import (
 
 from interpal._hidden import Hidden
 from interpal._version import __version__
-from interpal.exceptions import ValidationError
+from interpal.api.seen import Seen
+from interpal.exceptions import NetworkError, ValidationError
 from interpal.flows import arguments, explicit, resume
 from interpal.flows import request as calls
 from interpal.flows.context import ClientContext, Settings
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
     from typing import Concatenate, ParamSpec
 
     from typing_extensions import Self
+
+    from interpal.api.replies import Make
+    from interpal.api.upload import Upload
 
     P = ParamSpec("P")
 
@@ -68,15 +72,20 @@ if TYPE_CHECKING:
     class Operation(Generic[P, T]):
         """A method that is declared as a flow."""
 
+        # For flows that are made of others.
+        flow: Callable[Concatenate[Any, P], Flow[T]]
+
         def __init__(self, flow: Callable[Concatenate[Any, P], Flow[T]]) -> None: ...
         @overload
         def __get__(self, client: None, owner: type) -> Self: ...
         @overload
-        def __get__(self, client: Blocking, owner: type) -> Callable[P, T]: ...
+        def __get__(self, client: Blocking | Topic[Blocking], owner: type) -> Callable[P, T]: ...
         @overload
-        def __get__(self, client: Awaiting, owner: type) -> Callable[P, Coroutine[Any, Any, T]]: ...
+        def __get__(
+            self, client: Awaiting | Topic[Awaiting], owner: type
+        ) -> Callable[P, Coroutine[Any, Any, T]]: ...
         @overload
-        def __get__(self, client: Operations, owner: type) -> Callable[P, Any]: ...
+        def __get__(self, client: Operations | Topic[Any], owner: type) -> Callable[P, Any]: ...
         def __get__(self, client: Any, owner: type) -> Any: ...
 
     class PlainOperation(Generic[P, T]):
@@ -97,7 +106,7 @@ else:
         _driver = "_run"
 
         def __init__(self, flow: Callable[..., Flow[Any]]) -> None:
-            self._flow = flow
+            self.flow = flow
             update_wrapper(self, flow)
 
         def __set_name__(self, owner: type, name: str) -> None:
@@ -109,13 +118,13 @@ else:
                 return self
 
             def operation(*args: Any, **kwargs: Any) -> Any:
-                flow = self._flow(client, *args, **kwargs)
+                flow = self.flow(client, *args, **kwargs)
                 # A traceback from below would show the arguments, and with them a password.
                 del args, kwargs
                 return getattr(client, self._driver)(flow)
 
             update_wrapper(operation, self)
-            operation.__wrapped__ = MethodType(self._flow, client)
+            operation.__wrapped__ = MethodType(self.flow, client)
             return operation
 
         def __call__(self, client: Any, *args: Any, **kwargs: Any) -> Any:
@@ -126,6 +135,27 @@ else:
         """An operation that is a plain call on either client."""
 
         _driver = "_run_plainly"
+
+
+C = TypeVar("C", bound="Blocking | Awaiting")
+
+
+class Topic(Generic[C]):
+    """The calls of one topic of a client, whose driver they use: `client.messages`."""
+
+    __slots__ = ("_client",)
+
+    def __init__(self, client: Operations) -> None:
+        self._client = client
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._client!r}>"
+
+    def __getattr__(self, name: str) -> Any:
+        # What flows ask of a client. Everything public is declared.
+        if name.startswith("_") and not name.startswith("__"):
+            return getattr(self._client, name)
+        raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
 
 
 class Auth:
@@ -159,6 +189,10 @@ class Operations:
         persist_session: bool = False,
         session_file: str | os.PathLike[str] | None = None,
         session_expiration_hours: float = 24,
+        max_messages: int = 1000,
+        cache_users: bool = True,
+        cache_threads: bool = True,
+        weak_references: bool = True,
         *,
         vault_passphrase: str | Callable[[], str] | None = None,
         vault_key: bytes | str | None = None,
@@ -186,6 +220,11 @@ class Operations:
                 the working directory.
             session_expiration_hours: Hours from login to the end of a session; above 0,
                 fractions allowed.
+            max_messages: How many messages, photos and posts that were seen are kept; half as
+                many albums.
+            cache_users: Have one object for each user that was seen.
+            cache_threads: Have one object for each conversation that was seen.
+            weak_references: Forget users and conversations as soon as nobody uses them.
             vault_passphrase: The passphrase of the vault, or a function that returns it.
             vault_key: The key of the vault: 32 bytes, or their base64, base64url or hex text.
             store: A URL (`file:…`, `sqlite:…`, `redis://…`, `rediss://…`) or a `Store`, in
@@ -232,6 +271,8 @@ class Operations:
             lock_timeout=arguments.seconds("lock_timeout", lock_timeout),
             on_event=arguments.hook("on_event", on_event),
         )
+        cache = (max_messages, cache_users, cache_threads, weak_references)
+        self._seen = Seen(*cache)
         username = arguments.username(username)
         state = ClientState(
             name=username, password=arguments.password(hidden), may_login=auto_login
@@ -387,6 +428,23 @@ class Operations:
             body=body,
         )
         return (yield from calls.call(self._context, request))
+
+    def _upload(self, method: str, path: str, upload: Upload) -> Flow[Any]:
+        """Send a file with the session; the parsed JSON of the reply."""
+        headers = {"Content-Type": upload.content_type, "Content-Length": str(len(upload))}
+        request = self._context.request(method, path, headers=headers, body=upload)
+        try:
+            return (yield from calls.call(self._context, request))
+        except NetworkError:
+            if upload.failure is None:
+                raise
+        # The caller's own error, which ended the upload.
+        raise upload.failure
+
+    def _maker(self) -> Callable[[], Make]:
+        """What makes the replies of a call that begins now."""
+        epoch = self._context.state.epoch
+        return lambda: self._seen.maker(epoch, self._context.state.epoch)
 
     request = Operation(_request)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from interpal.exceptions import AuthenticationError, NetworkError, SessionExpiredError
+from interpal.exceptions import AuthenticationError, LoginNetworkError, SessionExpiredError
 from interpal.sessions import cookies, refused_logins
 from interpal.sessions.clock import utc_now
 from interpal.sessions.events import Event, OnEvent, tell
@@ -72,7 +72,7 @@ class Refusals:
         if now < self.held_until:
             raise refused_logins.rate_limit(who, self.held_until - now)
         if self._unreachable_at > since:
-            raise NetworkError(self._unreachable)
+            raise LoginNetworkError(self._unreachable)
         if not force and now < self._password_until and password == self._password:
             raise refused_logins.refused_before(who)
 

@@ -9,6 +9,7 @@ from interpal._hidden import Hidden
 from interpal.exceptions import (
     AuthenticationError,
     InvalidCredentialsError,
+    LoginNetworkError,
     NetworkError,
     NotDurableError,
     RateLimitError,
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from interpal.session_manager import SessionManager
     from interpal.sessions.state import ClientState
     from interpal.vault.vault import AccountLock
-
-HOLD_WITHOUT_RETRY_AFTER = 60.0
 
 
 def mark_ended(context: ClientContext, epoch: int, session: Session) -> None:
@@ -260,9 +259,9 @@ def _log_in(
         received = cookies.after_login(response, context.exchange(request))
     except NetworkError as error:
         refusals.unreachable(str(error))
-        raise
+        raise LoginNetworkError(str(error)) from None
     except RateLimitError as error:
-        hold = HOLD_WITHOUT_RETRY_AFTER if error.retry_after is None else error.retry_after
+        hold = error.retry_after
         refusals.hold(hold)
         yield from _note_refusal(context, epoch, username, None, hold)
         raise

@@ -25,7 +25,7 @@ from interpal.sandbox.site import TOKEN_LIFETIME, Fault, Site
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from interpal.sandbox.data import Json
+    from interpal.sandbox.values import Json
 
 DEFAULT_ACCOUNTS = {"maple_ink": "correct horse"}
 
@@ -35,8 +35,9 @@ class Sandbox:
 
     `accounts` maps user names or e-mail addresses to passwords; an address also logs in by its
     part before the `@`, which is the username of its profile. `login_delay` and
-    `token_lifetime` are seconds; `tls` is the path of a certificate and that of its key. The
-    methods may be called from any thread. Raises ValueError for accounts with one username.
+    `token_lifetime` are seconds; an upload is `pending` for `upload_polls` questions; `tls` is
+    the path of a certificate and that of its key. The methods may be called from any thread.
+    Raises ValueError for accounts with one username.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Sandbox:
         one_session: bool = False,
         login_delay: float = 0.0,
         token_lifetime: int = TOKEN_LIFETIME,
+        upload_polls: int = 0,
         tls: tuple[str, str] | None = None,
     ) -> None:
         self.base_url = ""
@@ -58,6 +60,7 @@ class Sandbox:
             DEFAULT_ACCOUNTS if accounts is None else accounts,
             one_session=one_session,
             token_lifetime=token_lifetime,
+            upload_polls=upload_polls,
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -96,6 +99,21 @@ class Sandbox:
         with self._lock:
             sent = self._site.world.sent
             return [dict(message) for message in sent if thread_id in (None, message["thread_id"])]
+
+    def add_person(self, username: str, user_id: str | None = None) -> str:
+        """Add somebody who cannot log in; the id, made of the username where none is given."""
+        with self._lock:
+            return self._site.world.add_person(username, user_id)
+
+    def open_thread(
+        self, username: str, thread_id: str | None = None, account: str | None = None
+    ) -> str:
+        """Begin a conversation of an account (the first) with somebody; its id.
+
+        There is one message in it. KeyError if either is unknown.
+        """
+        with self._lock:
+            return self._site.open_thread(username, thread_id, account)
 
     def invalidate(self, username: str | None = None) -> None:
         """End every session, or those of one account: 401 from now on. KeyError if unknown."""
@@ -164,6 +182,8 @@ class Sandbox:
         controls: dict[tuple[str, str], Callable[..., object]] = {
             ("GET", "stats"): self.stats,
             ("GET", "messages"): self.messages,
+            ("POST", "add_person"): self.add_person,
+            ("POST", "open_thread"): self.open_thread,
             ("POST", "invalidate"): self.invalidate,
             ("POST", "rotate"): self.rotate,
             ("POST", "fault"): self.fault,

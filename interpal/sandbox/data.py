@@ -8,12 +8,22 @@ server holds its lock around every call.
 from __future__ import annotations
 
 import time
-import zlib
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-Json = dict[str, Any]
-Fields = Mapping[str, Any]
+from interpal.sandbox.content import Content
+from interpal.sandbox.values import (
+    Fields,
+    Json,
+    RequestError,
+    is_true,
+    moment,
+    page,
+    user_id,
+    whole,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class _Person(NamedTuple):
@@ -52,24 +62,16 @@ _SUMMARY = (
 )  # fmt: skip
 
 
-class RequestError(Exception):
-    """A request that is answered with an error: `status` and a text for `{"error": …}`."""
-
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status = status
-        self.text = text
-
-
 class World:
     """People, threads and messages as one server sees them."""
 
-    def __init__(self, usernames: list[str]) -> None:
+    def __init__(self, usernames: list[str], *, upload_polls: int = 0) -> None:
         self.people: dict[str, Json] = {}
         self.sent: list[Json] = []
         self.outbox: list[tuple[str, Json]] = []
         self._threads: dict[str, Json] = {}
         self._settings: dict[str, Json] = {}
+        self.content = Content(self, upload_polls=upload_polls)
         self._ids = {"thread": 18 * 10**17, "message": 19 * 10**17}
         for person in _PEOPLE:
             self._add(person)
@@ -90,7 +92,9 @@ class World:
             raise RequestError(404, "No such user")
         profile = dict(self.people[uid])
         if "relation" in extra and viewer is not None:
-            profile["relation"] = _relation(viewer, uid)
+            profile["relation"] = self.content.relation(viewer, uid)
+        if "profile_photos" in extra:
+            profile["profile_photos"] = self.content.profile_photos(uid)
         return profile
 
     def update(self, uid: str, fields: Fields) -> Json:
@@ -132,55 +136,32 @@ class World:
             and query.get("username", "").casefold() in person["username"].casefold()
             and (person["is_online"] or not is_true(query.get("online")))
         ]
-        return _page(found, query)
+        return page(found, query)
 
     def counters(self, uid: str) -> Json:
         """Return the counters of `GET /v1/user-counters`."""
         unread = sum(thread["new"][uid] for thread in self._of(uid))
-        names = ("friends", "photos", "views", "likes", "favorites")
-        return {"messages": unread, "unread_messages": unread, **dict.fromkeys(names, 0)}
-
-    def feed(self, query: Mapping[str, str]) -> list[Json]:
-        """Return two posts as a bare list, which suits every client (docs/sandbox.md, rule 17)."""
-        posts = [
-            {
-                "id": str(21 * 10**17 + number),
-                "message": person["about"]["general"],
-                "post_type": "user-post",
-                "poster_uid": uid,
-                "feed_owner_id": uid,
-                "user": self._user(uid),
-                "created": moment(_SEEDED_AT - 3600 * number),
-                "photos": [],
-                "likes_comments": {"likes": number, "comments": 0, "user_liked": False},
-            }
-            for number, (uid, person) in enumerate(list(self.people.items())[1:3])
-        ]
-        return _page(posts, query)
-
-    def notifications(self, viewer: str, query: Mapping[str, str]) -> list[Json]:
-        """Return one friend request as a bare list."""
-        actor = next(uid for uid in map(user_id, ("pedro_k", "lin.m")) if uid != viewer)
-        name = self.people[actor]["name"]
-        notice = {
-            "id": str(20 * 10**17 + 3),
-            "type": "friend_request",
-            "title": "New friend request",
-            "message": f"{name} wants to be friends",
-            "actor_id": actor,
-            "actor": self._user(actor),
-            "read": False,
-            "action_url": "/app/friends",
-            "created_at": moment(_SEEDED_AT - 6600),
+        return {
+            "messages": unread,
+            "unread_messages": unread,
+            "friends": len(self.content.friends_of(uid)),
+            "photos": int(self.content.photo_count(uid, uid)["total"]),
+            "views": len(self.content.views(uid, {})),
+            "likes": 0,
+            "favorites": len(self.content.bookmarks(uid)),
         }
-        return _page([notice], query)
 
     # threads and messages
 
     def threads(self, viewer: str, query: Mapping[str, str]) -> list[Json]:
         """Return the threads of a user, the latest first, as that user sees them."""
-        latest = sorted(self._of(viewer), key=lambda thread: thread["order"], reverse=True)
-        return [self._seen(thread, viewer) for thread in _page(latest, query)]
+        shown = [
+            thread
+            for thread in self._of(viewer)
+            if viewer not in thread["hidden"] and viewer not in thread["archived"]
+        ]
+        latest = sorted(shown, key=lambda thread: thread["order"], reverse=True)
+        return [self._seen(thread, viewer) for thread in page(latest, query)]
 
     def thread_with(self, viewer: str, other: str, extra: str = "") -> Json:
         """Return the thread of two people; it is made where there is none."""
@@ -191,15 +172,15 @@ class World:
             thread = self._open(viewer, other, time.time())
         seen = self._seen(thread, viewer)
         if "relation" in extra:
-            seen["user"]["relation"] = _relation(viewer, other)
+            seen["user"]["relation"] = self.content.relation(viewer, other)
         return seen
 
     def messages(self, viewer: str, tid: str, query: Mapping[str, str]) -> list[Json]:
         """Return the messages of a thread, the newest first."""
         thread = self._thread(viewer, tid)
         return [
-            {**message, "sender": self._user(message["sender_id"])}
-            for message in _page(thread["messages"][::-1], query)
+            {**message, "sender": self.summary(message["sender_id"])}
+            for message in page(thread["messages"][::-1], query)
         ]
 
     def send(self, viewer: str, fields: Fields) -> Json:
@@ -216,10 +197,22 @@ class World:
         message["tmp_id"] = str(fields.get("tmp_id", ""))
         if kind != "text":
             source = fields.get("gif_attachment_url", fields.get("attachment_id", ""))
-            message["attachments"] = [{"type": kind, "id": message["id"], "source": source}]
+            attachment = {"type": kind, "id": message["id"], "source": source}
+            if kind == "photo":
+                attachment["photo"] = self.content.photo(viewer, str(source))
+            message["attachments"] = [attachment]
         self.sent.append(dict(message))
         self.outbox += [(uid, self._frame(message, uid)) for uid in thread["new"]]
         return dict(message)
+
+    def delete_thread(self, viewer: str, tid: str) -> None:
+        """Delete a thread for one of its two people, until there is another message."""
+        self._thread(viewer, tid)["hidden"].add(viewer)
+
+    def archive(self, viewer: str, tid: str, *, away: bool = True) -> None:
+        """Put a thread into the archive, or take it out: it is not listed there."""
+        archived = self._thread(viewer, tid)["archived"]
+        archived.add(viewer) if away else archived.discard(viewer)
 
     def delete(self, viewer: str, mid: str) -> None:
         """Delete a message from its thread."""
@@ -243,9 +236,10 @@ class World:
 
     # inside
 
-    def _add(self, person: _Person) -> None:
-        self.people[user_id(person.username)] = {
-            "id": user_id(person.username),
+    def _add(self, person: _Person, uid: str | None = None) -> None:
+        uid = uid or user_id(person.username)
+        self.people[uid] = {
+            "id": uid,
             **person._asdict(),
             "home_country_code": person.country_code,
             "last_login": moment(_SEEDED_AT - 1200),
@@ -254,6 +248,18 @@ class World:
             "about": {"general": person.about},
             "lfor": {"lfor_friend": True, "lfor_langex": True, "lfor_snail": True},
         }
+
+    def add_person(self, username: str, uid: str | None = None) -> str:
+        """Add somebody; the id, made of the username where none is given."""
+        person = _PEOPLE[0]._replace(username=username, name=username.capitalize(), about="New.")
+        self._add(person, uid or user_id(username))
+        return uid or user_id(username)
+
+    def open_thread(self, viewer: str, friend: str, tid: str | None = None) -> str:
+        """Begin a thread of two people, with one message of the friend's; its id."""
+        thread = self._open(viewer, friend, _SEEDED_AT - 86400, tid)
+        self._add_message(thread, friend, "Hello!", _SEEDED_AT - 600)
+        return str(thread["id"])
 
     def _seed_thread(self, viewer: str, friend: str, lines: tuple[str, ...]) -> None:
         if viewer == friend or any(friend in thread["new"] for thread in self._of(viewer)):
@@ -276,10 +282,10 @@ class World:
         self._ids[kind] += 1
         return str(self._ids[kind])
 
-    def _open(self, one: str, other: str, now: float) -> Json:
-        tid = self._next_id("thread")
+    def _open(self, one: str, other: str, now: float, tid: str | None = None) -> Json:
+        tid = tid or self._next_id("thread")
         thread: Json = {"id": tid, "new": {one: 0, other: 0}, "messages": [], "order": tid}
-        thread["created"] = moment(now)
+        thread |= {"created": moment(now), "hidden": set(), "archived": set()}
         self._threads[tid] = thread
         return thread
 
@@ -300,11 +306,13 @@ class World:
         }
         thread["messages"].append(message)
         thread["order"] = message["id"]
+        thread["hidden"].clear()
         for uid in thread["new"]:
             thread["new"][uid] = 0 if uid == sender else thread["new"][uid] + 1
         return message
 
-    def _user(self, uid: str) -> Json:
+    def summary(self, uid: str) -> Json:
+        """Return a user as lists show one."""
         return {name: self.people[uid][name] for name in _SUMMARY}
 
     def _seen(self, thread: Json, viewer: str) -> Json:
@@ -313,7 +321,7 @@ class World:
             "id": thread["id"],
             "uid": viewer,
             "target_id": other,
-            "user": self._user(other),
+            "user": self.summary(other),
             "total": len(thread["messages"]),
             "new": thread["new"][viewer],
             "created": thread["created"],
@@ -337,7 +345,7 @@ class World:
         return {
             "type": "THREAD_NEW_MESSAGE",
             "data": {name: message[name] for name in names},
-            "sender": self._user(message["sender_id"]),
+            "sender": self.summary(message["sender_id"]),
             "counters": {
                 "new_messages": sum(thread["new"][viewer] for thread in mine),
                 "unread_threads": sum(thread["new"][viewer] > 0 for thread in mine),
@@ -348,43 +356,3 @@ class World:
             },
             "click_url": f"/app/messages?thread_id={message['thread_id']}",
         }
-
-
-def user_id(username: str) -> str:
-    """Return the 19-digit id of a username: the same one in every sandbox and every run."""
-    return f"1700000{zlib.crc32(username.casefold().encode()):012d}"
-
-
-def moment(seconds: float) -> str:
-    """Return Unix time as `YYYY-MM-DDTHH:MM:SSZ`, the only form every client reads."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
-
-
-def is_true(value: object) -> bool:
-    """Read a boolean of any client: JSON, `True`, `true` or `1`."""
-    return str(value).casefold() in {"true", "1"}
-
-
-def whole(values: Mapping[str, Any], name: str, default: int) -> int:
-    """Return a non-negative whole number from query or body, else raise a 400."""
-    text = str(values.get(name, default))
-    if not (text.isascii() and text.isdigit() and len(text) <= 9):
-        raise RequestError(400, f"{name} must be a whole number")
-    return int(text)
-
-
-def _page(items: list[Json], query: Mapping[str, str]) -> list[Json]:
-    start = whole(query, "offset", 0)
-    return items[start : start + whole(query, "limit", 50)]
-
-
-def _relation(viewer: str, other: str) -> Json:
-    return {
-        "uid": viewer,
-        "target_id": other,
-        "friend_status": "none",
-        "user_blocks_target": False,
-        "target_blocks_user": False,
-        "modified": moment(_SEEDED_AT),
-        "created": moment(_SEEDED_AT),
-    }

@@ -14,15 +14,21 @@ import struct
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import BodyPartReader, WSCloseCode, WSMsgType, web
 
-from interpal.sandbox.data import Json, RequestError
 from interpal.sandbox.site import ROUTES, Call, Fault, Session, Site
+from interpal.sandbox.values import Json, RequestError
 
 if TYPE_CHECKING:
     import threading
 
 COOKIE = "interpals_sessid"
+
+# What answers with 201.
+_CREATED = frozenset(
+    f"/v1/{name}"
+    for name in ("message", "trip", "photo", "album", "bookmark", "like", "post", "comment")
+)
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -121,7 +127,7 @@ class SandboxServer:
                 if is_self and isinstance(body, dict) and self._site.renew_token(session):
                     body = {**body, "auth_token": session.token}
                 reply = web.Response(status=204) if body is None else web.json_response(body)
-                if action is ROUTES["POST", "/v1/message"]:
+                if request.method == "POST" and request.path in _CREATED and body is not None:
                     reply.set_status(201)
                 if self._site.renew_cookie(session):
                     _set_cookie(reply, session)
@@ -180,13 +186,33 @@ async def _fields(request: web.Request) -> Json:
         return {}
     if request.content_type == "application/json":
         try:
-            fields = json.loads(await request.text() or "{}")
+            parsed = json.loads(await request.text() or "{}")
         except ValueError as error:
             raise RequestError(400, "The body is no JSON") from error
-        if not isinstance(fields, dict):
+        if not isinstance(parsed, dict):
             raise RequestError(400, "The body must be a JSON object")
-        return fields
+        return parsed
+    if request.content_type == "multipart/form-data":
+        return await _multipart(request)
     return {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
+
+
+async def _multipart(request: web.Request) -> Json:
+    """The fields of a form with files; of a file its name, type and size."""
+    fields: Json = {}
+    reader = await request.multipart()
+    while (part := await reader.next()) is not None:
+        if not isinstance(part, BodyPartReader):
+            raise RequestError(400, "A part has parts of its own")
+        if part.filename is None:
+            fields[part.name or ""] = await part.text()
+            continue
+        size = 0
+        while piece := await part.read_chunk():
+            size += len(piece)
+        kind = part.headers.get("Content-Type", "")
+        fields[part.name or ""] = {"name": part.filename, "type": kind, "size": size}
+    return fields
 
 
 def _error(status: int, text: str) -> web.Response:

@@ -13,10 +13,13 @@ import os
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from interpal.sandbox.data import Fields, Json, RequestError, World, user_id
+from interpal.sandbox.data import World
+from interpal.sandbox.values import Fields, Json, RequestError, user_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from interpal.sandbox.content import Content
 
 TOKEN_LIFETIME = 90 * 24 * 3600  # as in the one token that was seen (section 1.2)
 _COOKIE_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -56,6 +59,16 @@ class Call(NamedTuple):
     query: Mapping[str, str]
     fields: Fields
 
+    @property
+    def id(self) -> str:
+        """The id in the path."""
+        return self.ids["id"]
+
+    @property
+    def content(self) -> Content:
+        """What the people have made."""
+        return self.world.content
+
 
 class Fault(NamedTuple):
     """How requests to `path` fail: exactly one of `status`, `hang` (seconds) and `drop`."""
@@ -91,12 +104,18 @@ class Site:
     """Accounts and their sessions over a `World`. Raises ValueError for equal usernames."""
 
     def __init__(
-        self, accounts: Mapping[str, str], *, one_session: bool, token_lifetime: int
+        self,
+        accounts: Mapping[str, str],
+        *,
+        one_session: bool,
+        token_lifetime: int,
+        upload_polls: int = 0,
     ) -> None:
         self.origin = ""
         self.usernames: list[str] = []
         self._one_session = one_session
         self._token_lifetime = token_lifetime
+        self._upload_polls = upload_polls
         self._key = os.urandom(32)
         self._accounts: dict[str, Account] = {}
         for name, password in accounts.items():
@@ -110,7 +129,7 @@ class Site:
 
     def reset(self) -> None:
         """Forget every session, fault, count and change of the world."""
-        self.world = World(self.usernames)
+        self.world = World(self.usernames, upload_polls=self._upload_polls)
         self.faults: list[Fault] = []
         self._sessions: dict[str, Session] = {}
         names = ("logins", "login_attempts", "requests")
@@ -166,6 +185,17 @@ class Site:
                 cookie = session.cookie if cookie in (None, session.cookie) else ""
                 return self.authenticate(cookie, token)
         raise RequestError(401, "Invalid or expired session")
+
+    def open_thread(self, username: str, tid: str | None, account: str | None) -> str:
+        """Begin a conversation of an account with somebody. Raises KeyError."""
+        viewer = self._accounts[(account or self.usernames[0]).casefold()].uid
+        people = self.world.people
+        friends = [
+            uid for uid in people if people[uid]["username"].casefold() == username.casefold()
+        ]
+        if not friends:
+            raise KeyError(username)
+        return self.world.open_thread(viewer, friends[0], tid)
 
     def invalidate(self, username: str | None) -> None:
         """End every session, or those of one account. Raises KeyError if it is unknown."""
@@ -228,33 +258,93 @@ def _messages(call: Call) -> list[Json]:
     return call.world.messages(call.viewer, call.ids["id"], call.query)
 
 
+def _profile(call: Call) -> Json:
+    return call.world.profile(call.ids["id"], call.viewer, call.query.get("extra", ""))
+
+
 # What a signed-in user may ask for; None as the answer is a 204.
 ROUTES: dict[tuple[str, str], Callable[[Call], object]] = {
+    # the account, profiles, settings, trips
     ("GET", "/v1/account/self"): lambda c: c.world.profile(c.viewer),
     ("PUT", "/v1/account/self"): lambda c: c.world.update(c.viewer, c.fields),
     ("POST", "/v1/account/self"): lambda c: c.world.update(c.viewer, c.fields),
-    ("GET", "/v1/account/{id}"): lambda c: c.world.profile(c.ids["id"]),
-    ("GET", "/v1/profile/{id}"): lambda c: c.world.profile(
-        c.ids["id"], c.viewer, c.query.get("extra", "")
-    ),
+    ("GET", "/v1/account/{id}"): lambda c: c.world.profile(c.id),
+    ("GET", "/v1/profile/{id}"): _profile,
     ("GET", "/v1/user-counters"): lambda c: c.world.counters(c.viewer),
     ("GET", "/v1/settings/self"): lambda c: c.world.settings(c.viewer, {}),
     ("PUT", "/v1/settings/self"): lambda c: c.world.settings(c.viewer, c.fields),
     ("POST", "/v1/settings/self"): lambda c: c.world.settings(c.viewer, c.fields),
+    ("GET", "/v1/activity/self"): lambda c: c.content.activity(c.viewer),
+    ("GET", "/v1/user/{id}/trips"): lambda c: c.content.trips(c.viewer, c.id, c.query),
+    ("POST", "/v1/trip"): lambda c: c.content.new_trip(c.viewer, c.fields),
+    ("PUT", "/v1/trip/{id}"): lambda c: c.content.update_trip(c.viewer, c.id, c.fields),
+    ("DELETE", "/v1/trip/{id}"): lambda c: c.content.delete_trip(c.viewer, c.id),
+    # conversations and messages
     ("GET", "/v1/user/self/threads"): lambda c: c.world.threads(c.viewer, c.query),
     ("GET", "/v1/thread"): lambda c: c.world.threads(c.viewer, c.query),
     ("GET", "/v1/user-thread/{id}"): _thread,
     ("GET", "/v1/thread/user/{id}"): _thread,
     ("GET", "/v1/thread/{id}/messages"): _messages,
     ("GET", "/v1/thread/{id}"): _messages,
-    ("PUT", "/v1/thread/{id}/viewed"): lambda c: c.world.viewed(c.viewer, c.ids["id"]),
-    ("PUT", "/v1/thread/{id}/typing"): lambda c: c.world.typing(c.viewer, c.ids["id"]),
+    ("PUT", "/v1/thread/{id}/viewed"): lambda c: c.world.viewed(c.viewer, c.id),
+    ("PUT", "/v1/thread/{id}/typing"): lambda c: c.world.typing(c.viewer, c.id),
+    ("PUT", "/v1/thread/{id}/archive"): lambda c: c.world.archive(c.viewer, c.id),
+    ("PUT", "/v1/thread/{id}/unarchive"): lambda c: c.world.archive(c.viewer, c.id, away=False),
+    ("DELETE", "/v1/thread/{id}"): lambda c: c.world.delete_thread(c.viewer, c.id),
     ("POST", "/v1/message"): lambda c: c.world.send(c.viewer, c.fields),
-    ("DELETE", "/v1/message/{id}"): lambda c: c.world.delete(c.viewer, c.ids["id"]),
+    ("DELETE", "/v1/message/{id}"): lambda c: c.world.delete(c.viewer, c.id),
+    # people and posts to find
     ("GET", "/v1/search/user"): lambda c: c.world.search(c.viewer, c.query),
-    ("GET", "/v1/feed"): lambda c: c.world.feed(c.query),
-    ("GET", "/v1/notification/my"): lambda c: c.world.notifications(c.viewer, c.query),
-    ("GET", "/v1/notification"): lambda c: c.world.notifications(c.viewer, c.query),
+    ("GET", "/v1/search/geo"): lambda c: c.content.geo(c.viewer, c.query),
+    ("GET", "/v1/nearby"): lambda c: c.content.others(c.viewer, c.query),
+    ("GET", "/v1/suggestions"): lambda c: c.content.others(c.viewer, c.query, friends=False),
+    ("GET", "/v1/feed"): lambda c: c.content.feed(c.viewer, c.query),
+    # photos and albums
+    ("POST", "/v1/photo"): lambda c: c.content.upload(c.viewer, c.fields),
+    ("GET", "/v1/upload-status/{id}"): lambda c: c.content.upload_status(c.viewer, c.id),
+    ("GET", "/v1/photo/{id}"): lambda c: c.content.photo(c.viewer, c.id),
+    ("DELETE", "/v1/photo/{id}"): lambda c: c.content.delete_photo(c.viewer, c.id),
+    ("GET", "/v1/user/{id}/photos"): lambda c: c.content.photos_of(c.viewer, c.id, c.query),
+    ("GET", "/v1/total/{id}/photos"): lambda c: c.content.photo_count(c.viewer, c.id),
+    ("GET", "/v1/user/{id}/albums"): lambda c: c.content.albums_of(c.viewer, c.id),
+    ("POST", "/v1/album"): lambda c: c.content.new_album(c.viewer, c.fields),
+    ("GET", "/v1/album/{id}"): lambda c: c.content.album(c.viewer, c.id),
+    ("PUT", "/v1/album/{id}"): lambda c: c.content.update_album(c.viewer, c.id, c.fields),
+    ("DELETE", "/v1/album/{id}"): lambda c: c.content.delete_album(c.viewer, c.id),
+    # friends, blocks, bookmarks, likes
+    ("GET", "/v1/user/{id}/relations"): lambda c: c.content.relations(c.viewer, c.id),
+    ("GET", "/v1/friends"): lambda c: c.content.friends(c.viewer, c.viewer),
+    ("GET", "/v1/user/{id}/friends"): lambda c: c.content.friends(c.viewer, c.id),
+    ("PUT", "/v1/relation/{id}/block"): lambda c: c.content.block(c.viewer, c.id),
+    ("PUT", "/v1/relation/{id}/unblock"): lambda c: c.content.unblock(c.viewer, c.id),
+    ("GET", "/v1/blocked"): lambda c: c.content.blocked(c.viewer),
+    ("POST", "/v1/bookmark"): lambda c: c.content.bookmark(c.viewer, c.fields),
+    ("GET", "/v1/bookmarks"): lambda c: c.content.bookmarks(c.viewer),
+    ("DELETE", "/v1/bookmark/{id}"): lambda c: c.content.remove_bookmark(c.viewer, c.id),
+    ("POST", "/v1/like"): lambda c: c.content.like(c.viewer, c.fields),
+    ("GET", "/v1/likes/{id}"): lambda c: c.content.likes(c.id),
+    ("DELETE", "/v1/like/{id}"): lambda c: c.content.unlike(c.viewer, c.id),
+    # notifications, views, push tokens
+    ("GET", "/v1/notification/my"): lambda c: c.content.notifications(c.viewer, c.query),
+    ("GET", "/v1/notification"): lambda c: c.content.notifications(c.viewer, c.query),
+    ("PUT", "/v1/notification/{id}/read"): lambda c: c.content.read_notification(c.viewer, c.id),
+    ("PUT", "/v1/notification/read-all"): lambda c: c.content.read_all_notifications(c.viewer),
+    ("PUT", "/v1/notification/mark-all-read"): lambda c: c.content.read_all_notifications(c.viewer),
+    ("DELETE", "/v1/notification/{id}"): lambda c: c.content.delete_notification(c.viewer, c.id),
+    ("POST", "/v1/push-token"): lambda c: c.content.register_push_token(c.viewer, c.fields),
+    ("DELETE", "/v1/push-token/{id}"): lambda c: c.content.unregister_push_token(c.viewer, c.id),
+    ("GET", "/v1/views/self"): lambda c: c.content.views(c.viewer, c.query),
+    ("PUT", "/v1/views-stats/reset"): lambda c: c.content.reset_views(c.viewer),
+    ("GET", "/v1/online-users"): lambda c: c.content.others(c.viewer, c.query, online=True),
+    # posts and comments
+    ("POST", "/v1/post"): lambda c: c.content.new_post(c.viewer, c.fields),
+    ("GET", "/v1/post/{id}"): lambda c: c.content.post(c.viewer, c.id),
+    ("PUT", "/v1/post/{id}"): lambda c: c.content.update_post(c.viewer, c.id, c.fields),
+    ("DELETE", "/v1/post/{id}"): lambda c: c.content.delete_post(c.viewer, c.id),
+    ("GET", "/v1/post/{id}/comments"): lambda c: c.content.comments(c.viewer, c.id, c.query),
+    ("POST", "/v1/comment"): lambda c: c.content.new_comment(c.viewer, c.fields),
+    ("PUT", "/v1/comment/{id}"): lambda c: c.content.update_comment(c.viewer, c.id, c.fields),
+    ("DELETE", "/v1/comment/{id}"): lambda c: c.content.delete_comment(c.viewer, c.id),
 }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from interpal.exceptions import InvalidCredentialsError, RateLimitError
+from interpal.exceptions import InvalidCredentialsError, LoginRateLimitError
 
 if TYPE_CHECKING:
     from interpal._hidden import Hidden
@@ -25,7 +25,7 @@ def check(
 ) -> None:
     """Raise what another process was told a moment ago, in place of asking the server again.
 
-    *now* is epoch seconds. Raises `RateLimitError`, or `InvalidCredentialsError` where the
+    *now* is epoch seconds. Raises `LoginRateLimitError`, or `InvalidCredentialsError` where the
     password is the same one; *force* asks about that one again.
     """
     attempt = vault.attempts.get(name)
@@ -54,9 +54,9 @@ def note(
         records.attempts[name] = attempt
 
 
-def rate_limit(who: str, left: float) -> RateLimitError:
+def rate_limit(who: str, left: float) -> LoginRateLimitError:
     """The error for a login that is not to be tried for another *left* seconds."""
-    return RateLimitError(
+    return LoginRateLimitError(
         f"the server allows no login for {who} for another {left:.0f} seconds", retry_after=left
     )
 

@@ -13,6 +13,10 @@ from interpal.exceptions import (
     APIError,
     AuthenticationError,
     InvalidCredentialsError,
+    LoginAPIError,
+    LoginRateLimitError,
+    NotFoundError,
+    PermissionError,  # noqa: A004  (the name of interpal 1.x)
     RateLimitError,
 )
 from interpal.transport.bodies import encode_form
@@ -27,6 +31,8 @@ SELF_PATH = "/v1/account/self"
 
 IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
 LONGEST_SERVER_TEXT = 200
+LONGEST_ERROR = 65536
+_HEADERS_WITH_SECRETS = frozenset({"set-cookie", TOKEN_HEADER.lower(), "authorization"})
 UNKNOWN_PROXY = (
     "the proxy of the environment is of a kind that is not supported here: set an http:// proxy, "
     "or NO_PROXY"
@@ -62,7 +68,11 @@ class Request(NamedTuple):
     @property
     def repeatable(self) -> bool:
         """Whether the body can be sent a second time."""
-        return self.body is None or isinstance(self.body, bytes)
+        return (
+            self.body is None
+            or isinstance(self.body, bytes)
+            or getattr(self.body, "repeatable", False) is True
+        )
 
     @property
     def idempotent(self) -> bool:
@@ -151,8 +161,8 @@ def session_headers(cookies: str, auth_token: str | None) -> dict[str, str]:
 def read_login(response: Response, now: datetime) -> Login:
     """What the reply to a login gives; its cookies are for `interpal.sessions.cookies`.
 
-    Raises `InvalidCredentialsError` (401), `RateLimitError` (429), `APIError` (the server is
-    in trouble) and `AuthenticationError` (any other refusal).
+    Raises `InvalidCredentialsError` (401), `LoginRateLimitError` (429), `LoginAPIError` (the
+    server is in trouble) and `AuthenticationError` (any other refusal).
     """
     status = response.status
     if status == 401:
@@ -161,13 +171,13 @@ def read_login(response: Response, now: datetime) -> Login:
         )
     if status == 429:
         wait = retry_after(response, now)
-        raise RateLimitError(
+        raise LoginRateLimitError(
             "the server refused the login: too many attempts"
             + ("; wait a minute or more" if wait is None else f"; wait {wait:.0f} seconds"),
             retry_after=wait,
         )
     if status >= 500 or 300 <= status < 400:
-        raise APIError(f"login failed: the server answered {status}", status_code=status)
+        raise LoginAPIError(f"login failed: the server answered {status}", status_code=status)
     if not 200 <= status < 300:
         raise AuthenticationError(f"login failed: the server answered {status}", status_code=status)
     body = response.json_object() or {}
@@ -329,11 +339,17 @@ class Secrets:
     def __reduce_ex__(self, _: SupportsIndex) -> NoReturn:
         _no_pickling(self)
 
-    def scrub(self, text: str) -> str:
-        """Text of a server without these, without control characters, at most 200 characters."""
+    def hide(self, text: str) -> str:
+        """Text without these."""
         for secret in self._texts:
             text = text.replace(secret, "<secret>")
-        text = "".join(character if character.isprintable() else " " for character in text)
+        return text
+
+    def scrub(self, text: str) -> str:
+        """Text of a server without these, without control characters, at most 200 characters."""
+        text = "".join(
+            character if character.isprintable() else " " for character in self.hide(text)
+        )
         return text[:LONGEST_SERVER_TEXT]
 
 
@@ -354,9 +370,46 @@ def read_reply(response: Response, request: Request, now: datetime, secrets: Sec
         raise APIError(f"{what}: the reply is no JSON ({kind})", status_code=status)
     text = error_text(response, secrets)
     message = f"{what}: the server answered {status}" + (f": {text}" if text else "")
+    kept = Refusal(response, secrets)
     if status == 429:
-        raise RateLimitError(message, retry_after=retry_after(response, now))
-    raise APIError(message, status_code=status)
+        raise RateLimitError(message, retry_after=retry_after(response, now), response=kept)
+    error = {403: PermissionError, 404: NotFoundError}.get(status, APIError)
+    raise error(message, status_code=status, response=kept)
+
+
+def _values_of_cookies(response: Response) -> list[str]:
+    set_cookies = (text for name, text in response.headers if name == "set-cookie")
+    return [text.partition(";")[0].partition("=")[2].strip(' "') for text in set_cookies]
+
+
+class Refusal:
+    """A reply that is an error, as `APIError.response`: what may be shown of it.
+
+    It has what a response of requests has: `status_code, headers` (names in lower case), `text`
+    and `content` (the first 64 KiB), `json()`. Cookies and tokens are not in it.
+    """
+
+    __slots__ = ("headers", "status_code", "text")
+
+    def __init__(self, response: Response, secrets: Secrets) -> None:
+        self.status_code = response.status
+        kept = (pair for pair in response.headers if pair[0] not in _HEADERS_WITH_SECRETS)
+        self.headers = {name: secrets.hide(value) for name, value in kept}
+        text = secrets.hide(response.body[:LONGEST_ERROR].decode("utf-8", "replace"))
+        given = [new_token(response) or "", *_values_of_cookies(response)]
+        self.text = Secrets(given).hide(text)
+
+    def __repr__(self) -> str:
+        return f"<Refusal: {self.status_code}>"
+
+    @property
+    def content(self) -> bytes:
+        """The text in UTF-8."""
+        return self.text.encode("utf-8")
+
+    def json(self) -> Any:
+        """The parsed text. Raises ValueError where it is no JSON."""
+        return json.loads(self.text)
 
 
 def error_text(response: Response, secrets: Secrets) -> str:

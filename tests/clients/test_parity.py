@@ -26,6 +26,10 @@ ONE_POINT_TWO = [
     "persist_session",
     "session_file",
     "session_expiration_hours",
+    "max_messages",
+    "cache_users",
+    "cache_threads",
+    "weak_references",
 ]
 
 

@@ -161,14 +161,9 @@ def test_a_plain_login_waits_for_another_process(place: Place) -> None:
 
 
 def test_the_shapes_of_replies_can_be_named_in_a_program() -> None:
-    profile: replies.Profile = {
-        "id": "1700000004006388386",
-        "username": "maple_ink",
-        "name": "Maple",
-        "languages": ["en"],
-    }
-    assert replies.Profile.__total__ is False
-    assert profile["username"] == "maple_ink"
+    members = {"id": "1700000004006388386", "username": "maple_ink", "languages": ["en"]}
+    profile: replies.Profile = replies.Profile(members)
+    assert profile.username == profile["username"] == "maple_ink"
 
 
 def test_anything_can_be_deleted_by_its_path(driver: Driver, place: Place) -> None:

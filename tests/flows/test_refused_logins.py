@@ -64,13 +64,11 @@ def test_after_a_429_nobody_logs_in_before_its_time(
     # This client, another client, another process; even with force, or another password.
     with pytest.raises(RateLimitError) as caught:
         driver.run(client, "login", force=True)
-    assert caught.value.retry_after is not None
     assert 95 < caught.value.retry_after <= 101
     with pytest.raises(RateLimitError) as caught:
         driver.open(**place.settings(password="another"))
-    assert caught.value.retry_after is not None
     assert 95 < caught.value.retry_after <= 102
-    assert other_process(place) == "RateLimitError True"
+    assert other_process(place) == "LoginRateLimitError True"
     assert place.requests(TOKEN) == 1
     # Its time is over.
     interpal_clock.move(timedelta(seconds=102))
@@ -85,10 +83,9 @@ def test_a_429_that_names_no_time_holds_logins_back_for_a_minute(
     place.site.fault(TOKEN, status=429, headers=headers)
     with pytest.raises(RateLimitError) as caught:
         driver.open(**place.settings())
-    assert caught.value.retry_after is None
+    assert caught.value.retry_after == 60
     with pytest.raises(RateLimitError) as caught:
         driver.open(**place.settings())
-    assert caught.value.retry_after is not None
     assert 50 < caught.value.retry_after <= 62
     assert place.requests(TOKEN) == 1
 
