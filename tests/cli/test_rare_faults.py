@@ -12,8 +12,8 @@ import pytest
 
 from interpal._hidden import Hidden
 from interpal.vault import Vault
-from interpal.vault.cli import errors, opening, output
-from interpal.vault.cli.moving import Source
+from interpal.vault.cli import errors, formatting, opening
+from interpal.vault.cli.import_export import Source
 from interpal.vault.format.key_slots import KdfParameters
 from interpal.vault.keys.sources import explicit_source
 from interpal.vault.stores.base import Stored
@@ -103,7 +103,7 @@ def test_what_the_machine_refuses_is_an_error_of_the_machine(error: Exception) -
 
 def test_durations_are_told_in_two_units_at_most() -> None:
     said = [
-        output.duration(timedelta(**span))
+        formatting.duration(timedelta(**span))
         for span in (
             {"seconds": 5}, {"minutes": 5}, {"hours": 47}, {"days": 2}, {"days": 2, "hours": 3},
             {"days": 100},

@@ -13,7 +13,7 @@ from interpal.exceptions import (
     WrongKeyError,
 )
 from interpal.vault import copying
-from interpal.vault.cli import opening, output, places
+from interpal.vault.cli import formatting, opening, output, stores
 from interpal.vault.cli.app import cli, json_option, profile_option
 from interpal.vault.cli.terminal import Terminal
 from interpal.vault.keys import sources
@@ -53,14 +53,14 @@ def copy_verb(
     Example:
       interpal-vault copy team.json sqlite:/srv/bot/team.db
     """
-    stores = places.store_of(source), places.store_of(target)
-    if places.same_place(*stores):
-        raise ValidationError(f"{stores[0].location}: SOURCE and DEST are one place")
-    with opening.open_vault(stores[0]) as vault:
-        with _open_target(vault, stores[1], ask=ask, profile=profile) as copy:
+    pair = stores.store_of(source), stores.store_of(target)
+    if stores.same_place(*pair):
+        raise ValidationError(f"{pair[0].location}: SOURCE and DEST are one place")
+    with opening.open_vault(pair[0]) as vault:
+        with _open_target(vault, pair[1], ask=ask, profile=profile) as copy:
             with output.progress("Copying", len(vault), passes=2) as step:
                 done = copying.copy(
-                    vault, copy, stores[1], replace=replace, now=output.utc_now(), step=step
+                    vault, copy, pair[1], replace=replace, now=formatting.utc_now(), step=step
                 )
             where, key_source, slots = copy.path, copy.key_source, copy.slots
         left_out = sorted({slot.kid for slot in vault.slots} - {slot.kid for slot in slots})
@@ -73,14 +73,14 @@ def copy_verb(
             output.say(f"Key slots that it has not: {', '.join(left_out)}; see `slot add`")
     if done.kept:
         raise VaultExistsError(
-            f"{where}: the sessions of {output.listed(done.kept)} were not copied, since those "
+            f"{where}: the sessions of {formatting.listed(done.kept)} were not copied, since those "
             "that are there are newer or do not tell; --replace overwrites them",
             path=where,
         )
 
 
 def _told(done: Copied, source: str, target: str) -> str:
-    parts = [f"{output.plural(done.copied, 'session')} copied from {source}"]
+    parts = [f"{formatting.plural(done.copied, 'session')} copied from {source}"]
     if done.same:
         parts.append(f"{done.same} were there already")
     if done.expired:
@@ -96,7 +96,7 @@ def _open_target(source: Vault, store: Store, *, ask: bool, profile: str | None)
             f"--passphrase asks for what {given.name} gives already: leave one of them out"
         )
     own = given if given is not None else source.source
-    if places.exists(store):
+    if stores.exists(store):
         return _open(store, own, ask=ask)
     if ask:
         own = sources.passphrase_argument(opening.new_passphrase(store.location), "prompt")

@@ -125,3 +125,12 @@ def no_account(name: str, path: str) -> NotFound:
         f"{path}: there is no account {name}; `interpal-vault list` shows those that are there",
         path=path,
     )
+
+
+def exists(path: str) -> e.VaultExistsError:
+    """Something is at the path already."""
+    return e.VaultExistsError(
+        f"{path}: there is something already, and it was left alone; name another path, or move "
+        "it away",
+        path=path,
+    )

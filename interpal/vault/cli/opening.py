@@ -14,7 +14,7 @@ from interpal.exceptions import (
     VaultFormatError,
     WrongKeyError,
 )
-from interpal.vault.cli import errors, output, places
+from interpal.vault.cli import errors, output, stores
 from interpal.vault.cli.terminal import TRIES, NoAnswerError, Terminal
 from interpal.vault.health import report
 from interpal.vault.keys import environment, sources
@@ -85,8 +85,8 @@ def open_vault(place: str | Store, *, typed: list[str] | None = None) -> Vault:
     tried before a question is asked, and its answer is added. Raises the errors of
     `Vault.open`; those of keys say what would do.
     """
-    store = places.store_of(place) if isinstance(place, str) else place
-    if not places.exists(store):
+    store = stores.store_of(place) if isinstance(place, str) else place
+    if not stores.exists(store):
         raise errors.no_vault(store.location)
     return _opened(store, typed=typed)
 
@@ -132,7 +132,7 @@ def starter(store: Store) -> Callable[[KeySource], Vault]:
             if type(error) is not VaultFormatError:
                 raise
             # The library names the member; a person is helped more by what the file is.
-            what = report.what_instead(places.load(store).reveal())
+            what = report.what_instead(stores.load(store).reveal())
             if what is None:
                 raise
             raise VaultFormatError(f"{vault.path}: {what}", path=vault.path) from None
@@ -282,7 +282,7 @@ def profile_for(source: KeySource, name: str | None) -> KdfParameters | None:
 
 def takes_passphrase(store: Store) -> bool:
     """Whether a passphrase could open what is in *store*. Raises what reading it raises."""
-    slots = report.parsed(store.location, places.load(store)).header.slots
+    slots = report.parsed(store.location, stores.load(store)).header.slots
     return any(slot.kind == "passphrase" for slot in slots)
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from rich.progress import ProgressColumn
 
-    from interpal.vault.cli.output import Cell
+    from interpal.vault.cli.formatting import Cell
 
 
 def _console() -> Console:

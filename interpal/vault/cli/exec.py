@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from interpal.exceptions import VaultCorruptError
-from interpal.vault.cli import coredump, errors, opening, output
+from interpal.vault.cli import coredump, errors, formatting, opening, output
 from interpal.vault.cli.accounts import name_of
 from interpal.vault.cli.app import cli, file_option
-from interpal.vault.cli.output import clean
+from interpal.vault.cli.formatting import clean
 from interpal.vault.health import report
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def exec_verb(path: str, user: str | None, command: tuple[str, ...]) -> int:
         name = name_of(vault, user)
         record = dict(vault[name])
         where = vault.path
-    if report.account(name, record).state(output.utc_now()) == "expired":
+    if report.account(name, record).state(formatting.utc_now()) == "expired":
         output.warn(f"{where}: the session of {clean(name)} has expired", as_json=False)
     environment = child_environment(os.environ, name, record, where)
     try:

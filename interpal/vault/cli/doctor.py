@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from interpal.exceptions import StoreUnavailableError, VaultError, VaultNotFoundError
-from interpal.vault.cli import errors, output, places
+from interpal.vault.cli import errors, output, stores
 from interpal.vault.cli.app import cli, file_option, json_option
-from interpal.vault.cli.output import Cell
+from interpal.vault.cli.formatting import Cell
 from interpal.vault.files.permissions import quoted
 from interpal.vault.health import doctor, surroundings
 from interpal.vault.health.surroundings import Finding
@@ -40,7 +40,7 @@ def doctor_verb(path: str, fix: bool, as_json: bool) -> int:
     Example:
       interpal-vault doctor --fix
     """
-    store = places.store_of(path)
+    store = stores.store_of(path)
     findings = _examine(store, path)
     mended: list[Finding] = []
     if fix and any(finding.fix for finding in findings):
@@ -50,7 +50,7 @@ def doctor_verb(path: str, fix: bool, as_json: bool) -> int:
         findings = _examine(store, path)
         left = {(finding.code, finding.path) for finding in findings}
         mended = [finding for finding in before if (finding.code, finding.path) not in left]
-    missing = not places.exists(store)
+    missing = not stores.exists(store)
     if as_json:
         output.put_json(
             {
@@ -78,7 +78,7 @@ def _examine(store: Store, place: str) -> list[Finding]:
     """
     if isinstance(store, FileStore):
         return doctor.examine(store.path, git=run_git)
-    file = places.file_of(store)
+    file = stores.file_of(store)
     if file is None:
         findings = list(surroundings.of_sources("", None))
     else:
@@ -86,7 +86,7 @@ def _examine(store: Store, place: str) -> list[Finding]:
         # For a database is no vault in one file.
         findings = [finding for finding in found if finding.code != "unreadable"]
     try:
-        slots = places.look(store, places.load(store)).report.slots
+        slots = stores.look(store, stores.load(store)).report.slots
     except VaultNotFoundError:
         return findings
     except VaultError as error:

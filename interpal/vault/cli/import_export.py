@@ -19,10 +19,9 @@ from interpal.exceptions import (
     VaultFormatError,
     VaultNotFoundError,
 )
-from interpal.vault.cli import errors, opening, output, places
+from interpal.vault.cli import errors, formatting, opening, output, stores
 from interpal.vault.cli.accounts import name_of
 from interpal.vault.cli.app import cli, file_option, json_option, profile_option
-from interpal.vault.cli.making import write_new_file
 from interpal.vault.core.transaction import thaw
 from interpal.vault.files.private_files import Folder
 from interpal.vault.format import jwe, legacy_file
@@ -85,7 +84,7 @@ def import_verb(
     Example:
       interpal-vault import old/*_session.json --remove-source
     """
-    target = places.store_of(path)
+    target = stores.store_of(path)
     sources: list[Source] = []
     typed: list[str] = []
     with output.progress("Reading", len(files)) as step:
@@ -96,7 +95,7 @@ def import_verb(
     for source in sources:
         for name, record in source.records.reveal().items():
             records[name] = _newer(records.get(name), record)
-    in_place = next((source for source in sources if places.same_place(source.store, target)), None)
+    in_place = next((source for source in sources if stores.same_place(source.store, target)), None)
     kept = _save(target, records, in_place, ask=ask, replace=replace)
     removed = []
     if remove_source:
@@ -119,7 +118,7 @@ def import_verb(
             }
         )
     else:
-        output.say(f"{target.location}: {output.plural(len(imported), 'session')} encrypted")
+        output.say(f"{target.location}: {formatting.plural(len(imported), 'session')} encrypted")
         if any(source.kind == "plain" for source in sources):
             output.say(
                 "Old blocks of the disk, backups and git histories may still hold the plain text: "
@@ -127,8 +126,8 @@ def import_verb(
             )
     if kept:
         raise VaultExistsError(
-            f"{target.location}: the sessions of {output.listed(sorted(kept))} were there already "
-            "and were kept; --replace puts the imported ones in their place",
+            f"{target.location}: the sessions of {formatting.listed(sorted(kept))} were there "
+            "already and were kept; --replace puts the imported ones in their place",
             path=target.location,
         )
     return errors.OK
@@ -146,7 +145,7 @@ def _read_source(
         ) from None
     kind = legacy_file.classify(stored.reveal())
     if kind == "vault":
-        if places.same_place(store, target):
+        if stores.same_place(store, target):
             raise ValidationError(f"{store.location} is the vault itself; name another with -f")
         with opening.open_copy(
             store.location, stored, secret_file=secret_file, typed=typed
@@ -166,7 +165,7 @@ def _read_source(
             stored.reveal(),
             default_name=user,
             local=None,
-            now=output.utc_now(),
+            now=formatting.utc_now(),
             lifetime=_LIFETIME,
         )
     except VaultFormatError as error:
@@ -205,7 +204,7 @@ def _save(
     """Put the records into the vault in one save; the names of those that were kept as is."""
     saving = _saving(records)
     apart = keeps_records(target)
-    if in_place is not None or not places.exists(target):
+    if in_place is not None or not stores.exists(target):
         source = opening.source_for_new_vault(target.location, ask=ask)
         replacing = None if in_place is None else in_place.stored
         # Records that are kept apart come second, one by one, so that they can be counted.
@@ -243,7 +242,7 @@ def _save_into(
 
 
 def _saving(records: Mapping[str, Record]) -> str:
-    return f"Saving {output.plural(len(records), 'session')}"
+    return f"Saving {formatting.plural(len(records), 'session')}"
 
 
 def _same_record(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
@@ -290,7 +289,7 @@ def export_verb(
         raise ValidationError("--profile is for an encrypted copy, and --plaintext asks for none")
     if target is None:
         _check_stdout(plaintext=plaintext)
-    elif target.startswith(places.SCHEMES):
+    elif target.startswith(stores.SCHEMES):
         raise ValidationError("export writes a file; `interpal-vault copy` writes into a store")
     elif FileStore(target).details() is not None:
         where = FileStore(target).location
@@ -313,12 +312,12 @@ def export_verb(
     if target is None:
         output.put_bytes(data.reveal())
         return
-    where = write_new_file(target, data)
+    where = stores.write_new_file(target, data)
     if as_json:
         output.put_json({"path": where, "accounts": sorted(records), "encrypted": not plaintext})
         return
     what = "a PLAIN copy" if plaintext else "an encrypted copy"
-    output.say(f"{where}: {what} of {output.plural(len(records), 'session')}")
+    output.say(f"{where}: {what} of {formatting.plural(len(records), 'session')}")
 
 
 def _sealed(records: Mapping[str, Record], target: str | None, profile: str | None) -> bytes:
@@ -327,7 +326,7 @@ def _sealed(records: Mapping[str, Record], target: str | None, profile: str | No
     store = opening.Memory(where)
     with Vault(store, opening.new_source(where)) as copy:
         copy.start(create=True, records=records, kdf=opening.profile(profile))
-        return places.load(store).reveal()
+        return stores.load(store).reveal()
 
 
 def _check_stdout(*, plaintext: bool) -> None:

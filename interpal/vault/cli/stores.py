@@ -1,4 +1,4 @@
-"""Where a vault is: the path or URL that a verb was given, and what can be seen there."""
+"""The store that a verb was given by a path or a URL, and what can be seen there without a key."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from interpal.exceptions import ValidationError, VaultNotFoundError
 from interpal.vault.cli import errors
 from interpal.vault.files.permissions import only_looking, shown
-from interpal.vault.files.private_files import read_secret_file
+from interpal.vault.files.private_files import Folder, read_secret_file
 from interpal.vault.health import report
 from interpal.vault.stores.file import FileStore
 from interpal.vault.stores.opening import open_store
 
 if TYPE_CHECKING:
+    from interpal._hidden import Hidden
     from interpal.vault.stores.base import RecordStore, Store, Stored
 
 SCHEMES = ("file:", "sqlite:", "redis:", "rediss:")
@@ -137,3 +138,15 @@ def look(store: Store, stored: Stored) -> Look:
         uid=os.geteuid() if details is None else details.uid,
     )
     return Look("redis" if details is None else "sqlite", found, records)
+
+
+def write_new_file(target: str, data: Hidden[bytes]) -> str:
+    """Put *data* into a new private file, whole or not at all; its path.
+
+    Raises `VaultExistsError` where something is there already, `VaultIOError` and its kind.
+    """
+    path = FileStore(target).path
+    with Folder.open(os.path.dirname(path)) as folder:
+        if not folder.create(os.path.basename(path), data):
+            raise errors.exists(shown(path))
+    return shown(path)

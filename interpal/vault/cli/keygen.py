@@ -1,0 +1,42 @@
+"""The verb `keygen`: make a random key."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from interpal._hidden import Hidden
+from interpal.vault.cli import output, stores
+from interpal.vault.cli.app import cli, json_option
+from interpal.vault.files.permissions import quoted
+from interpal.vault.format.jwe import b64encode
+from interpal.vault.keys.sources import KEY_BYTES
+
+
+@cli.command("keygen")
+@click.option("-o", "--output", "target", metavar="FILE", type=click.Path(), help="Write it here.")
+@json_option
+def keygen_verb(target: str | None, as_json: bool) -> None:
+    """Make a random 32-byte key: one line of base64url.
+
+    It is printed, which is the purpose; with -o it is written to a new file of mode 0600
+    instead. Use it as INTERPALS_VAULT_KEY_FILE or INTERPALS_VAULT_KEY, and keep a copy of it
+    apart from the vault.
+
+    \b
+    Example:
+      interpal-vault keygen -o ~/.config/interpal/team.key
+    """
+    key = Hidden(b64encode(os.urandom(KEY_BYTES)).encode())
+    if target is None:
+        if as_json:
+            output.put_json({"key": key.reveal().decode()})
+        else:
+            output.put(key.reveal().decode())
+        return
+    path = stores.write_new_file(target, Hidden(key.reveal() + b"\n"))
+    if as_json:
+        output.put_json({"path": path})
+    else:
+        output.say(f"{path}: a new key was made; INTERPALS_VAULT_KEY_FILE={quoted(path)} uses it")

@@ -1,0 +1,131 @@
+"""The verbs `slot add`, `slot list` and `slot remove`: the secrets that open a vault."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from interpal.vault.cli import errors, formatting, opening, output, stores, tables
+from interpal.vault.cli.app import cli, file_option, json_option, profile_option, yes_option
+
+if TYPE_CHECKING:
+    from interpal.vault.format.key_slots import Slot
+    from interpal.vault.vault import Vault
+
+
+@cli.group(
+    "slot", short_help="Add, list and remove the secrets that open it.", invoke_without_command=True
+)
+@click.pass_context
+def slot_group(context: click.Context) -> None:
+    """Key slots: every one opens the vault, with a secret of its own. Eight at most.
+
+    \b
+    Example:
+      interpal-vault slot add --kid laptop
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+@slot_group.command("list")
+@file_option
+@json_option
+def slot_list_verb(path: str, as_json: bool) -> None:
+    """List the key slots. Needs no key; what is shown is what the file claims.
+
+    \b
+    Example:
+      interpal-vault slot list -f team.json
+    """
+    store = stores.store_of(path)
+    if not stores.exists(store):
+        raise errors.no_vault(store.location)
+    found = stores.look(store, stores.load(store)).report
+    if as_json:
+        slots = tables.slots_json(found.slots)
+        output.put_json({"path": found.path, "authenticated": False, "slots": slots})
+    else:
+        tables.put_slots(found.slots, formatting.utc_now())
+
+
+@slot_group.command("add")
+@file_option
+@click.option("--kid", metavar="KID", help="Its name: 1 to 64 of A-Z a-z 0-9 . _ -")
+@click.option(
+    "--key-file", metavar="FILE", type=click.Path(), help="Open it with the raw key in FILE."
+)
+@profile_option
+@json_option
+def slot_add_verb(
+    path: str, kid: str | None, key_file: str | None, profile: str | None, as_json: bool
+) -> None:
+    """Add a key slot: one more secret that opens the vault.
+
+    A passphrase comes from INTERPALS_VAULT_NEW_PASSPHRASE_FILE or
+    INTERPALS_VAULT_NEW_PASSPHRASE, else the terminal is asked for it, twice. A raw key comes
+    from a file, which `keygen -o FILE` makes.
+
+    \b
+    Example:
+      interpal-vault slot add --kid server --key-file server.key
+    """
+    if key_file is not None and profile is not None:
+        raise click.UsageError("--profile is for passphrases, and --key-file gives a raw key")
+    with opening.open_vault(path) as vault:
+        if key_file is not None:
+            slot = vault.add_slot(key=opening.key_from_file(key_file).reveal(), kid=kid)
+        else:
+            source = opening.new_source(f"a new slot of {vault.path}")
+            passphrase = source.read().reveal().decode()
+            slot = vault.add_slot(passphrase=passphrase, kid=kid, kdf=opening.profile(profile))
+        where = vault.path
+    if as_json:
+        output.put_json({"path": where, "added": slot.kid})
+    else:
+        output.say(f"{where}: slot {slot.kid} was added; it opens with a {slot.kind}")
+
+
+@slot_group.command("remove")
+@click.argument("kid")
+@file_option
+@yes_option
+@json_option
+def slot_remove_verb(kid: str, path: str, yes: bool, as_json: bool) -> None:
+    """Remove a key slot. The last one cannot be removed.
+
+    Whoever has its secret and an old copy of the file can still open that copy, and the vault
+    key in it; `rotate` is the remedy for the future.
+
+    \b
+    Example:
+      interpal-vault slot remove laptop
+    """
+    with opening.open_vault(path) as vault:
+        slot = slot_of(vault, kid)
+        if len(vault.slots) > 1:
+            opening.confirm(
+                f"Remove slot {slot.kid} of {vault.path}? Its {slot.kind} will open it no more.",
+                yes=yes,
+            )
+        vault.remove_slot(slot.kid)
+        where = vault.path
+    if as_json:
+        output.put_json({"path": where, "removed": slot.kid})
+    else:
+        output.say(f"{where}: slot {slot.kid} was removed")
+        output.say("Its old secret still opens old copies; `interpal-vault rotate` is the remedy.")
+
+
+def slot_of(vault: Vault, kid: str) -> Slot:
+    """The slot of that name. Raises `NotFound`."""
+    for slot in vault.slots:
+        if slot.kid == kid:
+            return slot
+    raise errors.NotFound(
+        "no-such-slot",
+        f"{vault.path}: there is no slot {formatting.clean(kid)}; there are: "
+        + ", ".join(slot.kid for slot in vault.slots),
+        path=vault.path,
+    )

@@ -1,0 +1,95 @@
+"""The verb `verify`: authenticate everything in one vault, or in many."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from interpal.exceptions import VaultCorruptError, VaultError
+from interpal.vault.cli import errors, formatting, opening, output, stores
+from interpal.vault.cli.app import cli, file_option, json_option
+
+if TYPE_CHECKING:
+    from interpal.vault.stores.base import Store
+
+
+@cli.command("verify", short_help="Authenticate everything in one vault, or in many.")
+@click.argument("vaults", metavar="[FILES]...", nargs=-1, type=click.Path())
+@file_option
+@json_option
+def verify_verb(vaults: tuple[str, ...], path: str, as_json: bool) -> int:
+    """Authenticate everything in a vault, or in many; the exit code says how it went.
+
+    The files are read and nothing is changed. With several faults the exit code is that of
+    the first, but 65 where one of them is damage.
+
+    \b
+    Example:
+      interpal-vault verify team.json backups/*.json
+    """
+    paths = vaults or (path,)
+    named = [stores.store_of(one) for one in paths]
+    verdicts: list[_Verdict] = []
+    typed: list[str] = []
+    if len(named) == 1:
+        verdicts.append(_verdict(named[0], typed, counted=True))
+    else:
+        with output.progress("Verifying", len(named)) as step:
+            for store in named:
+                verdicts.append(_verdict(store, typed, counted=False))
+                step()
+    if as_json:
+        output.put_json({"vaults": [verdict.told() for verdict in verdicts]})
+    else:
+        for verdict in verdicts:
+            output.put(verdict.line())
+    codes = [verdict.failure.exit_code for verdict in verdicts if verdict.failure is not None]
+    return errors.DATA if errors.DATA in codes else (codes or [errors.OK])[0]
+
+
+class _Verdict(NamedTuple):
+    """What was found of one vault; `generation` and `accounts` are None where it did not open."""
+
+    path: str
+    generation: int | None
+    accounts: int | None
+    failure: errors.Failure | None
+
+    def told(self) -> dict[str, Any]:
+        """For programs."""
+        told: dict[str, Any] = {"path": self.path, "ok": self.failure is None}
+        if self.accounts is not None:
+            told.update(generation=self.generation, accounts=self.accounts)
+        if self.failure is not None:
+            told["error"] = self.failure.told()
+        return told
+
+    def line(self) -> str:
+        """For people."""
+        if self.failure is not None:
+            return f"FAILED  {self.failure.message}"
+        accounts = formatting.plural(self.accounts or 0, "account")
+        return f"ok      {self.path}: generation {self.generation}, {accounts}"
+
+
+def _verdict(store: Store, typed: list[str], *, counted: bool) -> _Verdict:
+    """Authenticate everything in one vault; *counted* shows how many of its records are done."""
+    generation: int | None = None
+    accounts: int | None = None
+    failure: errors.Failure | None = None
+    try:
+        with opening.open_vault(store, typed=typed) as vault:
+            generation, accounts = vault.generation, len(vault)
+            with output.progress("Verifying", accounts) as step:
+                damaged = vault.damaged(progress=step.reach if counted else None)
+            if damaged:
+                raise VaultCorruptError(
+                    f"{vault.path}: {damaged} of {formatting.plural(accounts, 'record')} can no "
+                    "longer be opened; the others can. `interpal-vault prune --damaged` removes "
+                    "the damaged ones",
+                    path=vault.path,
+                )
+    except VaultError as error:
+        failure = errors.failure_of(error)
+    return _Verdict(store.location, generation, accounts, failure)
