@@ -37,13 +37,13 @@ from interpal.sessions.clock import utc_now
 from interpal.sessions.record_matching import RecordMatching
 from interpal.transport import origin as origins
 from interpal.transport.protocol import cookie_in, is_token, token_expiry
-from interpal.vault.files.permissions import only_looking
+from interpal.vault.files.permissions import without_repairs
 from interpal.vault.keys.sources import KeySource, find_source
 from interpal.vault.vault import AccountLock, Vault, open_store
 
 if TYPE_CHECKING:
     from interpal.sessions.damaged_files import Recovery
-    from interpal.vault.core.transaction import Draft
+    from interpal.vault.core.transaction import Transaction
     from interpal.vault.stores.base import Store
 
 T = TypeVar("T")
@@ -218,7 +218,7 @@ class SessionManager:
 
     # What the flows are made of.
 
-    @only_looking()
+    @without_repairs()
     def peek(self, username: str | None = None) -> Session | None:
         """The saved session, expired or not, from whatever lies there; changes nothing."""
         wanted = self._wanted(username)
@@ -318,7 +318,7 @@ class SessionManager:
         elsewhere is not undone. True where it was saved.
         """
 
-        def write(records: Draft, name: str) -> None:
+        def write(records: Transaction, name: str) -> None:
             records[name].update(session.changes_since(seen))
             guard()
 
@@ -347,7 +347,7 @@ class SessionManager:
     def discard(self, seen: Session, *, username: str | None = None) -> bool:
         """Delete the record of a session that the server has ended, if it is still that one."""
 
-        def drop(records: Draft, name: str) -> None:
+        def drop(records: Transaction, name: str) -> None:
             del records[name]
 
         return self._change(seen, drop, username)
@@ -391,7 +391,7 @@ class SessionManager:
         return self._username if username is None else username
 
     def _change(
-        self, seen: Session, change: Callable[[Draft, str], None], username: str | None
+        self, seen: Session, change: Callable[[Transaction, str], None], username: str | None
     ) -> bool:
         """Change the record of a session, if it is still the one that was *seen*."""
         wanted = self._wanted(username)

@@ -3,7 +3,7 @@
 One jar for both clients, over `http.cookiejar`, which is loaded when a reply sets a cookie and
 not before. Cookies are told apart by name, domain and path, so that the deletion of an old twin
 takes nothing from the one in use. What a `Set-Cookie` header means is read here, by RFC 6265bis
-(draft-ietf-httpbis-rfc6265bis-20, sections 5.1 and 5.6 to 5.8): the reader of the standard
+(transaction-ietf-httpbis-rfc6265bis-20, sections 5.1 and 5.6 to 5.8): the reader of the standard
 library takes the year 70 for 2070, counts the first of two attributes where the last one counts,
 deletes before it sets whatever the order in a reply, and lets one odd date take away the others.
 

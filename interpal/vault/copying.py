@@ -99,14 +99,14 @@ class _Copying:
         for batch in _batches(self._source, size):
             prints: dict[str, _Print] = {}
             kept, copied = [], 0
-            with self._target.transaction() as draft:
+            with self._target.transaction() as transaction:
                 for name in batch:
-                    there = draft.get(name)
+                    there = transaction.get(name)
                     wanted = _Print.of(batch[name])
                     if there is not None and _Print.of(there).digest == wanted.digest:
                         prints[name] = wanted
                     elif there is None or self._replace or _may_replace(batch[name], there):
-                        draft[name] = thaw(batch[name])
+                        transaction[name] = thaw(batch[name])
                         prints[name] = wanted
                         copied += 1
                     else:

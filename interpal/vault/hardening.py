@@ -77,7 +77,7 @@ def _keys(vaults: tuple[Vault, ...]) -> list[Hidden[bytes]]:
         versions = vault._versions  # noqa: SLF001  (keys have no public name, and shall have none)
         state = versions.known()
         if state is not None:
-            at_hand = (versions.opener.key_at_hand(slot) for slot in state.header.slots)
+            at_hand = (versions.opener.cached_key(slot) for slot in state.header.slots)
             keys += [state.vault_key, *(key for key in at_hand if key is not None)]
     return keys
 

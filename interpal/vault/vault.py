@@ -14,7 +14,7 @@ from interpal.exceptions import (
 from interpal.vault.core.key_operations import KeySlots
 from interpal.vault.core.login_locks import AccountLock
 from interpal.vault.core.record_views import Records
-from interpal.vault.core.transaction import Draft, ReadOnlyRecord, Record, as_saved, freeze
+from interpal.vault.core.transaction import ReadOnlyRecord, Record, Transaction, as_saved, freeze
 from interpal.vault.core.versions import (
     State,
     Versions,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Generator, Iterator, Mapping
 
-    from interpal.vault.core.records_apart import SeparateRecords
+    from interpal.vault.core.records_apart import RecordsApart
     from interpal.vault.format.key_slots import KdfParameters
     from interpal.vault.stores.base import Store, Stored
 
@@ -62,11 +62,11 @@ class Vault(Records, KeySlots):
         self._opener = SlotOpener(source)
         self._versions = Versions(store, self._opener)
         # Where the store keeps each record apart.
-        self._separate: SeparateRecords | None = None
+        self._records_apart: RecordsApart | None = None
         if keeps_records(store):
             from interpal.vault.core import records_apart
 
-            self._separate = records_apart.SeparateRecords(store, self._versions)
+            self._records_apart = records_apart.RecordsApart(store, self._versions)
 
     @classmethod
     def open(
@@ -139,10 +139,10 @@ class Vault(Records, KeySlots):
         now = epoch_now()
         payload = Payload({name: as_saved(name, one) for name, one in (records or {}).items()})
         apart: dict[str, Record] = {}
-        if self._separate is not None:
+        if self._records_apart is not None:
             apart, payload = payload.records, Payload({})
         with located(self.path):
-            change = rekey.creating(rekey.Wanted(self._opener.source, None, kdf, now))
+            change = rekey.creating(rekey.NewSlot(self._opener.source, None, kdf, now))
         with self._store.write_lock(self._lock_timeout) as writer:
             stored = writer.load()
             if stored is None or stored == replacing:
@@ -214,11 +214,15 @@ class Vault(Records, KeySlots):
 
     def stored_records(self) -> Mapping[str, Record]:
         """The newest records as they were decrypted: to be read, never to be changed."""
-        return self._read().payload.records if self._separate is None else self._separate
+        return self._read().payload.records if self._records_apart is None else self._records_apart
 
     def __iter__(self) -> Iterator[str]:
         # What `tuple` asks of a mapping first, its length, would read all of them once more.
-        return super().__iter__() if self._separate is None else iter(self._separate.all().reveal())
+        return (
+            super().__iter__()
+            if self._records_apart is None
+            else iter(self._records_apart.all().reveal())
+        )
 
     def walk(self) -> Iterator[tuple[str, ReadOnlyRecord]]:
         """Names and records one by one, for more of them than should be in memory at once.
@@ -226,10 +230,10 @@ class Vault(Records, KeySlots):
         Where the store keeps each record apart they are not of one moment, and a rotation
         meanwhile is a `StaleWriteError` at the end.
         """
-        if self._separate is None:
+        if self._records_apart is None:
             yield from self.snapshot().items()
         else:
-            for one in self._separate.walk():
+            for one in self._records_apart.walk():
                 yield one.name, freeze(one.record.reveal())
 
     def damaged(self, *, progress: Callable[[int], None] | None = None) -> int:
@@ -237,7 +241,7 @@ class Vault(Records, KeySlots):
 
         *progress* is told how many were tried, where the store keeps each apart.
         """
-        return 0 if self._separate is None else len(self._separate.damaged(progress))
+        return 0 if self._records_apart is None else len(self._records_apart.damaged(progress))
 
     def drop_damaged(self) -> int:
         """Remove the records that do not open; how many there were.
@@ -245,23 +249,27 @@ class Vault(Records, KeySlots):
         A damaged record is a `VaultCorruptError` for whoever reads it, and leaves the others as
         they are. `vault[name] = …` and `del vault[name]` replace and remove it too.
         """
-        return 0 if self._separate is None else self._separate.drop_damaged(self._lock_timeout)
+        return (
+            0
+            if self._records_apart is None
+            else self._records_apart.drop_damaged(self._lock_timeout)
+        )
 
     def __setitem__(self, name: str, record: Record) -> None:
         # A traceback may show the values of variables; this one shows the name only.
         wanted = Hidden(record)
         del record
-        if self._separate is None:
+        if self._records_apart is None:
             with self.transaction() as records:
                 records[name] = wanted.reveal()
         else:
-            self._separate.assign(name, wanted, self._lock_timeout)
+            self._records_apart.assign(name, wanted, self._lock_timeout)
 
     def __delitem__(self, name: str) -> None:
-        if self._separate is None:
+        if self._records_apart is None:
             super().__delitem__(name)
         else:
-            self._separate.remove(name, self._lock_timeout)
+            self._records_apart.remove(name, self._lock_timeout)
 
     @contextmanager
     def transaction(
@@ -270,7 +278,7 @@ class Vault(Records, KeySlots):
         lock_timeout: float | None = None,
         lock: AccountLock | None = None,
         progress: Callable[[int], None] | None = None,
-    ) -> Generator[Draft, None, None]:
+    ) -> Generator[Transaction, None, None]:
         """Read, change and save under the write lock, whole or not at all.
 
         The body sees the newest records and changes copies of them; when it ends, what changed
@@ -284,19 +292,19 @@ class Vault(Records, KeySlots):
         `NotDurableError` with the new, `ValidationError` for what is no name or no record.
         """
         timeout = self._lock_timeout if lock_timeout is None else check_timeout(lock_timeout)
-        if self._separate is not None:
+        if self._records_apart is not None:
             fence = None if lock is None else lock.fence
-            with self._separate.transaction(timeout, fence, progress) as apart:
+            with self._records_apart.transaction(timeout, fence, progress) as apart:
                 yield apart
             return
         with self._versions.writing(timeout) as (writer, state):
             old = state.payload
-            draft = Draft(lambda: iter(old.records), old.records.get, old.attempts)
+            transaction = Transaction(lambda: iter(old.records), old.records.get, old.attempts)
             try:
-                yield draft
+                yield transaction
             finally:
-                draft.end()
-            changes, attempts = draft.changes(), draft.changed_attempts()
+                transaction.end()
+            changes, attempts = transaction.changes(), transaction.changed_attempts()
             if changes or attempts is not None:
                 payload = changed_payload(old, changes, attempts)
                 header = self._versions.next_header(state.header)
@@ -309,7 +317,9 @@ class Vault(Records, KeySlots):
         """
         try:
             with self._versions.writing(self._lock_timeout) as (writer, state):
-                records = state.payload.records if self._separate is None else self._separate
+                records = (
+                    state.payload.records if self._records_apart is None else self._records_apart
+                )
                 if not records and len(state.header.slots) == 1:
                     writer.remove()
         except VaultNotFoundError:

@@ -39,7 +39,7 @@ class Maker:
         self._drawn += 1
         return hashlib.sha256(f"{self._seed} {self._drawn}".encode()).digest()[:count]
 
-    def seal(self, header: str, plaintext: bytes, key: bytes) -> jwe.Sealed:
+    def seal(self, header: str, plaintext: bytes, key: bytes) -> jwe.JweParts:
         protected = jwe.b64encode(header.encode())
         return jwe.seal(
             protected,

@@ -74,7 +74,7 @@ def test_other_base64_is_refused(text: str) -> None:
     ],
 )
 def test_json_with_a_surprise_is_refused_with_the_reason(data: bytes, reason: str) -> None:
-    with pytest.raises(jwe.JsonFault, match=reason) as caught:
+    with pytest.raises(jwe.JsonError, match=reason) as caught:
         jwe.parse_json(data, max_depth=4)
     assert caught.value.__context__ is None
 
@@ -90,7 +90,7 @@ def test_a_surrogate_pair_is_a_character() -> None:
 
 def test_floats_are_read_where_they_are_allowed_but_not_beyond_the_largest() -> None:
     assert jwe.parse_json(b"[0.5,1e300]", max_depth=1, allow_float=True) == [0.5, 1e300]
-    with pytest.raises(jwe.JsonFault, match="too large"):
+    with pytest.raises(jwe.JsonError, match="too large"):
         jwe.parse_json(b"1e999", max_depth=1, allow_float=True)
 
 
@@ -130,14 +130,14 @@ def test_what_is_sealed_is_unsealed_as_a_secret() -> None:
     assert jwe.unseal(sealed, Hidden(key)).reveal() == b"text"
     assert isinstance(jwe.unseal(sealed, Hidden(key)), Hidden)
     assert jwe.from_compact(jwe.to_compact(sealed)) == sealed
-    assert repr(sealed) == "<Sealed: 4 bytes>"
+    assert repr(sealed) == "<JweParts: 4 bytes>"
 
 
-def replaced(sealed: jwe.Sealed, part: str, value: Any) -> jwe.Sealed:
-    return jwe.Sealed(**{**sealed._asdict(), part: value})
+def replaced(sealed: jwe.JweParts, part: str, value: Any) -> jwe.JweParts:
+    return jwe.JweParts(**{**sealed._asdict(), part: value})
 
 
-@pytest.mark.parametrize("part", jwe.Sealed._fields)
+@pytest.mark.parametrize("part", jwe.JweParts._fields)
 def test_any_changed_part_is_refused(part: str) -> None:
     key = os.urandom(32)
     sealed = jwe.seal(
@@ -146,7 +146,7 @@ def test_any_changed_part_is_refused(part: str) -> None:
     old: Any = getattr(sealed, part)
     changed: Any = "e31" if part == "protected" else bytes([old[0] ^ 1]) + old[1:]
     for bad in (changed, old[:-1], old[:0]):
-        with pytest.raises(jwe.Refused):
+        with pytest.raises(jwe.NotAuthenticError):
             jwe.unseal(replaced(sealed, part, bad), Hidden(key))
 
 

@@ -17,7 +17,7 @@ from interpal.exceptions import (
     VaultIOError,
 )
 from interpal.vault import Vault, copying
-from interpal.vault.core.transaction import Draft
+from interpal.vault.core.transaction import Transaction
 from interpal.vault.stores.opening import open_store
 from tests.children import Children
 from tests.record_stores import flipped
@@ -260,14 +260,14 @@ def test_a_source_that_is_used_meanwhile_is_copied(
     source = f"file:{tmp_path / 'a.json'}"
     with Vault.open(source, key=KEY, create=True) as vault:
         vault.update(RECORDS)
-        end = Draft.end
+        end = Transaction.end
 
-        def busy(self: Draft) -> None:
+        def busy(self: Transaction) -> None:
             end(self)
-            monkeypatch.setattr(Draft, "end", end)
+            monkeypatch.setattr(Transaction, "end", end)
             vault["account-1"] = session(1, created_at=text_of(NOW + timedelta(seconds=5)))
 
-        monkeypatch.setattr(Draft, "end", busy)
+        monkeypatch.setattr(Transaction, "end", busy)
         assert copied(source, place.url).verified == 90
         assert copied(source, place.url).copied == 1
         assert content(place.url)["account-1"] == vault["account-1"]

@@ -8,22 +8,22 @@ import pytest
 
 from interpal._hidden import Hidden
 from interpal.exceptions import StaleWriteError, VaultCorruptError
-from interpal.vault.core.records_apart import Seen, SeparateRecords
-from interpal.vault.stores.base import Found
+from interpal.vault.core.records_apart import RecordsApart, VersionedRecord
+from interpal.vault.stores.base import LoadedRecord
 
 if TYPE_CHECKING:
     from tests.vault.places import Place
 
 
 def test_records_in_a_variable_show_nothing() -> None:
-    assert "canary" not in repr(Seen(1, Hidden({"cookie": "canary"})))
+    assert "canary" not in repr(VersionedRecord(1, Hidden({"cookie": "canary"})))
 
 
 def test_all_records_are_read_in_one_pass_and_show_nothing(place: Place) -> None:
     vault = place.new({"a": {"cookie": "canary"}, "b": {}})
     records = vault.stored_records()
     assert sorted(map(len, records.values())) == [0, 1]
-    assert isinstance(records, SeparateRecords)
+    assert isinstance(records, RecordsApart)
     assert "canary" not in repr(records) + repr(records.all())
 
 
@@ -33,7 +33,7 @@ def test_a_rotation_while_damage_is_looked_for_makes_it_begin_again(
     vault = place.new({"a": {}})
     place.damage(vault, "a", lambda data: data[:-4] + b"AAAA")
     answers = iter([False, True])
-    monkeypatch.setattr(SeparateRecords, "_is_still", lambda *_: next(answers))
+    monkeypatch.setattr(RecordsApart, "_is_still", lambda *_: next(answers))
     assert vault.damaged() == 1
     assert next(answers, None) is None
 
@@ -41,7 +41,7 @@ def test_a_rotation_while_damage_is_looked_for_makes_it_begin_again(
 def never(place: Place, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A store for which the root is never the vault that was asked for."""
     vault = place.new({"a": {}})
-    monkeypatch.setattr(place.store_class, "load_record", lambda *_: Found(None, False))
+    monkeypatch.setattr(place.store_class, "load_record", lambda *_: LoadedRecord(None, False))
     return vault
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from interpal.exceptions import LockTimeoutError
-from interpal.vault.core.records_apart import SeparateRecords
+from interpal.vault.core.records_apart import RecordsApart
 
 if TYPE_CHECKING:
     from tests.vault.places import Place
@@ -31,13 +31,13 @@ def test_views_and_walks_tell_every_record_once(place: Place) -> None:
 def test_all_records_are_read_in_one_pass(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     vault = place.new({f"account-{number}": {"n": number} for number in range(20)})
     opened = []
-    open_one = SeparateRecords._open
+    open_one = RecordsApart._open
 
-    def counted(self: SeparateRecords, *arguments: Any) -> Any:
+    def counted(self: RecordsApart, *arguments: Any) -> Any:
         opened.append(1)
         return open_one(self, *arguments)
 
-    monkeypatch.setattr(SeparateRecords, "_open", counted)
+    monkeypatch.setattr(RecordsApart, "_open", counted)
     for read in (vault.snapshot, vault.items, vault.values, vault.keys, lambda: list(vault)):
         opened.clear()
         read()
@@ -74,16 +74,16 @@ def test_a_write_that_is_always_second_gets_its_turn(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vault, other = place.new({"a": {"n": 0}}), place.open()
-    seen = SeparateRecords._seen
+    seen = RecordsApart._seen
 
-    def overtaken(self: SeparateRecords, *arguments: Any) -> Any:
+    def overtaken(self: RecordsApart, *arguments: Any) -> Any:
         found = seen(self, *arguments)
-        if self is vault._separate:
+        if self is vault._records_apart:
             with other.transaction() as records:
                 records["a"]["n"] += 1
         return found
 
-    monkeypatch.setattr(SeparateRecords, "_seen", overtaken)
+    monkeypatch.setattr(RecordsApart, "_seen", overtaken)
     vault["a"] = {"mine": True}
     assert other["a"] == {"mine": True}
     other["a"] = {"n": 0}

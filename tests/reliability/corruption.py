@@ -141,7 +141,7 @@ def refused(sample: Sample, data: bytes, content: tuple[object, ...], where: str
     sample.put(data)
     store = FileStore(path_in(sample.folder))
     try:
-        report.look(store, report.load(store))
+        report.describe(store, report.load(store))
     except VaultFormatError:
         pass
     try:

@@ -13,7 +13,7 @@ from interpal._hidden import Hidden
 from interpal.exceptions import LockTimeoutError, StaleWriteError, VaultError
 from interpal.vault.format.envelope import name_tag
 from interpal.vault.format.record_envelope import open_record, seal_record
-from interpal.vault.stores.base import Change, Found, keeps_records
+from interpal.vault.stores.base import LoadedRecord, RecordWrite, keeps_records
 from tests.stores.contract import ID, OTHER_TAG, TAG, Processes, StoreContract, together
 
 if TYPE_CHECKING:
@@ -62,23 +62,23 @@ class RecordContract(StoreContract):
     # One record.
 
     def test_a_record_is_read_back(self, records: RecordStore, others: RecordStore) -> None:
-        assert records.load_record(ID, TAG) == Found(None, current=True)
-        records.commit(ID, [Change(TAG, 0, b"one", 1)], timeout=1)
-        assert records.load_record(ID, TAG) == Found(b"one", current=True)
-        others.commit(ID, [Change(TAG, 1, b"two", 2)], timeout=1)
-        assert records.load_record(ID, TAG) == Found(b"two", current=True)
-        assert records.load_record(ID, OTHER_TAG) == Found(None, current=True)
+        assert records.load_record(ID, TAG) == LoadedRecord(None, current=True)
+        records.commit(ID, [RecordWrite(TAG, 0, b"one", 1)], timeout=1)
+        assert records.load_record(ID, TAG) == LoadedRecord(b"one", current=True)
+        others.commit(ID, [RecordWrite(TAG, 1, b"two", 2)], timeout=1)
+        assert records.load_record(ID, TAG) == LoadedRecord(b"two", current=True)
+        assert records.load_record(ID, OTHER_TAG) == LoadedRecord(None, current=True)
 
     def test_a_reader_learns_that_the_vault_is_another_one(self, records: RecordStore) -> None:
-        records.commit(ID, [Change(TAG, 0, b"one", 1)], timeout=1)
-        assert records.load_record(NEW_ID, TAG) == Found(None, current=False)
+        records.commit(ID, [RecordWrite(TAG, 0, b"one", 1)], timeout=1)
+        assert records.load_record(NEW_ID, TAG) == LoadedRecord(None, current=False)
 
     def test_without_a_root_there_is_no_vault(self, store: Store) -> None:
         assert keeps_records(store)
-        assert store.load_record(ID, TAG) == Found(None, current=False)
+        assert store.load_record(ID, TAG) == LoadedRecord(None, current=False)
         assert list(store.load_records(ID)) == []
         with pytest.raises(StaleWriteError):
-            store.commit(ID, [Change(TAG, 0, b"one", 1)], timeout=1)
+            store.commit(ID, [RecordWrite(TAG, 0, b"one", 1)], timeout=1)
         with pytest.raises(StaleWriteError), store.record_lock(1) as writer:
             writer.save(b"root without an id")
         assert store.load() is None
@@ -87,51 +87,51 @@ class RecordContract(StoreContract):
     def test_a_write_fails_where_another_generation_is_there(
         self, records: RecordStore, expected: int
     ) -> None:
-        records.commit(ID, [Change(TAG, 0, b"one", 1)], timeout=1)
+        records.commit(ID, [RecordWrite(TAG, 0, b"one", 1)], timeout=1)
         with pytest.raises(StaleWriteError, match="nothing was written"):
-            records.commit(ID, [Change(TAG, expected, b"two", expected + 1)], timeout=1)
+            records.commit(ID, [RecordWrite(TAG, expected, b"two", expected + 1)], timeout=1)
         assert records.load_record(ID, TAG).data == b"one"
 
     def test_a_write_fails_where_the_record_is_gone(self, records: RecordStore) -> None:
-        records.commit(ID, [Change(TAG, 0, b"one", 1)], timeout=1)
-        records.commit(ID, [Change(TAG, 1, None, 2)], timeout=1)
+        records.commit(ID, [RecordWrite(TAG, 0, b"one", 1)], timeout=1)
+        records.commit(ID, [RecordWrite(TAG, 1, None, 2)], timeout=1)
         with pytest.raises(StaleWriteError):
-            records.commit(ID, [Change(TAG, 1, b"two", 2)], timeout=1)
+            records.commit(ID, [RecordWrite(TAG, 1, b"two", 2)], timeout=1)
         assert records.load_record(ID, TAG).data is None
 
     def test_a_record_is_deleted_only_if_it_is_still_the_one_seen(
         self, records: RecordStore, others: RecordStore
     ) -> None:
-        records.commit(ID, [Change(TAG, 0, b"one", 1)], timeout=1)
-        others.commit(ID, [Change(TAG, 1, b"two", 2)], timeout=1)
+        records.commit(ID, [RecordWrite(TAG, 0, b"one", 1)], timeout=1)
+        others.commit(ID, [RecordWrite(TAG, 1, b"two", 2)], timeout=1)
         with pytest.raises(StaleWriteError):
-            records.commit(ID, [Change(TAG, 1, None, 2)], timeout=1)
+            records.commit(ID, [RecordWrite(TAG, 1, None, 2)], timeout=1)
         assert records.load_record(ID, TAG).data == b"two"
-        records.commit(ID, [Change(TAG, 2, None, 3)], timeout=1)
+        records.commit(ID, [RecordWrite(TAG, 2, None, 3)], timeout=1)
         assert records.load_record(ID, TAG).data is None
         assert listed(records) == {}
 
     def test_generations_up_to_the_bound_are_compared_exactly(self, records: RecordStore) -> None:
         bound = 2**53 - 1
-        records.commit(ID, [Change(TAG, 0, b"late", bound - 1)], timeout=1)
+        records.commit(ID, [RecordWrite(TAG, 0, b"late", bound - 1)], timeout=1)
         with pytest.raises(StaleWriteError):
-            records.commit(ID, [Change(TAG, bound, b"x", bound)], timeout=1)
-        records.commit(ID, [Change(TAG, bound - 1, b"last", bound)], timeout=1)
+            records.commit(ID, [RecordWrite(TAG, bound, b"x", bound)], timeout=1)
+        records.commit(ID, [RecordWrite(TAG, bound - 1, b"last", bound)], timeout=1)
         assert records.load_record(ID, TAG).data == b"last"
 
     def test_a_large_record_comes_back_whole(self, records: RecordStore) -> None:
         data = os.urandom(600_000)
-        records.commit(ID, [Change(TAG, 0, data, 1)], timeout=5)
+        records.commit(ID, [RecordWrite(TAG, 0, data, 1)], timeout=5)
         assert records.load_record(ID, TAG).data == data
 
     # Several at once.
 
     def test_of_several_changes_all_are_made_or_none(self, records: RecordStore) -> None:
-        records.commit(ID, [Change(TAG, 0, b"one", 1)], timeout=1)
+        records.commit(ID, [RecordWrite(TAG, 0, b"one", 1)], timeout=1)
         changes = [
-            Change(tag_of(1), 0, b"new", 1),
-            Change(TAG, 1, None, 2),
-            Change(OTHER_TAG, 5, b"stale", 6),
+            RecordWrite(tag_of(1), 0, b"new", 1),
+            RecordWrite(TAG, 1, None, 2),
+            RecordWrite(OTHER_TAG, 5, b"stale", 6),
         ]
         with pytest.raises(StaleWriteError):
             records.commit(ID, changes, root=b"newer root", timeout=1)
@@ -154,13 +154,13 @@ class RecordContract(StoreContract):
 
     def test_a_commit_into_another_vault_is_refused(self, records: RecordStore) -> None:
         with pytest.raises(StaleWriteError, match="the vault was rotated"):
-            records.commit(NEW_ID, [Change(TAG, 0, b"one", 1)], timeout=1)
+            records.commit(NEW_ID, [RecordWrite(TAG, 0, b"one", 1)], timeout=1)
         assert list(records.load_records(NEW_ID)) == []
 
     def test_no_update_of_a_record_is_lost(
         self, records: RecordStore, make: Callable[[], RecordStore]
     ) -> None:
-        records.commit(ID, [Change(TAG, 0, b"0", 1)], timeout=1)
+        records.commit(ID, [RecordWrite(TAG, 0, b"0", 1)], timeout=1)
 
         def count(mine: RecordStore, times: int) -> int:
             tries = 0
@@ -170,7 +170,7 @@ class RecordContract(StoreContract):
                 number = int(data)
                 tries += 1
                 try:
-                    change = Change(TAG, number + 1, b"%d" % (number + 1), number + 2)
+                    change = RecordWrite(TAG, number + 1, b"%d" % (number + 1), number + 2)
                     mine.commit(ID, [change], timeout=30)
                 except StaleWriteError:
                     continue
@@ -194,7 +194,7 @@ class RecordContract(StoreContract):
 
     def test_every_record_is_listed_once(self, records: RecordStore) -> None:
         wanted = {tag_of(number): b"%d" % number for number in range(700)}
-        changes = [Change(tag, 0, data, 1) for tag, data in wanted.items()]
+        changes = [RecordWrite(tag, 0, data, 1) for tag, data in wanted.items()]
         records.commit(ID, changes, timeout=5)
         assert listed(records) == wanted
         assert list(records.load_records(NEW_ID)) == []
@@ -202,10 +202,10 @@ class RecordContract(StoreContract):
     def test_a_list_that_is_left_early_or_written_into_harms_nothing(
         self, records: RecordStore
     ) -> None:
-        changes = [Change(tag_of(number), 0, b"old", 1) for number in range(600)]
+        changes = [RecordWrite(tag_of(number), 0, b"old", 1) for number in range(600)]
         records.commit(ID, changes, timeout=5)
         for seen, sealed in enumerate(records.load_records(ID), 1):
-            records.commit(ID, [Change(sealed.tag, 1, None, 2)], timeout=5)
+            records.commit(ID, [RecordWrite(sealed.tag, 1, None, 2)], timeout=5)
             if seen == 100:
                 break
         rest = listed(records)
@@ -221,23 +221,23 @@ class RecordContract(StoreContract):
             for timeout in (0.0, 0.2):
                 before = time.monotonic()
                 with pytest.raises(LockTimeoutError) as caught:
-                    others.commit(ID, [Change(TAG, 0, b"theirs", 1)], timeout=timeout)
+                    others.commit(ID, [RecordWrite(TAG, 0, b"theirs", 1)], timeout=timeout)
                 assert timeout <= time.monotonic() - before < timeout + 2
                 assert caught.value.path == others.location
             assert others.load_record(ID, TAG).data is None
-            writer.commit(ID, [Change(TAG, 0, b"mine", 1)])
+            writer.commit(ID, [RecordWrite(TAG, 0, b"mine", 1)])
         with pytest.raises(StaleWriteError):
-            others.commit(ID, [Change(TAG, 0, b"theirs", 1)], timeout=1)
+            others.commit(ID, [RecordWrite(TAG, 0, b"theirs", 1)], timeout=1)
         assert others.load_record(ID, TAG).data == b"mine"
 
     def test_the_lock_is_free_after_a_commit_and_the_writer_spent(
         self, records: RecordStore, others: RecordStore
     ) -> None:
         with records.record_lock(1) as writer:
-            writer.commit(ID, [Change(TAG, 0, b"mine", 1)])
-            others.commit(ID, [Change(TAG, 1, b"theirs", 2)], timeout=1)
+            writer.commit(ID, [RecordWrite(TAG, 0, b"mine", 1)])
+            others.commit(ID, [RecordWrite(TAG, 1, b"theirs", 2)], timeout=1)
             for spent in (
-                lambda: writer.commit(ID, [Change(TAG, 1, b"again", 2)]),
+                lambda: writer.commit(ID, [RecordWrite(TAG, 1, b"again", 2)]),
                 lambda: writer.save(b"root again"),
                 writer.remove,
                 writer.load,
@@ -251,14 +251,14 @@ class RecordContract(StoreContract):
     ) -> None:
         with records.record_lock(1) as writer:
             with pytest.raises(StaleWriteError):
-                writer.commit(ID, [Change(TAG, 3, b"stale", 4)])
+                writer.commit(ID, [RecordWrite(TAG, 3, b"stale", 4)])
             with pytest.raises(LockTimeoutError):
-                others.commit(ID, [Change(TAG, 0, b"theirs", 1)], timeout=0)
-            writer.commit(ID, [Change(TAG, 0, b"mine", 1)])
+                others.commit(ID, [RecordWrite(TAG, 0, b"theirs", 1)], timeout=0)
+            writer.commit(ID, [RecordWrite(TAG, 0, b"mine", 1)])
         assert records.load_record(ID, TAG).data == b"mine"
 
     def test_records_are_read_under_the_lock(self, records: RecordStore) -> None:
-        records.commit(ID, [Change(TAG, 0, b"one", 1)], timeout=1)
+        records.commit(ID, [RecordWrite(TAG, 0, b"one", 1)], timeout=1)
         with records.record_lock(1) as writer:
             assert records.load_record(ID, TAG).data == b"one"
             assert listed(records) == {TAG: b"one"}
@@ -267,7 +267,7 @@ class RecordContract(StoreContract):
             assert stored.identity == ID
 
     def test_removing_takes_the_records_too(self, records: RecordStore) -> None:
-        changes = [Change(tag_of(number), 0, b"old", 1) for number in range(300)]
+        changes = [RecordWrite(tag_of(number), 0, b"old", 1) for number in range(300)]
         records.commit(ID, changes, timeout=5)
         with records.record_lock(1) as writer:
             writer.remove()
@@ -275,7 +275,7 @@ class RecordContract(StoreContract):
         assert listed(records) == {}
 
     def test_records_stay_with_a_root_that_is_set_aside(self, records: RecordStore) -> None:
-        records.commit(ID, [Change(TAG, 0, b"one", 1)], timeout=1)
+        records.commit(ID, [RecordWrite(TAG, 0, b"one", 1)], timeout=1)
         seen = records.load()
         assert seen is not None
         with records.record_lock(1) as writer:
@@ -283,14 +283,14 @@ class RecordContract(StoreContract):
         with records.record_lock(1) as writer:
             writer.save(b"another vault", vault_id=NEW_ID)
         assert listed(records) == {TAG: b"one"}
-        assert records.load_record(ID, TAG) == Found(None, current=False)
+        assert records.load_record(ID, TAG) == LoadedRecord(None, current=False)
 
     # The login lock.
 
     def test_a_write_under_the_login_lock_passes_its_fence(self, records: RecordStore) -> None:
         lock = records.login_lock(TAG)
         assert lock.try_acquire()
-        change = Change(TAG, 0, b"session", 1)
+        change = RecordWrite(TAG, 0, b"session", 1)
         records.commit(ID, [change], fence=(TAG, lock.fence), timeout=1)
         assert records.load_record(ID, TAG).data == b"session"
         lock.release()
@@ -299,38 +299,38 @@ class RecordContract(StoreContract):
 
     def test_a_record_before_its_expiry_stays(self, records: RecordStore) -> None:
         soon = time.time() + 3600
-        records.commit(ID, [Change(TAG, 0, b"one", 1, soon)], timeout=1)
-        records.commit(ID, [Change(OTHER_TAG, 0, b"two", 1, 1e15)], timeout=1)
+        records.commit(ID, [RecordWrite(TAG, 0, b"one", 1, soon)], timeout=1)
+        records.commit(ID, [RecordWrite(OTHER_TAG, 0, b"two", 1, 1e15)], timeout=1)
         assert listed(records) == {TAG: b"one", OTHER_TAG: b"two"}
 
     def test_a_record_long_past_its_expiry_goes_sooner_or_later(self, records: RecordStore) -> None:
         past = time.time() - 40 * 86400
-        records.commit(ID, [Change(TAG, 0, b"one", 1, past)], timeout=1)
+        records.commit(ID, [RecordWrite(TAG, 0, b"one", 1, past)], timeout=1)
         for generation in range(1, 20):
             if not listed(records).keys() - {OTHER_TAG, bytes(32)}:
                 break
             expected = generation - 1
-            records.commit(ID, [Change(bytes(32), expected, b"-", generation)], timeout=1)
+            records.commit(ID, [RecordWrite(bytes(32), expected, b"-", generation)], timeout=1)
             time.sleep(0.01)
         assert TAG not in listed(records)
-        assert records.load_record(ID, TAG) == Found(None, current=True)
-        records.commit(ID, [Change(TAG, 0, b"new", 1)], timeout=1)
+        assert records.load_record(ID, TAG) == LoadedRecord(None, current=True)
+        records.commit(ID, [RecordWrite(TAG, 0, b"new", 1)], timeout=1)
         assert records.load_record(ID, TAG).data == b"new"
 
     # Rotation.
 
     def rotate(
         self, store: RecordStore, *, pause: Callable[[], object] = lambda: None
-    ) -> Iterator[Change]:
+    ) -> Iterator[RecordWrite]:
         """The records of the vault `ID` for the vault `NEW_ID`, after *pause* for each."""
         for sealed in store.load_records(ID):
             pause()
-            yield Change(sealed.tag[::-1], 0, b"new " + sealed.data, 1)
+            yield RecordWrite(sealed.tag[::-1], 0, b"new " + sealed.data, 1)
 
     def test_a_rotation_swaps_root_and_records_at_once(
         self, records: RecordStore, others: RecordStore
     ) -> None:
-        changes = [Change(tag_of(number), 0, b"%d" % number, 1) for number in range(600)]
+        changes = [RecordWrite(tag_of(number), 0, b"%d" % number, 1) for number in range(600)]
         records.commit(ID, changes, timeout=5)
         with records.record_lock(1) as writer:
             writer.replace_all(b"new root", old_id=ID, new_id=NEW_ID, records=self.rotate(records))
@@ -341,21 +341,21 @@ class RecordContract(StoreContract):
             tag_of(number)[::-1]: b"new %d" % number for number in range(600)
         }
         assert listed(others, ID) == {}
-        assert others.load_record(ID, tag_of(1)) == Found(None, current=False)
+        assert others.load_record(ID, tag_of(1)) == LoadedRecord(None, current=False)
         with pytest.raises(StaleWriteError):
-            others.commit(ID, [Change(tag_of(1), 1, b"late", 2)], timeout=1)
-        others.commit(NEW_ID, [Change(tag_of(1)[::-1], 1, b"next", 2)], timeout=1)
+            others.commit(ID, [RecordWrite(tag_of(1), 1, b"late", 2)], timeout=1)
+        others.commit(NEW_ID, [RecordWrite(tag_of(1)[::-1], 1, b"next", 2)], timeout=1)
 
     def test_a_rotation_holds_writers_back_and_not_readers(
         self, records: RecordStore, others: RecordStore
     ) -> None:
-        records.commit(ID, [Change(TAG, 0, b"one", 1)], timeout=1)
+        records.commit(ID, [RecordWrite(TAG, 0, b"one", 1)], timeout=1)
         looked = []
 
         def meanwhile() -> None:
             with pytest.raises(LockTimeoutError):
-                others.commit(ID, [Change(TAG, 1, b"late", 2)], timeout=0.1)
-            assert others.load_record(ID, TAG) == Found(b"one", current=True)
+                others.commit(ID, [RecordWrite(TAG, 1, b"late", 2)], timeout=0.1)
+            assert others.load_record(ID, TAG) == LoadedRecord(b"one", current=True)
             looked.append(True)
 
         with records.record_lock(1) as writer:
@@ -367,7 +367,7 @@ class RecordContract(StoreContract):
     def test_a_rotation_that_breaks_off_leaves_the_old_set(
         self, records: RecordStore, others: RecordStore
     ) -> None:
-        changes = [Change(tag_of(number), 0, b"old", 1) for number in range(600)]
+        changes = [RecordWrite(tag_of(number), 0, b"old", 1) for number in range(600)]
         records.commit(ID, changes, timeout=5)
         turns = iter(range(520))
 
@@ -382,7 +382,7 @@ class RecordContract(StoreContract):
         assert loaded is not None
         assert loaded.reveal() == b"root"
         assert len(listed(others)) == 600
-        others.commit(ID, [Change(tag_of(1), 1, b"next", 2)], timeout=1)
+        others.commit(ID, [RecordWrite(tag_of(1), 1, b"next", 2)], timeout=1)
         lock = others.login_lock(TAG)
         assert lock.try_acquire()
         lock.release()
@@ -393,7 +393,7 @@ class RecordContract(StoreContract):
         assert listed(others, NEW_ID) == {}, "what the first one left is gone"
 
     def test_a_rotation_of_another_vault_is_refused(self, records: RecordStore) -> None:
-        records.commit(ID, [Change(TAG, 0, b"one", 1)], timeout=1)
+        records.commit(ID, [RecordWrite(TAG, 0, b"one", 1)], timeout=1)
         with pytest.raises(StaleWriteError), records.record_lock(1) as writer:
             writer.replace_all(b"new root", old_id=NEW_ID, new_id=bytes(16), records=[])
         assert listed(records) == {TAG: b"one"}
@@ -419,7 +419,7 @@ class RecordContract(StoreContract):
                     expected = 0 if found.data is None else int(found.data.split()[-2])
                     assert expected in (generation, 1)
                     text = b"%d %d" % (expected + 1, done + 1)
-                    change = Change(tag, expected, text, expected + 1)
+                    change = RecordWrite(tag, expected, text, expected + 1)
                     mine.commit(stored.identity, [change], timeout=30)
                 except StaleWriteError:
                     continue
@@ -437,7 +437,7 @@ class RecordContract(StoreContract):
                 everybody_wrote()
                 with records.record_lock(30) as writer:
                     moved = [
-                        Change(r.tag, 0, b"1 " + r.data.split()[-1], 1)
+                        RecordWrite(r.tag, 0, b"1 " + r.data.split()[-1], 1)
                         for r in records.load_records(old)
                     ]
                     writer.replace_all(b"root", old_id=old, new_id=new, records=moved)
@@ -477,7 +477,7 @@ class RecordContract(StoreContract):
                 content_key=Hidden(os.urandom(32)),
                 iv=os.urandom(12),
             )
-            change = Change(tag, generation - 1, data, generation, time.time() + 60)
+            change = RecordWrite(tag, generation - 1, data, generation, time.time() + 60)
             records.commit(ID, [change], fence=(tag, lock.fence), timeout=1)
         found = records.load_record(ID, tag).data
         assert found is not None

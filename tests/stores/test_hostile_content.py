@@ -13,7 +13,7 @@ import pytest
 
 from interpal.exceptions import StoreUnavailableError, VaultCorruptError, VaultFormatError
 from interpal.vault import Vault
-from interpal.vault.stores.base import Change
+from interpal.vault.stores.base import RecordWrite
 from interpal.vault.stores.redis.lock import Renewer
 from interpal.vault.stores.redis.store import RedisStore
 from interpal.vault.stores.sqlite.store import SqliteStore
@@ -145,7 +145,7 @@ def remote(redis_server: RedisServer) -> Iterator[RedisStore]:
     store = RedisStore(redis_server.url(prefix=f"test-{os.urandom(4).hex()}"))
     with store.record_lock(10) as writer:
         writer.save(b"root", vault_id=ID)
-    store.commit(ID, [Change(TAG, 0, b"one", 1)], timeout=1)
+    store.commit(ID, [RecordWrite(TAG, 0, b"one", 1)], timeout=1)
     yield store
     store.close()
 
@@ -185,7 +185,9 @@ def test_a_rotation_passes_over_what_is_no_id_among_the_sets(
     with redis_server.admin() as admin:
         admin.sadd(remote._space.keys.sets, b"zz", b"\xff")
     with remote.record_lock(1) as writer:
-        writer.replace_all(b"new", old_id=ID, new_id=bytes(16), records=[Change(TAG, 0, b"2", 1)])
+        writer.replace_all(
+            b"new", old_id=ID, new_id=bytes(16), records=[RecordWrite(TAG, 0, b"2", 1)]
+        )
     assert [one.data for one in remote.load_records(bytes(16))] == [b"2"]
 
 
@@ -223,7 +225,7 @@ def test_what_is_no_reply_of_redis_is_told(reply: bytes) -> None:
         with pytest.raises(StoreUnavailableError, match="does not answer"):
             store.load()
         with pytest.raises(StoreUnavailableError, match="may or may not have been saved"):
-            store.commit(ID, [Change(TAG, 0, b"one", 1)], timeout=0)
+            store.commit(ID, [RecordWrite(TAG, 0, b"one", 1)], timeout=0)
         store.close()
 
 

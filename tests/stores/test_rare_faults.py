@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from interpal.exceptions import StoreUnavailableError, ValidationError, VaultIOError
-from interpal.vault.stores.base import Change, Found, Sealed, Stored
+from interpal.vault.stores.base import LoadedRecord, RecordWrite, Stored, StoredRecord
 from interpal.vault.stores.redis import client
 from interpal.vault.stores.redis.lock import RedisLock, Renewer
 from interpal.vault.stores.redis.store import RedisStore, RedisWriter
 from interpal.vault.stores.sqlite import connections
-from interpal.vault.stores.sqlite.connections import Link, Pool
-from interpal.vault.stores.sqlite.errors import told
+from interpal.vault.stores.sqlite.connections import Pool, SqliteConnection
+from interpal.vault.stores.sqlite.errors import translate_error
 from interpal.vault.stores.sqlite.store import SqliteStore
 from tests.files import descriptors
 from tests.stores.contract import ID, TAG
@@ -35,10 +35,10 @@ OTHER_ID = bytes(16)
 
 def test_what_a_store_hands_over_shows_nothing_of_it() -> None:
     for value in (
-        Change(TAG, 0, b"canary", 1),
-        Sealed(TAG, b"canary"),
-        Found(b"canary", True),
-        Found(None, False),
+        RecordWrite(TAG, 0, b"canary", 1),
+        StoredRecord(TAG, b"canary"),
+        LoadedRecord(b"canary", True),
+        LoadedRecord(None, False),
         Stored(b"canary", b"canary"),
     ):
         assert "canary" not in repr(value)
@@ -71,7 +71,7 @@ def store(path: Path) -> Iterator[SqliteStore]:
     ],
 )
 def test_each_error_of_sqlite_says_what_to_do(text: str, remedy: str) -> None:
-    error = told(sqlite3.OperationalError(text), "/v.db")
+    error = translate_error(sqlite3.OperationalError(text), "/v.db")
     assert isinstance(error, VaultIOError)
     assert remedy in str(error)
 
@@ -123,12 +123,12 @@ def test_a_database_that_cannot_be_opened_is_told(
 def test_a_place_without_a_write_ahead_log_is_refused(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    execute = Link.execute
+    execute = SqliteConnection.execute
 
-    def no_wal(link: Link, statement: str, *values: Any) -> Any:
+    def no_wal(link: SqliteConnection, statement: str, *values: Any) -> Any:
         return [("delete",)] if "journal_mode" in statement else execute(link, statement, *values)
 
-    monkeypatch.setattr(Link, "execute", no_wal)
+    monkeypatch.setattr(SqliteConnection, "execute", no_wal)
     with pytest.raises(VaultIOError, match="write-ahead log"), SqliteStore(path).record_lock(1):
         pass
 
@@ -202,7 +202,7 @@ def test_old_records_that_cannot_be_dropped_do_not_undo_a_rotation(
     def fail(space: object, vault_id: bytes) -> None:
         raise StoreUnavailableError("gone")
 
-    remote.commit(ID, [Change(TAG, 0, b"one", 1)], timeout=1)
+    remote.commit(ID, [RecordWrite(TAG, 0, b"one", 1)], timeout=1)
     with caplog.at_level(logging.WARNING), remote.record_lock(1) as writer:
         assert isinstance(writer, RedisWriter)
         monkeypatch.setattr(type(writer._space), "drop", fail)
@@ -214,7 +214,7 @@ def test_old_records_that_cannot_be_dropped_do_not_undo_a_rotation(
 
 
 def test_the_records_of_the_vault_that_is_there_are_never_dropped(remote: RedisStore) -> None:
-    remote.commit(ID, [Change(TAG, 0, b"one", 1)], timeout=1)
+    remote.commit(ID, [RecordWrite(TAG, 0, b"one", 1)], timeout=1)
     with remote.record_lock(1) as writer:
         assert isinstance(writer, RedisWriter)
         writer._space.drop(ID)
@@ -255,7 +255,7 @@ def test_a_lock_that_is_freed_while_it_is_renewed_stays_free(
 ) -> None:
     lock = remote.login_lock(TAG)
     assert lock.try_acquire()
-    link, run = lock._link, type(lock._link).run
+    link, run = lock._client, type(lock._client).run
 
     def freed_meanwhile(*arguments: Any, **more: Any) -> Any:
         lock.forget()

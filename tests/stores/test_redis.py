@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interpal.exceptions import StaleWriteError
-from interpal.vault.stores.base import Change, RecordStore
+from interpal.vault.stores.base import RecordStore, RecordWrite
 from interpal.vault.stores.redis.store import RedisStore
 from tests.stores.contract import ID, TAG
 from tests.stores.records import NEW_ID, RecordContract
@@ -33,19 +33,19 @@ class TestRedisStore(RecordContract):
         return self.server.everything()
 
     def test_a_record_is_gone_when_its_session_expires(self, records: RecordStore) -> None:
-        records.commit(ID, [Change(TAG, 0, b"short", 1, time.time() + 0.3)], timeout=1)
+        records.commit(ID, [RecordWrite(TAG, 0, b"short", 1, time.time() + 0.3)], timeout=1)
         assert records.load_record(ID, TAG).data == b"short"
         time.sleep(0.4)
         assert records.load_record(ID, TAG).data is None
         assert list(records.load_records(ID)) == []
         with pytest.raises(StaleWriteError):
-            records.commit(ID, [Change(TAG, 1, b"late", 2)], timeout=1)
-        records.commit(ID, [Change(TAG, 0, b"long", 1)], timeout=1)
+            records.commit(ID, [RecordWrite(TAG, 1, b"late", 2)], timeout=1)
+        records.commit(ID, [RecordWrite(TAG, 0, b"long", 1)], timeout=1)
         assert records.load_record(ID, TAG).data == b"long"
 
     def test_a_record_written_again_without_expiry_stays(self, records: RecordStore) -> None:
-        records.commit(ID, [Change(TAG, 0, b"short", 1, time.time() + 0.3)], timeout=1)
-        records.commit(ID, [Change(TAG, 1, b"for good", 2)], timeout=1)
+        records.commit(ID, [RecordWrite(TAG, 0, b"short", 1, time.time() + 0.3)], timeout=1)
+        records.commit(ID, [RecordWrite(TAG, 1, b"for good", 2)], timeout=1)
         time.sleep(0.4)
         assert records.load_record(ID, TAG).data == b"for good"
 
@@ -69,7 +69,7 @@ class TestRedisStore(RecordContract):
         mine.release()
         theirs = others.login_lock(TAG)
         assert theirs.try_acquire()
-        change = Change(TAG, 0, b"late", 1)
+        change = RecordWrite(TAG, 0, b"late", 1)
         with pytest.raises(StaleWriteError, match="login lock was lost"):
             records.commit(ID, [change], fence=(TAG, mine.fence), timeout=1)
         assert records.load_record(ID, TAG).data is None
@@ -79,7 +79,7 @@ class TestRedisStore(RecordContract):
     def test_a_rotation_holds_logins_back(self, records: RecordStore, others: RecordStore) -> None:
         tried = []
 
-        def moved() -> list[Change]:
+        def moved() -> list[RecordWrite]:
             lock = others.login_lock(TAG)
             tried.append(lock.try_acquire())
             return []

@@ -26,10 +26,10 @@ from interpal.exceptions import (
     VaultIOError,
     VaultPermissionError,
 )
-from interpal.vault.stores.base import Change
-from interpal.vault.stores.redis import client as redis_link
+from interpal.vault.stores.base import RecordWrite
+from interpal.vault.stores.redis import client as redis_client
 from interpal.vault.stores.redis.address import Address
-from interpal.vault.stores.redis.client import told
+from interpal.vault.stores.redis.client import translate_error
 from interpal.vault.stores.redis.store import RedisStore, RedisWriter
 from tests.files import fork, in_child
 from tests.redis_server import PASSWORD, RedisServer
@@ -45,8 +45,8 @@ DURABLE = "appendonly yes\nappendfsync always"
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """The bounds are what is tried, not their length."""
-    monkeypatch.setattr(redis_link, "CONNECT_SECONDS", 0.5)
-    monkeypatch.setattr(redis_link, "COMMAND_SECONDS", 0.5)
+    monkeypatch.setattr(redis_client, "CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(redis_client, "COMMAND_SECONDS", 0.5)
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def own(redis_server: RedisServer) -> Iterator[Callable[..., RedisStore]]:
 
 
 def operations(store: RedisStore) -> dict[str, Callable[[], object]]:
-    change = Change(TAG, 0, b"one", 1)
+    change = RecordWrite(TAG, 0, b"one", 1)
     return {
         "load": store.load,
         "load_record": lambda: store.load_record(ID, TAG),
@@ -149,19 +149,20 @@ def test_connections_that_the_server_closed_are_made_again(
     for generation in range(5):
         with server.admin() as admin:
             admin.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-        change = Change(TAG, generation, b"one", generation + 1)
+        change = RecordWrite(TAG, generation, b"one", generation + 1)
         store.commit(ID, [change], timeout=1)
 
 
 WRITE = """
 import os, sys
-from interpal.vault.stores.base import Change
+from interpal.vault.stores.base import RecordWrite
 from interpal.vault.stores.redis.store import RedisStore
 store, number = RedisStore(sys.argv[1]), int(sys.argv[2])
 tags = [bytes([n]) * 32 for n in (1, 2)]
 while True:
     text = b"%d " % (number + 1) + b"x" * 2000
-    store.commit(bytes(range(16)), [Change(t, number, text, number + 1) for t in tags], timeout=5)
+    changes = [RecordWrite(t, number, text, number + 1) for t in tags]
+    store.commit(bytes(range(16)), changes, timeout=5)
     number += 1
     os.write(1, b"%d\\n" % number)
 """
@@ -230,10 +231,10 @@ def test_a_write_whose_reply_is_lost_is_not_sent_again_and_says_so(
     cutter = Cutter(server.port)
     url = server.url().replace(f":{server.port}/", f":{cutter.port}/")
     behind = RedisStore(url)
-    behind.commit(ID, [Change(TAG, 0, b"one", 1)], timeout=1)
+    behind.commit(ID, [RecordWrite(TAG, 0, b"one", 1)], timeout=1)
     cutter.swallow, before = True, cutter.requests
     with pytest.raises(StoreUnavailableError, match="may or may not have been saved"):
-        behind.commit(ID, [Change(TAG, 1, b"two", 2)], timeout=1)
+        behind.commit(ID, [RecordWrite(TAG, 1, b"two", 2)], timeout=1)
     assert cutter.requests == before + 1
     assert store.load_record(ID, TAG).data == b"two", "this time it was"
     cutter.swallow = False
@@ -265,12 +266,12 @@ def test_a_lock_whose_reply_is_lost_is_taken_by_trying_again(
 
 HOLD = """
 import os, sys
-from interpal.vault.stores.base import Change
+from interpal.vault.stores.base import RecordWrite
 from interpal.vault.stores.redis.store import RedisStore
 from interpal.exceptions import StaleWriteError
 store = RedisStore(sys.argv[1], lock_seconds=0.6)
 tag = bytes(range(32))
-change = Change(tag, 0, b"late", 1)
+change = RecordWrite(tag, 0, b"late", 1)
 if sys.argv[2] == "login":
     lock = store.login_lock(tag)
     assert lock.try_acquire()
@@ -305,7 +306,7 @@ def test_a_holder_stopped_past_the_life_of_its_lock_cannot_write(
         assert child.stdout.readline() == "held\n"
         time.sleep(1.0)  # longer than its life: it is renewed
         lock = store.login_lock(TAG)
-        change = Change(TAG, 0, b"mine", 1)
+        change = RecordWrite(TAG, 0, b"mine", 1)
         if kind == "login":
             assert not lock.try_acquire()
         else:
@@ -316,7 +317,7 @@ def test_a_holder_stopped_past_the_life_of_its_lock_cannot_write(
         if kind == "login":
             assert lock.try_acquire()
         else:
-            store.commit(ID, [Change(bytes(32), 0, b"of another record", 1)], timeout=0)
+            store.commit(ID, [RecordWrite(bytes(32), 0, b"of another record", 1)], timeout=0)
         os.kill(child.pid, signal.SIGCONT)
         child.stdin.write("\n")
         child.stdin.flush()
@@ -390,7 +391,7 @@ def test_a_write_lock_that_the_server_has_lost_protects_nothing(
 ) -> None:
     """A failover: the holder believes that it holds the lock, and the server knows better."""
     store = own()
-    store.commit(ID, [Change(TAG, 0, b"old", 1)], timeout=1)
+    store.commit(ID, [RecordWrite(TAG, 0, b"old", 1)], timeout=1)
     prefix = store.location.partition("prefix=")[2]
     root = store.load()
     assert root is not None
@@ -402,11 +403,11 @@ def test_a_write_lock_that_the_server_has_lost_protects_nothing(
             if thief is not None:
                 admin.set(key, thief)
 
-    def late() -> Iterator[Change]:
+    def late() -> Iterator[RecordWrite]:
         lose()
-        yield Change(TAG, 0, b"new", 1)
+        yield RecordWrite(TAG, 0, b"new", 1)
 
-    new = [Change(TAG, 1, b"new", 2)]
+    new = [RecordWrite(TAG, 1, b"new", 2)]
     uses: list[Callable[[RedisWriter], object]] = [
         lambda writer: writer.commit(ID, new),
         lambda writer: writer.save(b"new root"),
@@ -514,7 +515,7 @@ def test_a_full_server_keeps_what_it_has(server: RedisServer, store: RedisStore)
     done = 0
     with pytest.raises(VaultIOError, match="memory is used up"):
         while True:
-            changes = [Change(bytes([done, n]) * 16, 0, os.urandom(9000), 1) for n in (1, 2)]
+            changes = [RecordWrite(bytes([done, n]) * 16, 0, os.urandom(9000), 1) for n in (1, 2)]
             store.commit(ID, changes, root=b"root %d" % done, timeout=1)
             done += 1
     assert done > 3
@@ -527,7 +528,7 @@ def test_a_full_server_keeps_what_it_has(server: RedisServer, store: RedisStore)
         admin.config_set("maxmemory", admin.info("memory")["used_memory"] - 100_000)
     with pytest.raises(VaultIOError):
         store.login_lock(TAG).try_acquire()
-    mixed = [Change(bytes([0, 1]) * 16, 1, None, 2), Change(TAG, 0, b"x" * 9000, 1)]
+    mixed = [RecordWrite(bytes([0, 1]) * 16, 1, None, 2), RecordWrite(TAG, 0, b"x" * 9000, 1)]
     with pytest.raises(VaultIOError):
         store.commit(ID, mixed, timeout=1)
     assert store.load_record(ID, bytes([0, 1]) * 16).data is not None, "not even the deletion"
@@ -571,7 +572,7 @@ def test_a_replica_is_told_from_a_primary(server: RedisServer, store: RedisStore
     with server.admin() as admin:
         admin.execute_command("REPLICAOF", "127.0.0.1", "1")
         with pytest.raises(VaultIOError, match="primary"):
-            store.commit(ID, [Change(TAG, 0, b"one", 1)], timeout=1)
+            store.commit(ID, [RecordWrite(TAG, 0, b"one", 1)], timeout=1)
         assert store.load() is not None
         admin.execute_command("REPLICAOF", "NO", "ONE")
     assert store.load_record(ID, TAG).data is None
@@ -586,7 +587,7 @@ def test_a_server_that_cannot_save_to_its_disk_is_told(tmp_path: Path) -> None:
             while admin.info("persistence")["rdb_last_bgsave_status"] != "err":
                 time.sleep(0.02)
         with pytest.raises(VaultIOError, match="its disk"):
-            store.commit(ID, [Change(TAG, 0, b"one", 1)], timeout=1)
+            store.commit(ID, [RecordWrite(TAG, 0, b"one", 1)], timeout=1)
         assert store.load() is not None
         store.close()
 
@@ -671,11 +672,11 @@ def test_the_errors_of_redis_get_our_words(
     error: redis.RedisError, kind: type[VaultError], says: str
 ) -> None:
     address = Address.parse("redis://bot:canary@host")
-    problem = told(error, address, wrote=False)
+    problem = translate_error(error, address, wrote=False)
     assert type(problem) is kind
     assert re.search(says, str(problem))
     assert problem.path == "redis://bot@host:6379/0"
-    with_secret = told(redis.ResponseError("ERR the canary sings"), address, wrote=False)
+    with_secret = translate_error(redis.ResponseError("ERR the canary sings"), address, wrote=False)
     assert "canary" not in str(with_secret)
 
 

@@ -21,7 +21,7 @@ from interpal.exceptions import (
     VaultPermissionError,
     VaultVersionError,
 )
-from interpal.vault.stores.base import Change
+from interpal.vault.stores.base import RecordWrite
 from interpal.vault.stores.sqlite import store as module
 from interpal.vault.stores.sqlite.store import SqliteStore
 from tests.files import fork, in_child, in_mount, mode_of
@@ -47,7 +47,7 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
 def test_the_database_and_all_beside_it_are_private_and_named_after_it(
     tmp_path: Path, store: SqliteStore
 ) -> None:
-    store.commit(ID, [Change(TAG, 0, b"one", 1)], timeout=1)
+    store.commit(ID, [RecordWrite(TAG, 0, b"one", 1)], timeout=1)
     assert store.login_lock(TAG).try_acquire()
     names = sorted(os.listdir(tmp_path))
     assert names == ["vault.db", "vault.db-shm", "vault.db-wal", "vault.db.locks"]
@@ -80,7 +80,7 @@ def test_a_path_of_any_characters_works(tmp_path: Path) -> None:
 def test_looser_mode_bits_are_tightened(
     tmp_path: Path, store: SqliteStore, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store.commit(ID, [Change(TAG, 0, b"one", 1)], timeout=1)
+    store.commit(ID, [RecordWrite(TAG, 0, b"one", 1)], timeout=1)
     for name in ("vault.db", "vault.db-wal"):
         (tmp_path / name).chmod(0o664)
     other = SqliteStore(tmp_path / "vault.db")
@@ -173,7 +173,7 @@ def test_tables_of_a_newer_program_are_left_alone(tmp_path: Path, store: SqliteS
 
 
 def test_a_damaged_database_is_told_with_the_remedy(tmp_path: Path, store: SqliteStore) -> None:
-    changes = [Change(bytes([n]) * 32, 0, os.urandom(3000), 1) for n in range(1, 100)]
+    changes = [RecordWrite(bytes([n]) * 32, 0, os.urandom(3000), 1) for n in range(1, 100)]
     store.commit(ID, changes, timeout=1)
     store.close()
     path = tmp_path / "vault.db"
@@ -183,7 +183,7 @@ def test_a_damaged_database_is_told_with_the_remedy(tmp_path: Path, store: Sqlit
     with pytest.raises(VaultCorruptError, match="recover"):
         list(store.load_records(ID))
     with pytest.raises(VaultCorruptError):
-        store.commit(ID, [Change(TAG, 0, b"one", 1)], timeout=1)
+        store.commit(ID, [RecordWrite(TAG, 0, b"one", 1)], timeout=1)
 
 
 def test_an_empty_file_is_a_vault_that_is_not_made_yet(tmp_path: Path) -> None:
@@ -218,7 +218,7 @@ def test_a_database_that_was_taken_away_is_not_written_into(
 
 HOLD = """
 import sys, time
-from interpal.vault.stores.base import Change
+from interpal.vault.stores.base import RecordWrite
 from interpal.vault.stores.sqlite.store import SqliteStore
 store = SqliteStore(sys.argv[1])
 with store.record_lock(5) as writer:
@@ -228,13 +228,14 @@ with store.record_lock(5) as writer:
 
 WRITE = """
 import os, sys
-from interpal.vault.stores.base import Change
+from interpal.vault.stores.base import RecordWrite
 from interpal.vault.stores.sqlite.store import SqliteStore
 store, number = SqliteStore(sys.argv[1]), 0
 tags = [bytes([n]) * 32 for n in (1, 2)]
 while True:
     text = b"%d " % (number + 1) + b"x" * 5000
-    store.commit(bytes(range(16)), [Change(t, number, text, number + 1) for t in tags], timeout=5)
+    changes = [RecordWrite(t, number, text, number + 1) for t in tags]
+    store.commit(bytes(range(16)), changes, timeout=5)
     number += 1
     os.write(1, b"%d\\n" % number)
 """
@@ -272,18 +273,18 @@ def test_the_write_lock_of_a_killed_process_is_free(tmp_path: Path, store: Sqlit
         assert child.stdout.readline() == b"held\n"
         os.kill(child.pid, signal.SIGSTOP)
         with pytest.raises(LockTimeoutError, match=r"vault\.db"):
-            store.commit(ID, [Change(TAG, 0, b"one", 1)], timeout=0.3)
+            store.commit(ID, [RecordWrite(TAG, 0, b"one", 1)], timeout=0.3)
         assert store.load() is not None, "readers do not wait"
         child.kill()
         child.wait()
-    store.commit(ID, [Change(TAG, 0, b"one", 1)], timeout=5)
+    store.commit(ID, [RecordWrite(TAG, 0, b"one", 1)], timeout=5)
 
 
 def test_a_full_disk_keeps_the_old_content() -> None:
     script = """
 import os, sys
 from interpal.exceptions import VaultIOError
-from interpal.vault.stores.base import Change
+from interpal.vault.stores.base import RecordWrite
 from interpal.vault.stores.sqlite.store import SqliteStore
 store, vault_id = SqliteStore("/mnt/vault.db"), bytes(16)
 with store.record_lock(5) as writer:
@@ -291,7 +292,7 @@ with store.record_lock(5) as writer:
 done = 0
 try:
     while True:
-        store.commit(vault_id, [Change(bytes([done]) * 32, 0, os.urandom(9000), 1)], timeout=5)
+        store.commit(vault_id, [RecordWrite(bytes([done]) * 32, 0, os.urandom(9000), 1)], timeout=5)
         done += 1
 except VaultIOError as error:
     print(error)
@@ -326,14 +327,14 @@ for use in (store.load, lambda: store.record_lock(1).__enter__()):
 
 
 def test_a_fork_amid_the_work_of_other_threads_harms_neither_side(store: SqliteStore) -> None:
-    store.commit(ID, [Change(bytes([n]) * 32, 0, b"1", 1) for n in range(3)], timeout=1)
+    store.commit(ID, [RecordWrite(bytes([n]) * 32, 0, b"1", 1) for n in range(3)], timeout=1)
     stop = threading.Event()
     done = [0, 0, 0]
 
     def work(number: int) -> None:
         while not stop.is_set():
             generation = done[number] + 1
-            change = Change(bytes([number]) * 32, generation, b"x", generation + 1)
+            change = RecordWrite(bytes([number]) * 32, generation, b"x", generation + 1)
             store.commit(ID, [change], timeout=30)
             done[number] += 1
 
@@ -346,7 +347,7 @@ def test_a_fork_amid_the_work_of_other_threads_harms_neither_side(store: SqliteS
             pid = fork()
             if pid == 0:
                 try:
-                    store.commit(ID, [Change(tag, 0, b"child", 1)], timeout=20)
+                    store.commit(ID, [RecordWrite(tag, 0, b"child", 1)], timeout=20)
                     os._exit(0)
                 finally:
                     os._exit(1)
@@ -365,7 +366,7 @@ def test_a_fork_amid_the_work_of_other_threads_harms_neither_side(store: SqliteS
 def test_a_child_forked_inside_a_write_is_told_how_to_start_otherwise(store: SqliteStore) -> None:
     with store.record_lock(1) as writer:
         told = in_child(store.load)
-        writer.commit(ID, [Change(TAG, 0, b"one", 1)])
+        writer.commit(ID, [RecordWrite(TAG, 0, b"one", 1)])
     assert told.startswith("VaultIOError")
     assert "spawn" in told
     assert in_child(lambda: store.load_record(ID, TAG).data) == "b'one'"
@@ -390,7 +391,7 @@ def test_the_work_of_a_read_and_a_write_does_not_grow_with_the_accounts(
     """100,000 records: the steps of SQLite's virtual machine stay what they were with 100."""
 
     known = (50).to_bytes(4, "little") * 8
-    store.commit(ID, [Change(known, 0, b"x" * 200, 1)], timeout=10)
+    store.commit(ID, [RecordWrite(known, 0, b"x" * 200, 1)], timeout=10)
 
     def fill(count: int) -> None:
         link = store._pool.take()

@@ -34,11 +34,11 @@ def test_a_read_that_a_close_overtakes_is_an_error_and_keeps_no_key(tmp_path: Pa
     closing: list[bool] = []
     vault = Vault.open(Overtaken(path), passphrase="correct horse")
     (slot,) = vault.slots
-    assert vault._opener.key_at_hand(slot) is not None
+    assert vault._opener.cached_key(slot) is not None
     closing.append(True)
     with pytest.raises(VaultError, match="was closed"):
         vault["maple_ink"]
-    assert vault._opener.key_at_hand(slot) is None
+    assert vault._opener.cached_key(slot) is None
     assert vault._versions.known() is None
 
 
@@ -61,5 +61,5 @@ def test_a_key_that_is_dropped_while_it_is_looked_for_is_one_or_none() -> None:
 
     slot = Slot("", "slot-1", bytes(16), 0, CHEAP, bytes(16))
     opener.adopt(opener.source, slot._replace(kdf=Dropping(*CHEAP)), key)
-    assert opener.key_at_hand(slot) is key
-    assert opener.key_at_hand(slot) is None
+    assert opener.cached_key(slot) is key
+    assert opener.cached_key(slot) is None

@@ -162,7 +162,7 @@ def test_a_vault_that_goes_while_it_is_looked_at_is_not_found(path: Path) -> Non
     stored = report.load(store)
     path.unlink()
     with pytest.raises(VaultNotFoundError, match="has gone"):
-        report.look(store, stored)
+        report.describe(store, stored)
 
 
 # The surroundings.

@@ -123,7 +123,7 @@ def test_slots_that_no_reader_would_try_together_are_not_made(path: Path) -> Non
     costly = KdfParameters(2**20, 4, 1)
     made = [slot._replace(kid=f"s{n}", kdf=costly) for n, slot in enumerate(header.slots * 2)]
     header = header._replace(slots=(*header.slots, *made))
-    wanted = rekey.wanted_slot("x", None, None, KdfParameters.DEFAULT, 0)
+    wanted = rekey.new_slot("x", None, None, KdfParameters.DEFAULT, 0)
     with pytest.raises(ValidationError, match="GiB-passes"):
         rekey.adding(header, key, wanted)
 

@@ -86,7 +86,7 @@ def _examine(store: Store, place: str) -> list[Finding]:
         # For a database is no vault in one file.
         findings = [finding for finding in found if finding.code != "unreadable"]
     try:
-        slots = stores.look(store, stores.load(store)).report.slots
+        slots = stores.overview(store, stores.load(store)).report.slots
     except VaultNotFoundError:
         return findings
     except VaultError as error:

@@ -37,7 +37,7 @@ class Failure(NamedTuple):
     message: str
     path: str | None = None
 
-    def told(self) -> dict[str, str | None]:
+    def as_json(self) -> dict[str, str | None]:
         """For programs."""
         return {"code": self.code, "message": self.message, "path": self.path}
 
@@ -54,14 +54,14 @@ class Declined(e.InterpalException):
     """A question was answered with no."""
 
 
-class Refused(e.VaultError):
+class InsecureRequest(e.VaultError):
     """What was asked for would put a secret where others can read it."""
 
 
 # The more special before the more general.
 _CODES: tuple[tuple[type[e.InterpalException], str, int], ...] = (
     (Declined, "declined", FOUND),
-    (Refused, "insecure", CONFIGURATION),
+    (InsecureRequest, "insecure", CONFIGURATION),
     (e.VaultNotFoundError, "not-found", NOT_FOUND),
     (e.VaultExistsError, "exists", EXISTS),
     (e.KeyRequiredError, "key-required", CONFIGURATION),

@@ -229,13 +229,13 @@ def _save_into(
     with (
         output.progress(_saving(records), len(records), passes=2) as step,
         nullcontext() if counted else output.status(_saving(records)),
-        vault.transaction(progress=lambda done: step.reach(len(records) + done)) as draft,
+        vault.transaction(progress=lambda done: step.reach(len(records) + done)) as transaction,
     ):
         for name, record in records.items():
-            if not replace and name in draft and not _same_record(draft[name], record):
+            if not replace and name in transaction and not _same_record(transaction[name], record):
                 kept.add(name)
             else:
-                draft[name] = record
+                transaction[name] = record
             if counted:
                 step()
     return kept
@@ -335,7 +335,7 @@ def _check_stdout(*, plaintext: bool) -> None:
         raise ValidationError("a copy is not shown on a terminal: write it with -o FILE")
     found = os.fstat(sys.stdout.fileno())
     if plaintext and stat.S_ISREG(found.st_mode) and found.st_mode & 0o077:
-        raise errors.Refused(
+        raise errors.InsecureRequest(
             f"the file that the output goes to can be read by other users (mode "
             f"{stat.S_IMODE(found.st_mode):04o}): use -o FILE, which makes it 0600"
         )

@@ -18,7 +18,7 @@ from interpal.vault.stores.file import FileStore
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from interpal.vault.cli.stores import Look, Records
+    from interpal.vault.cli.stores import Overview, Records
     from interpal.vault.health.report import Account
     from interpal.vault.stores.base import Store, Stored
     from interpal.vault.vault import Vault
@@ -48,7 +48,7 @@ def inspect_verb(
     if not stores.exists(store):
         raise errors.no_vault(store.location)
     stored = stores.load(store)
-    found = stores.look(store, stored)
+    found = stores.overview(store, stored)
     problem: VaultError | None = None
     opened: Vault | None = None
     accounts: list[Account] | None = None
@@ -93,7 +93,7 @@ def _open_as_read(store: Store, stored: Stored) -> Vault | None:
     return vault
 
 
-def _report_json(look: Look) -> dict[str, Any]:
+def _report_json(look: Overview) -> dict[str, Any]:
     found = look.report
     in_file = look.kind != "redis"
     return {
@@ -113,7 +113,9 @@ def _report_json(look: Look) -> dict[str, Any]:
     }
 
 
-def _put_report(look: Look, source: str | None, problem: VaultError | None, now: datetime) -> None:
+def _put_report(
+    look: Overview, source: str | None, problem: VaultError | None, now: datetime
+) -> None:
     found = look.report
     authentic = source is not None
     if authentic:

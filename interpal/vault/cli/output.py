@@ -53,7 +53,7 @@ def warn(message: str, *, as_json: bool) -> None:
 def fail(failure: Failure, *, as_json: bool) -> None:
     """The error that ends the program, on stderr."""
     if as_json:
-        click.echo(json.dumps({"error": failure.told()}), err=True)
+        click.echo(json.dumps({"error": failure.as_json()}), err=True)
     else:
         text = failure.message
         say(f"{PROGRAM}: {text}" + ("" if text.endswith((".", "!", "?")) else "."))

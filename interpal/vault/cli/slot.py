@@ -42,7 +42,7 @@ def slot_list_verb(path: str, as_json: bool) -> None:
     store = stores.store_of(path)
     if not stores.exists(store):
         raise errors.no_vault(store.location)
-    found = stores.look(store, stores.load(store)).report
+    found = stores.overview(store, stores.load(store)).report
     if as_json:
         slots = tables.slots_json(found.slots)
         output.put_json({"path": found.path, "authenticated": False, "slots": slots})

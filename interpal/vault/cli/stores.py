@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from interpal.exceptions import ValidationError, VaultNotFoundError
 from interpal.vault.cli import errors
-from interpal.vault.files.permissions import only_looking, shown
+from interpal.vault.files.permissions import shown, without_repairs
 from interpal.vault.files.private_files import Folder, read_secret_file
 from interpal.vault.health import report
 from interpal.vault.stores.file import FileStore
@@ -33,7 +33,7 @@ class Records(NamedTuple):
     total: int
 
 
-class Look(NamedTuple):
+class Overview(NamedTuple):
     """What needs no key. `kind` is `file`, `sqlite` or `redis`; a file has no `records` apart.
 
     Mode, owner and size of the report are those of the file; in Redis, where there is none,
@@ -54,7 +54,7 @@ def store_of(text: str) -> Store:
     if text.startswith("@"):
         return open_store(_url_in(text[1:]))
     if _has_password(text):
-        raise errors.Refused(
+        raise errors.InsecureRequest(
             "other users see the password of this URL in the list of processes: put the URL into "
             "a file of mode 0600, and give @FILE in its place"
         )
@@ -99,7 +99,7 @@ def exists(store: Store) -> bool:
     """Whether something is there: in a store of records, a root."""
     if isinstance(store, FileStore):
         return store.details() is not None
-    with only_looking():
+    with without_repairs():
         return store.load() is not None
 
 
@@ -107,21 +107,21 @@ def load(store: Store) -> Stored:
     """The bytes of the file or of the root. Raises `VaultNotFoundError`."""
     if isinstance(store, FileStore):
         return report.load(store)
-    with only_looking():
+    with without_repairs():
         stored = store.load()
     if stored is None:
         raise VaultNotFoundError(f"{store.location}: there is no vault", path=store.location)
     return stored
 
 
-def look(store: Store, stored: Stored) -> Look:
+def overview(store: Store, stored: Stored) -> Overview:
     """What these bytes and the store say, as nobody vouches for it."""
     if isinstance(store, FileStore):
-        return Look("file", report.look(store, stored), None)
+        return Overview("file", report.describe(store, stored), None)
     header = report.parsed(store.location, stored).header
     # Of what `store_of` gives, all others keep records.
     keeper = cast("RecordStore", store)
-    with only_looking():
+    with without_repairs():
         sizes = [len(sealed.data) for sealed in keeper.load_records(header.id)]
     records = Records(len(sizes), min(sizes, default=0), max(sizes, default=0), sum(sizes))
     file = file_of(store)
@@ -137,7 +137,7 @@ def look(store: Store, stored: Stored) -> Look:
         mode=0 if details is None else stat.S_IMODE(details.mode),
         uid=os.geteuid() if details is None else details.uid,
     )
-    return Look("redis" if details is None else "sqlite", found, records)
+    return Overview("redis" if details is None else "sqlite", found, records)
 
 
 def write_new_file(target: str, data: Hidden[bytes]) -> str:

@@ -30,25 +30,25 @@ def verify_verb(vaults: tuple[str, ...], path: str, as_json: bool) -> int:
     """
     paths = vaults or (path,)
     named = [stores.store_of(one) for one in paths]
-    verdicts: list[_Verdict] = []
+    results: list[_Verified] = []
     typed: list[str] = []
     if len(named) == 1:
-        verdicts.append(_verdict(named[0], typed, counted=True))
+        results.append(_verified(named[0], typed, counted=True))
     else:
         with output.progress("Verifying", len(named)) as step:
             for store in named:
-                verdicts.append(_verdict(store, typed, counted=False))
+                results.append(_verified(store, typed, counted=False))
                 step()
     if as_json:
-        output.put_json({"vaults": [verdict.told() for verdict in verdicts]})
+        output.put_json({"vaults": [result.as_json() for result in results]})
     else:
-        for verdict in verdicts:
-            output.put(verdict.line())
-    codes = [verdict.failure.exit_code for verdict in verdicts if verdict.failure is not None]
+        for result in results:
+            output.put(result.line())
+    codes = [result.failure.exit_code for result in results if result.failure is not None]
     return errors.DATA if errors.DATA in codes else (codes or [errors.OK])[0]
 
 
-class _Verdict(NamedTuple):
+class _Verified(NamedTuple):
     """What was found of one vault; `generation` and `accounts` are None where it did not open."""
 
     path: str
@@ -56,13 +56,13 @@ class _Verdict(NamedTuple):
     accounts: int | None
     failure: errors.Failure | None
 
-    def told(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """For programs."""
         told: dict[str, Any] = {"path": self.path, "ok": self.failure is None}
         if self.accounts is not None:
             told.update(generation=self.generation, accounts=self.accounts)
         if self.failure is not None:
-            told["error"] = self.failure.told()
+            told["error"] = self.failure.as_json()
         return told
 
     def line(self) -> str:
@@ -73,7 +73,7 @@ class _Verdict(NamedTuple):
         return f"ok      {self.path}: generation {self.generation}, {accounts}"
 
 
-def _verdict(store: Store, typed: list[str], *, counted: bool) -> _Verdict:
+def _verified(store: Store, typed: list[str], *, counted: bool) -> _Verified:
     """Authenticate everything in one vault; *counted* shows how many of its records are done."""
     generation: int | None = None
     accounts: int | None = None
@@ -92,4 +92,4 @@ def _verdict(store: Store, typed: list[str], *, counted: bool) -> _Verdict:
                 )
     except VaultError as error:
         failure = errors.failure_of(error)
-    return _Verdict(store.location, generation, accounts, failure)
+    return _Verified(store.location, generation, accounts, failure)

@@ -15,9 +15,9 @@ from interpal.vault.core.versions import State, Versions, epoch_now, located
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from interpal.vault.core.records_apart import SeparateRecords
+    from interpal.vault.core.records_apart import RecordsApart
     from interpal.vault.format.key_slots import KdfParameters, Slot
-    from interpal.vault.keys.rekey import Change
+    from interpal.vault.keys.rekey import Rekey
     from interpal.vault.keys.unlock import SlotOpener
 
 
@@ -26,7 +26,7 @@ class KeySlots:
 
     _versions: Versions
     _opener: SlotOpener
-    _separate: SeparateRecords | None
+    _records_apart: RecordsApart | None
     _lock_timeout: float
 
     @property
@@ -71,7 +71,7 @@ class KeySlots:
 
         try:
             with located(self.path):
-                wanted = rekey.wanted_slot(passphrase, key, kid, kdf, epoch_now())
+                wanted = rekey.new_slot(passphrase, key, kid, kdf, epoch_now())
         finally:
             del passphrase, key
         change = self._rekey(lambda state: rekey.adding(state.header, state.vault_key, wanted))
@@ -95,7 +95,7 @@ class KeySlots:
 
         try:
             with located(self.path):
-                wanted = rekey.wanted_slot(passphrase, key, kid, kdf, epoch_now())
+                wanted = rekey.new_slot(passphrase, key, kid, kdf, epoch_now())
         finally:
             del passphrase, key
         mine = self._own_slot()
@@ -142,7 +142,7 @@ class KeySlots:
         del secrets
         before: tuple[str, ...] = ()
 
-        def rotated(state: State) -> Change:
+        def rotated(state: State) -> Rekey:
             nonlocal before
             before = tuple(slot.kid for slot in state.header.slots)
             return rekey.rotating(
@@ -162,8 +162,8 @@ class KeySlots:
 
     def _rekey(
         self,
-        prepare: Callable[[State], Change],
+        prepare: Callable[[State], Rekey],
         progress: Callable[[int], None] | None = None,
-    ) -> Change:
-        reseal = None if self._separate is None else self._separate.resealing(progress)
+    ) -> Rekey:
+        reseal = None if self._records_apart is None else self._records_apart.resealing(progress)
         return self._versions.rekey(prepare, self._lock_timeout, reseal=reseal)

@@ -14,7 +14,7 @@ from collections.abc import (
 from typing import TYPE_CHECKING, Any
 
 from interpal._hidden import Hidden
-from interpal.vault.core.transaction import Draft, ReadOnlyRecord, Record, freeze
+from interpal.vault.core.transaction import ReadOnlyRecord, Record, Transaction, freeze
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -34,7 +34,9 @@ class Records(MutableMapping[str, Record]):
         """The newest records as they were decrypted: to be read, never to be changed."""
 
     @abstractmethod
-    def transaction(self, *, lock_timeout: float | None = None) -> AbstractContextManager[Draft]:
+    def transaction(
+        self, *, lock_timeout: float | None = None
+    ) -> AbstractContextManager[Transaction]:
         """Read, change and save, whole or not at all."""
 
     def __getitem__(self, name: str) -> ReadOnlyRecord:

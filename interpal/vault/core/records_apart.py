@@ -19,18 +19,18 @@ from interpal.exceptions import (
     VaultError,
     VaultLimitError,
 )
-from interpal.vault.core.transaction import Draft, Record, as_saved, same_record
+from interpal.vault.core.transaction import Record, Transaction, as_saved, same_record
 from interpal.vault.format import envelope
 from interpal.vault.format import header as fields
-from interpal.vault.stores.base import Change
+from interpal.vault.stores.base import RecordWrite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from interpal.vault.core.versions import State, Versions
     from interpal.vault.format.record_envelope import RecordEnvelope
-    from interpal.vault.keys.rekey import Change as Rekeying
-    from interpal.vault.stores.base import Fence, RecordStore, RecordWriter, Sealed
+    from interpal.vault.keys.rekey import Rekey
+    from interpal.vault.stores.base import Fence, RecordStore, RecordWriter, StoredRecord
 
 # A write that comes second reads again and is tried again, so many times before it asks for the
 # write lock, under which nobody can be faster.
@@ -43,14 +43,14 @@ _DAMAGED = (VaultCorruptError, VaultLimitError)
 _log = Logger("interpal.vault.core.records_apart")
 
 
-class Seen(NamedTuple):
+class VersionedRecord(NamedTuple):
     """A record as it is stored, with its generation: 0 and None where there is none."""
 
     generation: int
     record: Hidden[Record] | None
 
 
-class SeparateRecords(Mapping[str, Record]):
+class RecordsApart(Mapping[str, Record]):
     """The newest records, each read when it is asked for: to be read, never to be changed."""
 
     __slots__ = ("_store", "_versions")
@@ -162,7 +162,7 @@ class SeparateRecords(Mapping[str, Record]):
         with self._versions.located():
             return envelope.open_record(data, state.vault_key, vault_id=state.header.id, tag=tag)
 
-    def _fault(self, state: State, sealed: Sealed) -> VaultError | None:
+    def _fault(self, state: State, sealed: StoredRecord) -> VaultError | None:
         """What is wrong with a record."""
         try:
             self._open(state, sealed.tag, sealed.data)
@@ -187,7 +187,7 @@ class SeparateRecords(Mapping[str, Record]):
             if data is None and wanted is None:
                 raise KeyError(name)
             try:
-                seen = Seen(0, None) if data is None else self._seen(state, tag, data)
+                seen = VersionedRecord(0, None) if data is None else self._seen(state, tag, data)
                 if wanted is not None and _same(wanted, seen.record):
                     return
                 change = self._sealed(state, name, wanted, seen.generation)
@@ -196,13 +196,13 @@ class SeparateRecords(Mapping[str, Record]):
             except StaleWriteError:
                 # Somebody else was first, or has rotated: look again, then decide again.
                 self._versions.read()
-        with self.transaction(timeout) as draft:
+        with self.transaction(timeout) as transaction:
             if wanted is None:
-                del draft[name]
+                del transaction[name]
             else:
-                draft[name] = wanted.reveal()
+                transaction[name] = wanted.reveal()
 
-    def _seen(self, state: State, tag: bytes, data: bytes) -> Seen:
+    def _seen(self, state: State, tag: bytes, data: bytes) -> VersionedRecord:
         """Generation and content; of a damaged record the generation that it claims, and None."""
         try:
             opened = self._open(state, tag, data)
@@ -211,8 +211,8 @@ class SeparateRecords(Mapping[str, Record]):
             if generation is None:
                 raise
             _log.warning("%s: a damaged record is replaced or removed", self._store.location)
-            return Seen(generation, None)
-        return Seen(opened.generation, opened.record)
+            return VersionedRecord(generation, None)
+        return VersionedRecord(opened.generation, opened.record)
 
     @contextmanager
     def transaction(
@@ -220,38 +220,38 @@ class SeparateRecords(Mapping[str, Record]):
         timeout: float,
         fence: Fence | None = None,
         progress: Callable[[int], None] | None = None,
-    ) -> Generator[Draft, None, None]:
+    ) -> Generator[Transaction, None, None]:
         """Read, change and save under the write lock, whole or not at all."""
         with self._versions.writing(timeout) as (writer, state):
-            seen: dict[str, Seen] = {}
+            seen: dict[str, VersionedRecord] = {}
 
-            def find(name: object) -> Seen:
+            def find(name: object) -> VersionedRecord:
                 if not isinstance(name, str):
-                    return Seen(0, None)
+                    return VersionedRecord(0, None)
                 if name not in seen:
                     seen[name] = self._find_locked(state, name)
                 return seen[name]
 
             def names() -> Iterator[str]:
                 for one in self._opened(state):
-                    seen.setdefault(one.name, Seen(one.generation, one.record))
+                    seen.setdefault(one.name, VersionedRecord(one.generation, one.record))
                     yield one.name
 
             def lookup(name: str) -> Record | None:
                 record = find(name).record
                 return None if record is None else record.reveal()
 
-            draft = Draft(names, lookup, state.payload.attempts)
+            transaction = Transaction(names, lookup, state.payload.attempts)
             try:
-                yield draft
+                yield transaction
             finally:
-                draft.end()
-            changed = draft.changes()
+                transaction.end()
+            changed = transaction.changes()
             changes = []
             for number, name in enumerate(changed, 1):
                 changes.append(self._sealed(state, name, changed[name], find(name).generation))
                 _tell(progress, number)
-            attempts = draft.changed_attempts()
+            attempts = transaction.changed_attempts()
             root = None
             if attempts is not None:
                 header = self._versions.next_header(state.header)
@@ -261,12 +261,12 @@ class SeparateRecords(Mapping[str, Record]):
                 commit = cast("RecordWriter", writer).commit
                 commit(state.header.id, changes, root=root, fence=fence)
 
-    def _find_locked(self, state: State, name: str) -> Seen:
+    def _find_locked(self, state: State, name: str) -> VersionedRecord:
         """What stands under the write lock."""
         try:
             tag = envelope.name_tag(state.vault_key, name)
         except UnicodeEncodeError:
-            return Seen(0, None)
+            return VersionedRecord(0, None)
         found = self._store.load_record(state.header.id, tag)
         if not found.current:
             raise StaleWriteError(
@@ -275,9 +275,9 @@ class SeparateRecords(Mapping[str, Record]):
                 path=self._store.location,
             )
         if found.data is None:
-            return Seen(0, None)
+            return VersionedRecord(0, None)
         opened = self._open(state, tag, found.data)
-        return Seen(opened.generation, opened.record)
+        return VersionedRecord(opened.generation, opened.record)
 
     def drop_damaged(self, timeout: float) -> int:
         """Remove the records that do not open; how many there were.
@@ -296,7 +296,7 @@ class SeparateRecords(Mapping[str, Record]):
                 if generation is None:
                     left = fault
                 else:
-                    changes.append(Change(sealed.tag, generation, None, generation + 1))
+                    changes.append(RecordWrite(sealed.tag, generation, None, generation + 1))
             if changes:
                 cast("RecordWriter", writer).commit(state.header.id, changes)
         if left is not None:
@@ -305,12 +305,12 @@ class SeparateRecords(Mapping[str, Record]):
 
     def resealing(
         self, progress: Callable[[int], None] | None
-    ) -> Callable[[State, Rekeying], Iterator[Change]]:
+    ) -> Callable[[State, Rekey], Iterator[RecordWrite]]:
         """What gives every record anew, for a rotation; *progress* hears how many there were."""
 
-        def reseal(seen: State, rekeying: Rekeying) -> Iterator[Change]:
+        def reseal(seen: State, rekey: Rekey) -> Iterator[RecordWrite]:
             # Under the new key and id, at its own generation.
-            key, vault_id = rekeying.vault_key, rekeying.vault_id
+            key, vault_id = rekey.vault_key, rekey.vault_id
             for number, one in enumerate(self._opened(seen), 1):
                 yield _seal(one.name, one.record, key, vault_id, 0, one.generation)
                 _tell(progress, number)
@@ -319,10 +319,10 @@ class SeparateRecords(Mapping[str, Record]):
 
     def _sealed(
         self, state: State, name: str, record: Hidden[Record] | None, generation: int
-    ) -> Change:
+    ) -> RecordWrite:
         if record is None:
             tag = envelope.name_tag(state.vault_key, name)
-            return Change(tag, generation, None, generation + 1)
+            return RecordWrite(tag, generation, None, generation + 1)
         with self._versions.located():
             return _seal(name, record, state.vault_key, state.header.id, generation, generation + 1)
 
@@ -339,7 +339,7 @@ def _seal(
     vault_id: bytes,
     expected: int,
     generation: int,
-) -> Change:
+) -> RecordWrite:
     tag = envelope.name_tag(vault_key, name)
     data = envelope.seal_record(
         name,
@@ -351,7 +351,7 @@ def _seal(
         content_key=Hidden(os.urandom(32)),
         iv=os.urandom(12),
     )
-    return Change(tag, expected, data, generation, _expiry(record.reveal()))
+    return RecordWrite(tag, expected, data, generation, _expiry(record.reveal()))
 
 
 def _expiry(record: Mapping[str, Any]) -> float | None:

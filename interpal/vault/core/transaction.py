@@ -1,4 +1,4 @@
-"""Records as a caller sees them: read-only outside a transaction, a draft inside one."""
+"""Records as a caller sees them: read-only outside a transaction, copies of them inside one."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def same_record(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) 
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
-class Draft(MutableMapping[str, Record]):
+class Transaction(MutableMapping[str, Record]):
     """The records inside a transaction: copies, written back together or not at all.
 
     `attempts` are the refused logins (FORMAT.md section 4), likewise to be changed in place.

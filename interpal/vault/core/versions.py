@@ -25,11 +25,10 @@ if TYPE_CHECKING:
 
     from interpal.vault.core.transaction import Record
     from interpal.vault.format.key_slots import Slot
-    from interpal.vault.keys.rekey import Change
+    from interpal.vault.keys.rekey import Rekey
     from interpal.vault.keys.sources import KeySource
     from interpal.vault.keys.unlock import SlotOpener
-    from interpal.vault.stores.base import Change as RecordChange
-    from interpal.vault.stores.base import RecordWriter, Store, Stored, Writer
+    from interpal.vault.stores.base import RecordWrite, RecordWriter, Store, Stored, Writer
 
 
 class State(NamedTuple):
@@ -166,7 +165,7 @@ class Versions:
         payload: Payload,
         vault_key: Hidden[bytes],
         *,
-        change: Change | None = None,
+        change: Rekey | None = None,
     ) -> None:
         """Seal and save. With *change*, what was written has to open before it replaces the old.
 
@@ -200,11 +199,11 @@ class Versions:
 
     def rekey(
         self,
-        prepare: Callable[[State], Change],
+        prepare: Callable[[State], Rekey],
         timeout: float,
         *,
-        reseal: Callable[[State, Change], Iterable[RecordChange]] | None = None,
-    ) -> Change:
+        reseal: Callable[[State, Rekey], Iterable[RecordWrite]] | None = None,
+    ) -> Rekey:
         """Give the vault other slots, or another key too, in one atomic save.
 
         *prepare* says which, from a version as it was read; it runs outside the lock. Where
@@ -243,8 +242,8 @@ class Versions:
         old_id: bytes,
         header: Header,
         payload: Payload,
-        change: Change,
-        records: Iterable[RecordChange],
+        change: Rekey,
+        records: Iterable[RecordWrite],
     ) -> None:
         """Swap the root, and every record that is kept apart, for a rotation."""
         payload = _current(payload, header.updated_at)
@@ -256,7 +255,7 @@ class Versions:
         with self._here.lock:
             self._keep(State(data, header, change.vault_key, payload))
 
-    def adopt(self, source: KeySource, slot: Slot, change: Change) -> None:
+    def adopt(self, source: KeySource, slot: Slot, change: Rekey) -> None:
         """From now on open with *source*, for which *change* made *slot*."""
         with self._here.lock:
             self.opener.adopt(source, slot, change.keys[slot.kid])
@@ -315,14 +314,14 @@ def changed_payload(
     return old.replace(records=records, attempts=attempts)
 
 
-def _prove(data: bytes, change: Change, payload: Payload) -> None:
+def _prove(data: bytes, change: Rekey, payload: Payload) -> None:
     # A resume changes no slot, so what does is imported where it is used.
     from interpal.vault.keys.rekey import prove
 
     prove(data, change, payload)
 
 
-def new_header(change: Change, now: int) -> Header:
+def new_header(change: Rekey, now: int) -> Header:
     """The header of a new vault's first generation."""
     return Header(
         id=change.vault_id,

@@ -49,7 +49,7 @@ _KINDS = {
     stat.S_IFREG: "a file",
 }
 _warned: set[tuple[str, str]] = set()
-_only_looking: ContextVar[bool] = ContextVar("only_looking", default=False)
+_only_looking: ContextVar[bool] = ContextVar("without_repairs", default=False)
 
 
 def shown(path: str) -> str:
@@ -206,7 +206,7 @@ def foreign_owner(path: str, found: os.stat_result) -> VaultPermissionError:
 
 
 @contextmanager
-def only_looking() -> Generator[None, None, None]:
+def without_repairs() -> Generator[None, None, None]:
     """Inside the block reading mends nothing: mode bits and stray links stay as they are."""
     token = _only_looking.set(True)
     try:
@@ -215,8 +215,8 @@ def only_looking() -> Generator[None, None, None]:
         _only_looking.reset(token)
 
 
-def may_mend() -> bool:
-    """Whether a reader may put right what it finds, as it does but in `only_looking`."""
+def may_repair() -> bool:
+    """Whether a reader may put right what it finds, as it does but in `without_repairs`."""
     return not _only_looking.get()
 
 

@@ -26,7 +26,7 @@ from interpal.vault.files.folders import OpenFolder
 from interpal.vault.files.permissions import (
     foreign_owner,
     kind_of,
-    may_mend,
+    may_repair,
     quoted,
     reported,
     shown,
@@ -72,7 +72,7 @@ class Folder(OpenFolder):
         """Read the file at *name*, at most *limit* bytes. None where there is nothing.
 
         It must be a regular file of this user with one name. Looser mode bits than 0600 are
-        tightened, but in `trust.only_looking`. With `foreign` any owner is read and nothing is
+        tightened, but in `trust.without_repairs`. With `foreign` any owner is read and nothing is
         changed. Raises `VaultPermissionError`, `VaultLimitError`, `VaultIOError`.
         """
         path = self.path_of(name)
@@ -89,7 +89,7 @@ class Folder(OpenFolder):
             try:
                 found = os.fstat(fd)
                 self._check_file(name, found, foreign=foreign)
-                if not foreign and may_mend():
+                if not foreign and may_repair():
                     tighten(fd, found, path)
                 if found.st_size > limit:
                     raise _too_large(path, limit)
@@ -232,7 +232,7 @@ class Folder(OpenFolder):
         if found.st_uid != os.geteuid() and not foreign:
             raise foreign_owner(path, found)
         # No link at all is a file that was replaced after it was opened, and whole (trap 4).
-        if found.st_nlink > 1 and self._links(name, found, mend=not foreign and may_mend()) > 1:
+        if found.st_nlink > 1 and self._links(name, found, mend=not foreign and may_repair()) > 1:
             raise VaultPermissionError(
                 f"{shown(path)} has {found.st_nlink} hard links, so another name leads to it too; "
                 f"it was left alone. Look for them (find / -xdev -samefile {quoted(path)}) and "

@@ -22,7 +22,7 @@ from interpal.exceptions import (
 )
 from interpal.vault.format import header as fields
 from interpal.vault.format import jwe
-from interpal.vault.format.jwe import Sealed
+from interpal.vault.format.jwe import JweParts
 from interpal.vault.format.key_slots import (
     ID_BYTES,
     MAX_SLOTS,
@@ -93,7 +93,7 @@ class Envelope(NamedTuple):
     """A vault as it was read: its header, and the five parts with the header's own text."""
 
     header: Header
-    sealed: Sealed
+    sealed: JweParts
 
 
 def parse(data: bytes) -> Envelope:
@@ -116,7 +116,7 @@ def parse(data: bytes) -> Envelope:
     protected = fields.text(members["protected"], "protected")
     header = fields.decode_header(protected)
     vault = fields.check_version(header, _TYPE)
-    fields.exactly(members, Sealed._fields)
+    fields.exactly(members, JweParts._fields)
     fields.exactly(header, ("typ", "alg", "enc", "cty", "vault"))
     fields.exactly(
         vault,
@@ -126,7 +126,7 @@ def parse(data: bytes) -> Envelope:
     fields.constant(header["alg"], "A256KW", "alg")
     fields.constant(header["enc"], "A256GCM", "enc")
     fields.constant(header["cty"], "json", "cty")
-    sealed = Sealed(
+    sealed = JweParts(
         protected=protected,
         encrypted_key=fields.decoded(members["encrypted_key"], "encrypted_key", jwe.WRAPPED_BYTES),
         iv=fields.decoded(members["iv"], "iv", jwe.IV_BYTES),
@@ -205,7 +205,7 @@ def open_payload(envelope: Envelope, vault_key: Hidden[bytes]) -> Payload:
     """Step 6: decrypt and judge the content. Raises `VaultCorruptError`."""
     try:
         plaintext = jwe.unseal(envelope.sealed, vault_key)
-    except jwe.Refused:
+    except jwe.NotAuthenticError:
         raise VaultCorruptError("the vault is damaged: its content does not authenticate") from None
     payload, fault = decode_payload(plaintext)
     if fault is not None:
@@ -257,7 +257,7 @@ def to_bytes(envelope: Envelope) -> bytes:
     sealed = envelope.sealed
     texts = (sealed.protected, *map(jwe.b64encode, sealed[1:]))
     members = ",".join(
-        f'"{name}":"{text}"' for name, text in zip(Sealed._fields, texts, strict=True)
+        f'"{name}":"{text}"' for name, text in zip(JweParts._fields, texts, strict=True)
     )
     return f"{{{members}}}\n".encode("ascii")
 

@@ -32,7 +32,7 @@ def json_object(data: Hidden[bytes], field: str) -> dict[str, Any]:
     """The JSON object *data*, as strict as everything outside the payload."""
     try:
         value = jwe.parse_json(data.reveal(), max_depth=MAX_DEPTH, any_int=True)
-    except jwe.JsonFault as fault:
+    except jwe.JsonError as fault:
         raise VaultFormatError(f"not a vault: {field} {fault}") from None
     return as_object(value, field)
 

@@ -43,15 +43,15 @@ _MAX_DIGITS = 40
 _BRACKETS = re.compile(rb'\\.|["{}\[\]]', re.DOTALL)
 
 
-class Refused(ValueError):  # noqa: N818  (an answer, not a failure)
+class NotAuthenticError(ValueError):
     """The content does not authenticate under this key."""
 
 
-class JsonFault(ValueError):  # noqa: N818
+class JsonError(ValueError):
     """Why a text is not the JSON that was asked for; the reason continues "… "."""
 
 
-class Sealed(NamedTuple):
+class JweParts(NamedTuple):
     """The five parts of a JWE.
 
     `protected` is the base64url text as it was read or will be written, since that text itself
@@ -65,7 +65,7 @@ class Sealed(NamedTuple):
     tag: bytes
 
     def __repr__(self) -> str:
-        return f"<Sealed: {len(self.ciphertext)} bytes>"
+        return f"<JweParts: {len(self.ciphertext)} bytes>"
 
 
 def b64encode(data: bytes) -> str:
@@ -106,19 +106,19 @@ def parse_json(
 ) -> Any:
     """The value of the strict JSON text *data*.
 
-    Refused are: a byte-order mark, text that is not UTF-8, duplicate members, NaN and
+    NotAuthenticError are: a byte-order mark, text that is not UTF-8, duplicate members, NaN and
     infinities (also by overflow), floats unless *allow_float*, integers beyond 2^53 unless
     *any_int* (those of more than 40 digits are then cut to that many), lone surrogates, and
     nesting beyond *max_depth*, where the outermost value is 1. `shape=False` leaves
     duplicates and nesting to a caller who has a cheaper way to judge them.
 
-    Raises `JsonFault` with a reason that quotes nothing of the text.
+    Raises `JsonError` with a reason that quotes nothing of the text.
     """
     value, fault = _load(data, max_depth, allow_float, any_int, shape)
     # Raised here, outside of any handler: json's own error carries the whole text with it.
     if fault is not None:
         del data, value  # they may be secret, and a traceback may show the values of variables
-        raise JsonFault(fault)
+        raise JsonError(fault)
     return value
 
 
@@ -140,7 +140,7 @@ def _load(
         return None, "holds half of a surrogate pair"
     except json.JSONDecodeError as error:
         return None, f"is not JSON ({error.msg} at {error.pos})"
-    except JsonFault as fault:
+    except JsonError as fault:
         return None, str(fault)
     except RecursionError:
         if not is_deeper(data, max_depth):
@@ -184,7 +184,7 @@ def is_deeper(data: bytes, max_depth: int) -> bool:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise JsonFault("has a member twice")
+        raise JsonError("has a member twice")
     return members
 
 
@@ -193,7 +193,7 @@ def _int(text: str) -> int:
         number = int(text)
         if -MAX_INT <= number <= MAX_INT:
             return number
-    raise JsonFault("holds an integer beyond 2^53")
+    raise JsonError("holds an integer beyond 2^53")
 
 
 def _any_int(text: str) -> int:
@@ -201,18 +201,18 @@ def _any_int(text: str) -> int:
 
 
 def _no_float(_text: str) -> NoReturn:
-    raise JsonFault("holds a number that is no integer")
+    raise JsonError("holds a number that is no integer")
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if number in (float("inf"), float("-inf")):
-        raise JsonFault("holds a number that is too large")
+        raise JsonError("holds a number that is too large")
     return number
 
 
 def _no_constant(_text: str) -> NoReturn:
-    raise JsonFault("holds NaN or an infinity")
+    raise JsonError("holds NaN or an infinity")
 
 
 def seal(
@@ -222,7 +222,7 @@ def seal(
     *,
     content_key: Hidden[bytes],
     iv: bytes,
-) -> Sealed:
+) -> JweParts:
     """Encrypt *plaintext* under *content_key*, and that under the 32-byte *key*.
 
     *protected* is the header as base64url text. *content_key* (32 bytes) and *iv* (12) are
@@ -231,7 +231,7 @@ def seal(
     _check_lengths(key, content_key, iv)
     cipher = AESGCM(content_key.reveal())
     sealed = cipher.encrypt(iv, plaintext.reveal(), protected.encode("ascii"))
-    return Sealed(
+    return JweParts(
         protected=protected,
         encrypted_key=aes_key_wrap(key.reveal(), content_key.reveal()),
         iv=iv,
@@ -240,11 +240,11 @@ def seal(
     )
 
 
-def unseal(sealed: Sealed, key: Hidden[bytes]) -> Hidden[bytes]:
-    """The plaintext. Raises `Refused` where anything does not authenticate."""
+def unseal(sealed: JweParts, key: Hidden[bytes]) -> Hidden[bytes]:
+    """The plaintext. Raises `NotAuthenticError` where anything does not authenticate."""
     lengths = (len(sealed.encrypted_key), len(sealed.iv), len(sealed.tag))
     if lengths != (WRAPPED_BYTES, IV_BYTES, TAG_BYTES):
-        raise Refused("a part of the JWE has the wrong length")
+        raise NotAuthenticError("a part of the JWE has the wrong length")
     try:
         content_key = Hidden(aes_key_unwrap(key.reveal(), sealed.encrypted_key))
         # The library takes keys of 16 and 24 bytes too; the format does not.
@@ -255,7 +255,7 @@ def unseal(sealed: Sealed, key: Hidden[bytes]) -> Hidden[bytes]:
             )
         )
     except (InvalidUnwrap, InvalidTag):
-        raise Refused("the content does not authenticate under this key") from None
+        raise NotAuthenticError("the content does not authenticate under this key") from None
 
 
 def _check_lengths(key: Hidden[bytes], content_key: Hidden[bytes], iv: bytes) -> None:
@@ -264,17 +264,17 @@ def _check_lengths(key: Hidden[bytes], content_key: Hidden[bytes], iv: bytes) ->
         raise ValueError("A256KW and A256GCM take keys of 32 bytes and an iv of 12")
 
 
-def to_compact(sealed: Sealed) -> str:
+def to_compact(sealed: JweParts) -> str:
     """The compact serialization (RFC 7516 section 7.1)."""
     return ".".join((sealed.protected, *map(b64encode, sealed[1:])))
 
 
-def from_compact(text: str) -> Sealed:
+def from_compact(text: str) -> JweParts:
     """The parts of a compact JWE, lengths checked. Raises `ValueError` with the reason."""
     parts = text.split(".", 5)
     if len(parts) != 5:
         raise ValueError("is not a compact JWE")
-    sealed = Sealed(parts[0], *map(b64decode, parts[1:]))
+    sealed = JweParts(parts[0], *map(b64decode, parts[1:]))
     for name, length in (
         ("encrypted_key", WRAPPED_BYTES),
         ("iv", IV_BYTES),

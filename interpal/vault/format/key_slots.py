@@ -288,7 +288,7 @@ def open_slot(slot: Slot, key: Hidden[bytes]) -> Hidden[bytes] | None:
     """
     try:
         plaintext = jwe.unseal(jwe.from_compact(slot.text), key)
-    except jwe.Refused:
+    except jwe.NotAuthenticError:
         return None
     vault_key = _from_jwk(plaintext)
     if vault_key is None:

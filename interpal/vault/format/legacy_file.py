@@ -150,7 +150,7 @@ def _members(data: bytes) -> dict[str, Any] | None:
     """The members of a JSON object; None for anything else."""
     try:
         value = jwe.parse_json(data, max_depth=MAX_RECORD_DEPTH, allow_float=True, any_int=True)
-    except jwe.JsonFault:
+    except jwe.JsonError:
         return None
     return value if isinstance(value, dict) else None
 

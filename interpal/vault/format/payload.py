@@ -287,7 +287,7 @@ def decode_payload(data: Hidden[bytes]) -> tuple[Payload, str | None]:
     try:
         content = jwe.parse_json(data.reveal(), max_depth=_MAX_DEPTH, allow_float=True, shape=False)
         fault = _payload_fault(data.reveal(), content)
-    except jwe.JsonFault as unreadable:
+    except jwe.JsonError as unreadable:
         return Payload(), f"the payload {unreadable}"
     if fault is not None:
         return Payload(), fault

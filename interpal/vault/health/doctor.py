@@ -123,7 +123,7 @@ def _of_file(store: FileStore, details: Details) -> Iterator[Finding]:
 def _of_content(store: FileStore, now: float) -> Iterator[Finding]:
     path = store.location
     try:
-        found = report.look(store, report.load(store))
+        found = report.describe(store, report.load(store))
     except VaultError as error:
         message = str(error).removeprefix(f"{path}: ")
         remedy = "put a sound copy back, or move the file away"

@@ -106,7 +106,7 @@ def load(store: FileStore) -> Stored:
     return stored
 
 
-def look(store: FileStore, stored: Stored) -> Report:
+def describe(store: FileStore, stored: Stored) -> Report:
     """What the header of these bytes says (FORMAT.md section 5, steps 1 to 3).
 
     Raises `VaultFormatError` and its kind, `VaultNotFoundError` where the file has gone.

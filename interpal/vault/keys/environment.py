@@ -142,7 +142,7 @@ NEW_SOURCES = (
 """Where a new passphrase may come from, for a change of it without a terminal."""
 
 
-class Found(NamedTuple):
+class ConfiguredSource(NamedTuple):
     """A source that is set. `setting` is a value, a path or a command, as it is."""
 
     source: Source
@@ -168,13 +168,13 @@ class Found(NamedTuple):
 
 def sources_set(
     environ: Mapping[str, str] | None = None, table: Iterable[Source] = SOURCES
-) -> list[Found]:
+) -> list[ConfiguredSource]:
     """Every source of *table* that is set, in its order; nothing is read but the environment."""
     found = []
     for source in table:
         setting = source.find(source.name, os.environ if environ is None else environ)
         if setting is not None:
-            found.append(Found(source, _encoded(setting)))
+            found.append(ConfiguredSource(source, _encoded(setting)))
     return found
 
 

@@ -44,7 +44,7 @@ _FOR_TESTS = KdfParameters.INSECURE_FOR_TESTS
 _STAYS = "the old one stays in its place. Check the disk and the memory of this machine."
 
 
-class Change(NamedTuple):
+class Rekey(NamedTuple):
     """The keys and slots that a vault is to have.
 
     `keys` are the key-encryption keys of the slots that were made, and of others where they are
@@ -57,7 +57,7 @@ class Change(NamedTuple):
     keys: dict[str, Hidden[bytes]]
 
 
-class Wanted(NamedTuple):
+class NewSlot(NamedTuple):
     """A slot to be made: for the secret of `source`, at `now` (epoch seconds).
 
     `kid` None takes a free name, `kdf` None the default cost of a passphrase.
@@ -69,13 +69,13 @@ class Wanted(NamedTuple):
     now: int
 
 
-def wanted_slot(
+def new_slot(
     passphrase: str | Callable[[], str] | None,
     key: bytes | str | None,
     kid: str | None,
     kdf: KdfParameters | None,
     now: int,
-) -> Wanted:
+) -> NewSlot:
     """A slot for what was handed over; a callable is called here, once.
 
     Raises as `explicit_source` does.
@@ -84,19 +84,19 @@ def wanted_slot(
         source = explicit_source(passphrase, key)
     finally:
         del passphrase, key
-    return Wanted(source.asked_once(), kid, kdf, now)
+    return NewSlot(source.asked_once(), kid, kdf, now)
 
 
-def creating(wanted: Wanted) -> Change:
+def creating(wanted: NewSlot) -> Rekey:
     """A new vault with one slot. A source that can be made (the user's key file) is made."""
     vault_id, vault_key = os.urandom(ID_BYTES), Hidden(os.urandom(32))
     kdf = _check_cost(wanted, ())
     secret = wanted.source.read_for_new_vault()
     slot, key = _make(vault_key, vault_id, wanted.kid or "slot-1", secret, kdf, wanted.now)
-    return Change(vault_id, vault_key, (slot,), {slot.kid: key})
+    return Rekey(vault_id, vault_key, (slot,), {slot.kid: key})
 
 
-def adding(header: Header, vault_key: Hidden[bytes], wanted: Wanted) -> Change:
+def adding(header: Header, vault_key: Hidden[bytes], wanted: NewSlot) -> Rekey:
     """One slot more; the vault key stays.
 
     Raises `ValidationError` for a ninth slot, a name that is taken or none, and too weak or too
@@ -113,10 +113,10 @@ def adding(header: Header, vault_key: Hidden[bytes], wanted: Wanted) -> Change:
         raise ValidationError(f"kid: there is a key slot {kid!r} already")
     kdf = _check_cost(wanted, header.slots)
     slot, key = _make(vault_key, header.id, kid, wanted.source.read(), kdf, wanted.now)
-    return Change(header.id, vault_key, (*header.slots, slot), {kid: key})
+    return Rekey(header.id, vault_key, (*header.slots, slot), {kid: key})
 
 
-def changing(header: Header, vault_key: Hidden[bytes], wanted: Wanted) -> Change:
+def changing(header: Header, vault_key: Hidden[bytes], wanted: NewSlot) -> Rekey:
     """The slot `kid` for another secret; the vault key and the other slots stay.
 
     Without `kdf` a passphrase slot keeps its cost, unless that is below the floor for new ones.
@@ -128,10 +128,10 @@ def changing(header: Header, vault_key: Hidden[bytes], wanted: Wanted) -> Change
     kdf = _check_cost(wanted, tuple(slot for slot in header.slots if slot is not old))
     slot, key = _make(vault_key, header.id, old.kid, wanted.source.read(), kdf, wanted.now)
     slots = tuple(slot if one is old else one for one in header.slots)
-    return Change(header.id, vault_key, slots, {slot.kid: key})
+    return Rekey(header.id, vault_key, slots, {slot.kid: key})
 
 
-def removing(header: Header, vault_key: Hidden[bytes], opener: SlotOpener, *, kid: str) -> Change:
+def removing(header: Header, vault_key: Hidden[bytes], opener: SlotOpener, *, kid: str) -> Rekey:
     """Without the slot *kid*; the vault key stays. Raises `ValidationError` for the last one."""
     gone = slot_named(header, kid)
     if len(header.slots) == 1:
@@ -140,8 +140,8 @@ def removing(header: Header, vault_key: Hidden[bytes], opener: SlotOpener, *, ki
             "add another one first"
         )
     slots = tuple(slot for slot in header.slots if slot is not gone)
-    keys = {slot.kid: key for slot in slots if (key := _at_hand(slot, vault_key, opener))}
-    return Change(header.id, vault_key, slots, keys)
+    keys = {slot.kid: key for slot in slots if (key := _cached_key(slot, vault_key, opener))}
+    return Rekey(header.id, vault_key, slots, keys)
 
 
 def rotating(
@@ -152,7 +152,7 @@ def rotating(
     secrets: Mapping[str, Hidden[str | bytes]],
     drop_slots: bool,
     now: int,
-) -> Change:
+) -> Rekey:
     """A new vault key and id, and every slot whose secret is at hand made anew for them.
 
     A slot keeps its salt, so that other processes open it with the key that they have derived.
@@ -164,7 +164,7 @@ def rotating(
     kept: list[tuple[Slot, Hidden[bytes]]] = []
     missing: list[str] = []
     for slot in header.slots:
-        key = _at_hand(slot, vault_key, opener)
+        key = _cached_key(slot, vault_key, opener)
         if key is None and slot.kid in secrets:
             key = _key_from(slot, vault_key, secrets[slot.kid])
         if key is None:
@@ -187,10 +187,10 @@ def rotating(
     slots = tuple(
         _wrap(new_key, new_id, slot.kid, key, slot.kdf, slot.salt, now) for slot, key in kept
     )
-    return Change(new_id, new_key, slots, {slot.kid: key for slot, key in kept})
+    return Rekey(new_id, new_key, slots, {slot.kid: key for slot, key in kept})
 
 
-def prove(data: bytes, change: Change, payload: Payload) -> None:
+def prove(data: bytes, change: Rekey, payload: Payload) -> None:
     """Open the new bytes through the slots of *change*, and compare what is in them.
 
     Raises `VaultIOError`, and then they must not replace the old ones.
@@ -224,7 +224,7 @@ def _check_kid(kid: object) -> None:
         raise ValidationError(f"kid: expected text, not {type(kid).__name__}")
 
 
-def _check_cost(wanted: Wanted, others: tuple[Slot, ...]) -> KdfParameters | None:
+def _check_cost(wanted: NewSlot, others: tuple[Slot, ...]) -> KdfParameters | None:
     """What Argon2id is to cost, None for a key. Raises `ValidationError`."""
     kdf = wanted.kdf
     if wanted.source.kind == "key":
@@ -280,8 +280,8 @@ def _wrap(
     )
 
 
-def _at_hand(slot: Slot, vault_key: Hidden[bytes], opener: SlotOpener) -> Hidden[bytes] | None:
-    key = opener.key_at_hand(slot)
+def _cached_key(slot: Slot, vault_key: Hidden[bytes], opener: SlotOpener) -> Hidden[bytes] | None:
+    key = opener.cached_key(slot)
     return key if key is not None and open_slot(slot, key) == vault_key else None
 
 

@@ -58,14 +58,14 @@ class SlotOpener:
         envelope.check_kdf_budget(candidates)
         # A slot whose key is at hand costs nothing, so it goes first.
         for slot in candidates:
-            key = self.key_at_hand(slot)
+            key = self.cached_key(slot)
             vault_key = None if key is None else open_slot(slot, key)
             if vault_key is not None:
                 envelope.check_key(header, slot, vault_key)
                 return vault_key
         secret = source.read()
         for slot in candidates:
-            if slot.kdf is not None and self.key_at_hand(slot) is not None:
+            if slot.kdf is not None and self.cached_key(slot) is not None:
                 continue  # It did not open, a moment ago.
             key = slot_key(slot, secret)
             vault_key = open_slot(slot, key)
@@ -78,14 +78,14 @@ class SlotOpener:
             "tampered with; nothing was changed"
         )
 
-    def key_at_hand(self, slot: Slot) -> Hidden[bytes] | None:
+    def cached_key(self, slot: Slot) -> Hidden[bytes] | None:
         """The key-encryption key for a slot, as far as it can be had without Argon2id."""
         known = self._known  # another thread may drop it meanwhile
         return known[1] if known is not None and known[0] == _recipe(slot) else None
 
     def opens(self, slot: Slot) -> bool:
         """Whether the key at hand opens this slot."""
-        key = self.key_at_hand(slot)
+        key = self.cached_key(slot)
         return key is not None and open_slot(slot, key) is not None
 
 

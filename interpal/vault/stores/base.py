@@ -127,7 +127,7 @@ class Store(Protocol):
         ...
 
 
-class Change(NamedTuple):
+class RecordWrite(NamedTuple):
     """What is to become of one record of a `RecordStore`.
 
     *tag* is its HMAC'd name (32 bytes), *expected* the generation it had when it was read (0:
@@ -142,20 +142,20 @@ class Change(NamedTuple):
     expires_at: float | None = None
 
     def __repr__(self) -> str:
-        return f"<Change of {self.tag.hex()[:8]} to generation {self.generation}>"
+        return f"<RecordWrite of {self.tag.hex()[:8]} to generation {self.generation}>"
 
 
-class Sealed(NamedTuple):
+class StoredRecord(NamedTuple):
     """One record as a `RecordStore` has it."""
 
     tag: bytes
     data: bytes
 
     def __repr__(self) -> str:
-        return f"<Sealed {self.tag.hex()[:8]}: {len(self.data)} bytes>"
+        return f"<StoredRecord {self.tag.hex()[:8]}: {len(self.data)} bytes>"
 
 
-class Found(NamedTuple):
+class LoadedRecord(NamedTuple):
     """What a `RecordStore` has for a name.
 
     *current* tells whether the root is the vault that was asked for; where it is not, *data* is
@@ -167,7 +167,7 @@ class Found(NamedTuple):
 
     def __repr__(self) -> str:
         size = "nothing" if self.data is None else f"{len(self.data)} bytes"
-        return f"<Found: {size}, {'current' if self.current else 'of another vault'}>"
+        return f"<LoadedRecord: {size}, {'current' if self.current else 'of another vault'}>"
 
 
 Fence = tuple[bytes, int]
@@ -201,7 +201,7 @@ class RecordWriter(Writer, Protocol):
     def commit(
         self,
         vault_id: bytes,
-        changes: Sequence[Change],
+        changes: Sequence[RecordWrite],
         *,
         root: bytes | None = None,
         fence: Fence | None = None,
@@ -215,7 +215,7 @@ class RecordWriter(Writer, Protocol):
         ...
 
     def replace_all(
-        self, root: bytes, *, old_id: bytes, new_id: bytes, records: Iterable[Change]
+        self, root: bytes, *, old_id: bytes, new_id: bytes, records: Iterable[RecordWrite]
     ) -> None:
         """Write a new set of records beside the old one, swap the root, then drop the old set.
 
@@ -232,11 +232,11 @@ class RecordStore(Store, Protocol):
     `load` and the `Writer`'s `load` and `save` concern the root.
     """
 
-    def load_record(self, vault_id: bytes, tag: bytes) -> Found:
+    def load_record(self, vault_id: bytes, tag: bytes) -> LoadedRecord:
         """One record of the vault *vault_id*, and whether that is still the vault. No lock."""
         ...
 
-    def load_records(self, vault_id: bytes) -> Iterator[Sealed]:
+    def load_records(self, vault_id: bytes) -> Iterator[StoredRecord]:
         """All records, in no order, read in batches and each once.
 
         Not one moment in time: what is written meanwhile may or may not be seen. After a
@@ -247,7 +247,7 @@ class RecordStore(Store, Protocol):
     def commit(
         self,
         vault_id: bytes,
-        changes: Sequence[Change],
+        changes: Sequence[RecordWrite],
         *,
         root: bytes | None = None,
         fence: Fence | None = None,

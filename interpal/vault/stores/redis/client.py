@@ -32,7 +32,7 @@ COMMAND_SECONDS = 3.0
 _left: list[object] = []
 
 
-class Link:
+class RedisClient:
     """Runs scripts on the server at *address*. Safe in threads; a forked child connects anew."""
 
     __slots__ = ("_client", "address", "location")
@@ -76,12 +76,12 @@ class Link:
                 if again and type(error) is redis.ConnectionError:
                     again = False
                 else:
-                    problem = told(error, self.address, wrote=wrote)
+                    problem = translate_error(error, self.address, wrote=wrote)
             except OSError as error:
                 problem = _unreachable(self.location, f"{type(error).__name__}: {error}")
             except (ValueError, RecursionError):  # of the parser of redis-py
                 odd = redis.exceptions.InvalidResponse("what it says is no reply of Redis")
-                problem = told(odd, self.address, wrote=wrote)
+                problem = translate_error(odd, self.address, wrote=wrote)
         # Outside of the handlers: the frames behind the cause hold the password.
         raise problem
 
@@ -102,30 +102,31 @@ class Link:
         return client
 
 
-def check_policy(link: Link) -> None:
+def check_policy(client: RedisClient) -> None:
     """Refuse a server that would throw locks, counts or records away when memory runs out.
 
     Every policy but `noeviction` may: the `volatile-…` ones take exactly the keys that expire,
     which are the locks and the records. Raises `VaultIOError` naming the setting.
     """
     try:
-        info = link.ask("INFO", "memory")
+        info = client.ask("INFO", "memory")
         policy = info.get("maxmemory_policy") if isinstance(info, dict) else None
     except VaultPermissionError:
-        reply = link.ask("CONFIG", "GET", "maxmemory-policy")
+        reply = client.ask("CONFIG", "GET", "maxmemory-policy")
         values = [*reply.values()] if isinstance(reply, dict) else [*reply][1:]
         policy = values[0] if values else None
     name = policy.decode("ascii", "replace") if isinstance(policy, bytes) else policy
     if name != "noeviction":
         raise VaultIOError(
-            f"{link.location}: maxmemory-policy is {name or 'unknown'}, with which the server may "
-            "drop locks and sessions when its memory is used up. Change the setting: CONFIG SET "
-            "maxmemory-policy noeviction (and in redis.conf), or use a server of its own.",
-            path=link.location,
+            f"{client.location}: maxmemory-policy is {name or 'unknown'}, with which the server "
+            "may drop locks and sessions when its memory is used up. Change the setting: "
+            "CONFIG SET maxmemory-policy noeviction (and in redis.conf), or use a server of its "
+            "own.",
+            path=client.location,
         )
 
 
-def told(error: redis.RedisError, address: Address, *, wrote: bool) -> VaultError:
+def translate_error(error: redis.RedisError, address: Address, *, wrote: bool) -> VaultError:
     """The package's error for one of redis-py; *wrote*: a write may have been under way."""
     import redis.exceptions
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from interpal.exceptions import StaleWriteError, VaultCorruptError
 from interpal.vault.format.jwe import b64decode, b64encode
-from interpal.vault.stores.base import Found, Sealed, Stored
+from interpal.vault.stores.base import LoadedRecord, Stored, StoredRecord
 from interpal.vault.stores.redis import scripts
-from interpal.vault.stores.redis.client import Link
+from interpal.vault.stores.redis.client import RedisClient
 from interpal.vault.stores.redis.lock import Keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from interpal.vault.stores.base import Change, Fence
+    from interpal.vault.stores.base import Fence, RecordWrite
     from interpal.vault.stores.redis.address import Address
 
 BATCH = 250
@@ -34,17 +34,17 @@ _REFUSALS = {
 class Space:
     """What stands under the prefix of *address*. Values in the words of `redis_scripts`."""
 
-    __slots__ = ("_prefix", "keys", "link")
+    __slots__ = ("_prefix", "client", "keys")
 
     def __init__(self, address: Address) -> None:
-        self.link = Link(address)
+        self.client = RedisClient(address)
         self._prefix = f"{{{address.prefix}}}:"
         self.keys = Keys(*(self._prefix + name for name in ("root", "write", "fence", "sets")))
 
     @property
     def location(self) -> str:
         """The URL without its password."""
-        return self.link.location
+        return self.client.location
 
     def key(self, name: str) -> str:
         """The key called *name* under the prefix."""
@@ -52,7 +52,7 @@ class Space:
 
     def root(self) -> Stored | None:
         """The root, None where there is none. Its identity is the vault's id."""
-        vault_id, data = self.link.ask("HMGET", self.keys.root, "id", "d")
+        vault_id, data = self.client.ask("HMGET", self.keys.root, "id", "d")
         if vault_id is None or data is None:
             return None
         identity = _id(vault_id)
@@ -64,19 +64,19 @@ class Space:
             )
         return Stored(data, identity)
 
-    def record(self, vault_id: bytes, tag: bytes) -> Found:
+    def record(self, vault_id: bytes, tag: bytes) -> LoadedRecord:
         """One record of a vault, and whether the root is that vault."""
         keys = (self.keys.root, self._record(vault_id, _text(tag)))
-        data = self.link.run(scripts.READ, keys, (vault_id.hex(),), again=True)
-        return Found(None, current=False) if data == 0 else Found(data, current=True)
+        data = self.client.run(scripts.READ, keys, (vault_id.hex(),), again=True)
+        return LoadedRecord(None, current=False) if data == 0 else LoadedRecord(data, current=True)
 
-    def records(self, vault_id: bytes) -> Iterator[Sealed]:
+    def records(self, vault_id: bytes) -> Iterator[StoredRecord]:
         """All records of a vault, each once."""
         index = self._index(vault_id)
         seen: set[bytes] = set()
         cursor = 0
         while True:
-            cursor, found = self.link.ask("SSCAN", index, cursor, "COUNT", BATCH)
+            cursor, found = self.client.ask("SSCAN", index, cursor, "COUNT", BATCH)
             # A scan may give a member twice, and a small set as a whole.
             tags = [tag for tag in set(found) if tag not in seen]
             seen.update(tags)
@@ -84,11 +84,11 @@ class Space:
                 some = tags[start : start + BATCH]
                 keys: list[str | bytes] = [index]
                 keys += [self._record(vault_id, tag) for tag in some]
-                values = self.link.run(scripts.READ_MANY, keys, some, again=True)
+                values = self.client.run(scripts.READ_MANY, keys, some, again=True)
                 for tag, data in zip(some, values, strict=True):
                     known = _tag(tag)
                     if data is not None and known is not None:
-                        yield Sealed(known, data)
+                        yield StoredRecord(known, data)
             if not int(cursor):
                 return
 
@@ -96,7 +96,7 @@ class Space:
         self,
         token: str,
         vault_id: bytes,
-        changes: Sequence[Change],
+        changes: Sequence[RecordWrite],
         root: bytes | None,
         fence: Fence | None,
     ) -> bool:
@@ -113,7 +113,7 @@ class Space:
             values += (tag, change.expected, change.generation, _life(change), change.data or b"")
         return self.write(scripts.COMMIT, keys, values) == "ok"
 
-    def fill(self, token: str, vault_id: bytes, changes: Sequence[Change]) -> None:
+    def fill(self, token: str, vault_id: bytes, changes: Sequence[RecordWrite]) -> None:
         """Write records of the vault that a rotation makes, whatever they were."""
         tags = [_text(change.tag) for change in changes]
         keys: list[str | bytes] = [self.keys.write, self._index(vault_id)]
@@ -126,23 +126,23 @@ class Space:
     def drop(self, vault_id: bytes) -> None:
         """Take away the records of a vault that the root is not (any more)."""
         index = self._index(vault_id)
-        while tags := self.link.ask("SRANDMEMBER", index, BATCH):
+        while tags := self.client.ask("SRANDMEMBER", index, BATCH):
             keys: list[str | bytes] = [self.keys.root, index]
             keys += [self._record(vault_id, tag) for tag in tags]
-            if not self.link.run(scripts.DROP, keys, (vault_id.hex(), *tags), again=True):
+            if not self.client.run(scripts.DROP, keys, (vault_id.hex(), *tags), again=True):
                 return
-        self.link.ask("SREM", self.keys.sets, vault_id.hex())
+        self.client.ask("SREM", self.keys.sets, vault_id.hex())
 
     def left_over(self) -> list[bytes]:
         """The ids of vaults whose records are to go."""
-        found = map(_id, self.link.ask("SMEMBERS", self.keys.sets))
+        found = map(_id, self.client.ask("SMEMBERS", self.keys.sets))
         return [vault_id for vault_id in found if vault_id is not None]
 
     def write(
         self, script: scripts.Script, keys: Sequence[str | bytes], values: Sequence[object]
     ) -> str:
         """The answer of a script that writes; raises `StaleWriteError` where it refused."""
-        reply: bytes = self.link.run(script, keys, values, again=False)
+        reply: bytes = self.client.run(script, keys, values, again=False)
         answer = reply.decode("ascii")
         if answer in _REFUSALS:
             raise StaleWriteError(
@@ -181,7 +181,7 @@ def _text(tag: bytes) -> bytes:
     return b64encode(tag).encode("ascii")
 
 
-def _life(change: Change) -> int | str:
+def _life(change: RecordWrite) -> int | str:
     """Milliseconds until the record expires, by this host's clock; '' for never."""
     if change.expires_at is None:
         return ""

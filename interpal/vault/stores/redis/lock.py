@@ -18,7 +18,7 @@ from interpal.exceptions import StoreUnavailableError, VaultError
 from interpal.vault.stores.redis.scripts import LOCK, RELEASE, RENEW
 
 if TYPE_CHECKING:
-    from interpal.vault.stores.redis.client import Link
+    from interpal.vault.stores.redis.client import RedisClient
 
 _log = Logger("interpal.vault.stores.redis.store")
 
@@ -41,11 +41,11 @@ class RedisLock:
 
     __slots__ = (
         "__weakref__",
+        "_client",
         "_fence",
         "_key",
         "_keys",
         "_life",
-        "_link",
         "_pid",
         "_tag",
         "_until",
@@ -54,14 +54,14 @@ class RedisLock:
 
     def __init__(
         self,
-        link: Link,
+        client: RedisClient,
         key: str,
         keys: Keys,
         *,
         tag: str = "",
         life: float,
     ) -> None:
-        self._link = link
+        self._client = client
         self._key = key
         self._keys = keys
         self._tag = tag
@@ -106,7 +106,7 @@ class RedisLock:
             self.token = f"{os.urandom(16).hex()} {os.uname().nodename}:{self._pid}"
         asked = time.monotonic()
         values = (self.token, int(self._life * 1000), self._tag)
-        reply = self._link.run(LOCK, (self._key, *self._keys[:3]), values, again=True)
+        reply = self._client.run(LOCK, (self._key, *self._keys[:3]), values, again=True)
         if not reply:
             return False
         self._fence = int(reply) if self._tag else 0
@@ -117,7 +117,7 @@ class RedisLock:
     def holder(self) -> str | None:
         """Host and pid of the holder, None where nobody holds it or it cannot be told."""
         try:
-            value = self._link.ask("GET", self._key)
+            value = self._client.ask("GET", self._key)
         except VaultError:
             return None
         return value.decode("utf-8", "replace").partition(" ")[2] or None if value else None
@@ -130,7 +130,7 @@ class RedisLock:
         if not self.forget():
             return
         try:
-            self._link.run(RELEASE, (self._key,), (self.token,), again=True)
+            self._client.run(RELEASE, (self._key,), (self.token,), again=True)
         except VaultError as error:
             _log.warning("a lock is free in %g s only: %s", self._life, error)
 
@@ -149,13 +149,13 @@ class RedisLock:
         """
         asked = time.monotonic()
         values = (self.token, int(self._life * 1000))
-        if self._link.run(RENEW, (self._key,), values, again=True):
+        if self._client.run(RENEW, (self._key,), values, again=True):
             if self._until:
                 self._until = asked + self._life
             return True
         if self._until:
             self._until = min(self._until, asked)
-            where = self._link.location
+            where = self._client.location
             _log.warning("%s: a lock was lost, since it was not renewed in time", where)
         return False
 

@@ -25,7 +25,7 @@ from interpal.vault.stores.redis.lock import RedisLock
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
-    from interpal.vault.stores.base import Change, Fence, Found, Sealed
+    from interpal.vault.stores.base import Fence, LoadedRecord, RecordWrite, StoredRecord
 
 LOCK_SECONDS = 30.0
 """The life of a lock; it is renewed at a third of it."""
@@ -60,18 +60,18 @@ class RedisStore:
         """The root, None where there is none."""
         return self._space.root()
 
-    def load_record(self, vault_id: bytes, tag: bytes) -> Found:
+    def load_record(self, vault_id: bytes, tag: bytes) -> LoadedRecord:
         """One record of the vault *vault_id*, and whether that is still the vault."""
         return self._space.record(vault_id, tag)
 
-    def load_records(self, vault_id: bytes) -> Iterator[Sealed]:
+    def load_records(self, vault_id: bytes) -> Iterator[StoredRecord]:
         """All records in no order, read in batches, each once."""
         return self._space.records(vault_id)
 
     def commit(
         self,
         vault_id: bytes,
-        changes: Sequence[Change],
+        changes: Sequence[RecordWrite],
         *,
         root: bytes | None = None,
         fence: Fence | None = None,
@@ -109,14 +109,14 @@ class RedisStore:
 
     def close(self) -> None:
         """Close the connections."""
-        self._space.link.close()
+        self._space.client.close()
 
     def _write_lock(self) -> RedisLock:
         return self._lock(self._space.keys.write, "")
 
     def _lock(self, key: str, tag: str) -> RedisLock:
         space = self._space
-        return RedisLock(space.link, key, space.keys, tag=tag, life=self._life)
+        return RedisLock(space.client, key, space.keys, tag=tag, life=self._life)
 
     def _locked_out(self, lock: RedisLock, timeout: float) -> LockTimeoutError:
         holder = lock.holder()
@@ -190,7 +190,7 @@ class RedisWriter:
     def commit(
         self,
         vault_id: bytes,
-        changes: Sequence[Change],
+        changes: Sequence[RecordWrite],
         *,
         root: bytes | None = None,
         fence: Fence | None = None,
@@ -200,7 +200,7 @@ class RedisWriter:
         self._lock.forget()
 
     def replace_all(
-        self, root: bytes, *, old_id: bytes, new_id: bytes, records: Iterable[Change]
+        self, root: bytes, *, old_id: bytes, new_id: bytes, records: Iterable[RecordWrite]
     ) -> None:
         """Write a new set of records under a mark in the root, swap the root, drop the old set."""
         token = self._token()

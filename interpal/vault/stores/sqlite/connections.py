@@ -23,10 +23,10 @@ from interpal.exceptions import (
     VaultVersionError,
 )
 from interpal.vault.files.locks import FileLock, network_filesystem
-from interpal.vault.files.permissions import may_mend, shown, warn_once
+from interpal.vault.files.permissions import may_repair, shown, warn_once
 from interpal.vault.files.private_files import Folder
 from interpal.vault.stores.sqlite.database_files import SIDE_FILES, check_file, identity_of, uri_of
-from interpal.vault.stores.sqlite.errors import in_the_way, timed_out, told
+from interpal.vault.stores.sqlite.errors import in_the_way, timed_out, translate_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -85,7 +85,7 @@ _left: list[sqlite3.Connection] = []
 _lost: set[tuple[int, int]] = set()
 
 
-class Link:
+class SqliteConnection:
     """A connection, the file that it is open on, and the thread that uses it."""
 
     __slots__ = ("identity", "path", "pid", "retired", "sql", "thread")
@@ -125,7 +125,7 @@ class Link:
                 return run()
             except sqlite3.Error as error:
                 if not in_the_way(error):
-                    raise told(error, self.path) from error
+                    raise translate_error(error, self.path) from error
             left = deadline - time.monotonic()
             if left <= 0:
                 raise timed_out(self.path, timeout)
@@ -141,13 +141,13 @@ class Pool:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._idle: list[Link] = []
-        self._busy: set[Link] = set()
+        self._idle: list[SqliteConnection] = []
+        self._busy: set[SqliteConnection] = set()
         self._opening: list[int] = []
         with _guard:
             _all.add(self)
 
-    def take(self, *, create: bool = False, timeout: float = PATIENCE) -> Link | None:
+    def take(self, *, create: bool = False, timeout: float = PATIENCE) -> SqliteConnection | None:
         """A connection that nobody else uses until `give`; None where there is no database.
 
         *create* makes one, waiting *timeout* seconds for another process that does the same.
@@ -158,12 +158,12 @@ class Pool:
             while _forking not in (0, thread) and thread not in self._users():
                 _change.wait(_FORK_PATIENCE)
             while self._idle:
-                link = self._idle.pop()
-                if identity_of(link.path) == link.identity:
-                    link.thread = thread
-                    self._busy.add(link)
-                    return link
-                link.sql.close()  # the file was taken away or replaced
+                connection = self._idle.pop()
+                if identity_of(connection.path) == connection.identity:
+                    connection.thread = thread
+                    self._busy.add(connection)
+                    return connection
+                connection.sql.close()  # the file was taken away or replaced
             self._opening.append(thread)
         opened = None
         try:
@@ -176,24 +176,26 @@ class Pool:
                 _change.notify_all()
         return opened
 
-    def give(self, link: Link) -> None:
-        """Give back what `take` gave. A link of the parent of this process is left alone."""
-        if not link.in_process:
+    def give(self, connection: SqliteConnection) -> None:
+        """Give back what `take` gave. A connection of the parent of this process is left alone."""
+        if not connection.in_process:
             return
         with _guard:
-            self._busy.discard(link)
-            if len(self._idle) < _KEPT and not (link.retired or link.sql.in_transaction):
-                self._idle.append(link)
+            self._busy.discard(connection)
+            if len(self._idle) < _KEPT and not (
+                connection.retired or connection.sql.in_transaction
+            ):
+                self._idle.append(connection)
             else:
-                link.sql.close()
+                connection.sql.close()
             if _forking:
                 _change.notify_all()
 
     def close(self) -> None:
         """Close the connections that nobody uses, and the others when they are given back."""
         with _guard:
-            for link in self._busy:
-                link.retired = True
+            for connection in self._busy:
+                connection.retired = True
             while self._idle:
                 self._idle.pop().sql.close()
 
@@ -203,25 +205,27 @@ class Pool:
 
     def has_open(self, identity: tuple[int, int]) -> bool:
         """Whether a connection to this file is open (or being opened)."""
-        links = [*self._idle, *self._busy]
-        return bool(self._opening) or any(link.identity == identity for link in links)
+        connections = [*self._idle, *self._busy]
+        return bool(self._opening) or any(
+            connection.identity == identity for connection in connections
+        )
 
     # Opening.
 
-    def _open(self, *, create: bool, timeout: float) -> Link | None:
+    def _open(self, *, create: bool, timeout: float) -> SqliteConnection | None:
         folder, name = os.path.split(self.path)
-        link, spare = None, False
+        connection, spare = None, False
         try:
             with Folder.open(folder) as found:
                 file = found.look(name)
                 # A dying `create` leaves a second name for the file.
                 spare = file is not None and file.st_nlink > 1 and bool(found.leftovers(name))
                 if not spare:
-                    link = self._connect(found, name)
+                    connection = self._connect(found, name)
         except VaultNotFoundError:
             pass
-        if link is not None or not (create or spare):
-            return link
+        if connection is not None or not (create or spare):
+            return connection
         self._warn_of_network(folder)
         lock = FileLock(self.path, "write.lock")
         lock.acquire(timeout)
@@ -234,7 +238,7 @@ class Pool:
         finally:
             lock.release()
 
-    def _connect(self, folder: Folder, name: str, *, make: bool = False) -> Link | None:
+    def _connect(self, folder: Folder, name: str, *, make: bool = False) -> SqliteConnection | None:
         identity = check_file(folder, name)
         if identity is None:
             return None
@@ -253,44 +257,44 @@ class Pool:
                 uri_of(path), uri=True, timeout=0, isolation_level=None, check_same_thread=False
             )
         except sqlite3.Error as error:
-            raise told(error, path) from error
-        link = Link(sql, path, identity)
+            raise translate_error(error, path) from error
+        connection = SqliteConnection(sql, path, identity)
         # One that left mode bits as they were is for this once.
-        link.retired = not may_mend()
+        connection.retired = not may_repair()
         try:
-            if not self._ready(link):
+            if not self._ready(connection):
                 if not make:
                     sql.close()
                     return None
-                mode = link.execute("PRAGMA journal_mode = WAL")[0][0]
+                mode = connection.execute("PRAGMA journal_mode = WAL")[0][0]
                 if mode != "wal":
                     raise VaultIOError(
                         f"{self._shown}: SQLite cannot keep a write-ahead log here: use a local "
                         "disk or the Redis store",
                         path=self._shown,
                     )
-                link.begin(PATIENCE)
+                connection.begin(PATIENCE)
                 for statement in _SCHEMA:
-                    link.execute(statement)
-                link.execute("COMMIT")
+                    connection.execute(statement)
+                connection.execute("COMMIT")
             for statement in _SETTINGS:
-                link.execute(statement)
+                connection.execute(statement)
         except BaseException:
             sql.close()
             raise
-        return link
+        return connection
 
-    def _ready(self, link: Link) -> bool:
+    def _ready(self, connection: SqliteConnection) -> bool:
         """Whether this is the database of a vault; False for one that nothing is in yet."""
         # In one transaction: another process may be making the tables at this moment.
-        link.execute("BEGIN")
+        connection.execute("BEGIN")
         try:
-            rows = link.execute("SELECT CAST(sql AS TEXT) FROM sqlite_master")
+            rows = connection.execute("SELECT CAST(sql AS TEXT) FROM sqlite_master")
             found = {_one_line(row[0]) for row in rows if row[0] is not None}
-            mark = link.execute("PRAGMA application_id")[0][0]
-            version = link.execute("PRAGMA user_version")[0][0]
+            mark = connection.execute("PRAGMA application_id")[0][0]
+            version = connection.execute("PRAGMA user_version")[0][0]
         finally:
-            link.execute("COMMIT")
+            connection.execute("COMMIT")
         if mark == 0 and not found:
             return False
         if mark != APPLICATION_ID:
@@ -344,9 +348,9 @@ class Pool:
             self._idle.pop().sql.close()
 
     def _in_child(self) -> None:
-        for link in self._busy:
-            _left.append(link.sql)  # never closed: that would touch the files of the parent
-            _lost.add(link.identity)
+        for connection in self._busy:
+            _left.append(connection.sql)  # never closed: that would touch the files of the parent
+            _lost.add(connection.identity)
         if self._opening:
             identity = identity_of(self.path)
             if identity is not None:
@@ -355,7 +359,7 @@ class Pool:
         self._opening = []
 
     def _users(self) -> list[int]:
-        return [*self._opening, *(link.thread for link in self._busy)]
+        return [*self._opening, *(connection.thread for connection in self._busy)]
 
 
 def is_open(path: str) -> bool:

@@ -14,7 +14,7 @@ from interpal._log import Logger
 from interpal.exceptions import VaultPermissionError
 from interpal.vault.files.permissions import (
     foreign_owner,
-    may_mend,
+    may_repair,
     quoted,
     reported,
     shown,
@@ -33,7 +33,7 @@ _log = Logger("interpal.vault.stores.sqlite.store")
 def check_file(folder: Folder, name: str) -> tuple[int, int] | None:
     """Device and inode of a private file of ours; None for nothing. Never opens it.
 
-    Looser mode bits than 0600 are tightened, but in `trust.only_looking`. Raises
+    Looser mode bits than 0600 are tightened, but in `trust.without_repairs`. Raises
     `VaultPermissionError`, `VaultIOError`.
     """
     found = folder.look(name)
@@ -52,7 +52,7 @@ def check_file(folder: Folder, name: str) -> tuple[int, int] | None:
             path=shown(path),
         )
     mode = stat.S_IMODE(found.st_mode)
-    if mode & ~0o600 and may_mend():
+    if mode & ~0o600 and may_repair():
         with reported(path, "take away the mode bits"):
             os.chmod(path, mode & 0o600)
         _log.warning("%s: mode %04o was too open, now %04o", shown(path), mode, mode & 0o600)

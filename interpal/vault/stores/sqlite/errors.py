@@ -32,7 +32,7 @@ def timed_out(path: str, timeout: float) -> LockTimeoutError:
     )
 
 
-def told(error: sqlite3.Error, path: str) -> VaultError:
+def translate_error(error: sqlite3.Error, path: str) -> VaultError:
     """The package's error for one of SQLite, by its text: Python 3.10 has no codes."""
     where, text = shown(path), str(error)
     if "is not a database" in text:

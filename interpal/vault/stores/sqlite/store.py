@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING
 from interpal.exceptions import StaleWriteError, VaultError, VaultIOError
 from interpal.vault.files.locks import FileLock
 from interpal.vault.files.permissions import shown
-from interpal.vault.stores.base import Found, Sealed, Stored
+from interpal.vault.stores.base import LoadedRecord, Stored, StoredRecord
 from interpal.vault.stores.file import LOGIN_LOCKS, FileStore
-from interpal.vault.stores.sqlite.connections import Link, Pool
+from interpal.vault.stores.sqlite.connections import Pool, SqliteConnection
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
-    from interpal.vault.stores.base import Change, Fence
+    from interpal.vault.stores.base import Fence, RecordWrite
 
 GRACE = 86400.0
 """Seconds by which a record is past its expiry when it is dropped: clocks jump."""
@@ -79,30 +79,34 @@ class SqliteStore:
 
     def load(self) -> Stored | None:
         """The root, None where there is none."""
-        with self._reading() as link:
-            return None if link is None else _root(link)
+        with self._reading() as connection:
+            return None if connection is None else _root(connection)
 
-    def load_record(self, vault_id: bytes, tag: bytes) -> Found:
+    def load_record(self, vault_id: bytes, tag: bytes) -> LoadedRecord:
         """One record of the vault *vault_id*, and whether that is still the vault."""
-        link = self._pool.take()
-        if link is None:
-            return Found(None, current=False)
+        connection = self._pool.take()
+        if connection is None:
+            return LoadedRecord(None, current=False)
         try:
-            rows = link.execute(_ONE, (vault_id, tag))
+            rows = connection.execute(_ONE, (vault_id, tag))
         finally:
-            self._pool.give(link)
+            self._pool.give(connection)
         if not rows or rows[0][0] != vault_id:
-            return Found(None, current=False)
-        return Found(rows[0][1], current=True)
+            return LoadedRecord(None, current=False)
+        return LoadedRecord(rows[0][1], current=True)
 
-    def load_records(self, vault_id: bytes) -> Iterator[Sealed]:
+    def load_records(self, vault_id: bytes) -> Iterator[StoredRecord]:
         """All records by their tags, read in batches; no lock and no connection is held."""
         last = b""
         while True:
-            with self._reading() as link:
-                rows = [] if link is None else link.execute(_SOME, (vault_id, last, _BATCH))
+            with self._reading() as connection:
+                rows = (
+                    []
+                    if connection is None
+                    else connection.execute(_SOME, (vault_id, last, _BATCH))
+                )
             for tag, data in rows:
-                yield Sealed(tag, data)
+                yield StoredRecord(tag, data)
             if len(rows) < _BATCH:
                 return
             last = rows[-1][0]
@@ -110,7 +114,7 @@ class SqliteStore:
     def commit(
         self,
         vault_id: bytes,
-        changes: Sequence[Change],
+        changes: Sequence[RecordWrite],
         *,
         root: bytes | None = None,
         fence: Fence | None = None,
@@ -124,17 +128,17 @@ class SqliteStore:
     def record_lock(self, timeout: float) -> Generator[SqliteWriter, None, None]:
         """Hold the write lock; seconds to wait for it, 0 to try once. Makes the database."""
         deadline = time.monotonic() + timeout
-        link = self._pool.take(create=True, timeout=timeout)
-        if link is None:
+        connection = self._pool.take(create=True, timeout=timeout)
+        if connection is None:
             raise VaultIOError(f"{self.location}: was taken away meanwhile", path=self.location)
         try:
-            link.begin(max(0.0, deadline - time.monotonic()))
+            connection.begin(max(0.0, deadline - time.monotonic()))
             try:
-                yield SqliteWriter(link, self.location)
+                yield SqliteWriter(connection, self.location)
             finally:
-                link.rollback()
+                connection.rollback()
         finally:
-            self._pool.give(link)
+            self._pool.give(connection)
 
     write_lock = record_lock
 
@@ -147,13 +151,13 @@ class SqliteStore:
         self._pool.close()
 
     @contextmanager
-    def _reading(self) -> Generator[Link | None, None, None]:
-        link = self._pool.take()
+    def _reading(self) -> Generator[SqliteConnection | None, None, None]:
+        connection = self._pool.take()
         try:
-            yield link
+            yield connection
         finally:
-            if link is not None:
-                self._pool.give(link)
+            if connection is not None:
+                self._pool.give(connection)
 
 
 class SqliteWriter:
@@ -161,8 +165,8 @@ class SqliteWriter:
 
     __slots__ = ("_link", "_location")
 
-    def __init__(self, link: Link, location: str) -> None:
-        self._link = link
+    def __init__(self, connection: SqliteConnection, location: str) -> None:
+        self._link = connection
         self._location = location
 
     def load(self) -> Stored | None:
@@ -177,7 +181,7 @@ class SqliteWriter:
         vault_id: bytes | None = None,
     ) -> Stored:
         """Put *data* in the place of the root, whole or not at all, durably."""
-        link = self._locked()
+        connection = self._locked()
         if vault_id is None:
             vault_id = self._current_id()
             if vault_id is None:
@@ -185,10 +189,10 @@ class SqliteWriter:
                     f"{self._location}: there is no vault any more; nothing was written",
                     path=self._location,
                 )
-        link.execute(_SET_ROOT, (vault_id, data))
+        connection.execute(_SET_ROOT, (vault_id, data))
         if verify is not None:
-            verify(link.execute(_ROOT)[0][1])
-        link.execute("COMMIT")
+            verify(connection.execute(_ROOT)[0][1])
+        connection.execute("COMMIT")
         return Stored(data, vault_id)
 
     def remove(self) -> None:
@@ -197,39 +201,39 @@ class SqliteWriter:
         The file stays, with empty tables: another process may be waiting to write into it, and
         what is committed into a file that has no name any more is lost.
         """
-        link = self._locked()
-        link.execute(f"DELETE FROM records WHERE vault_id = ({_ROOT_ID})")  # noqa: S608
-        link.execute("DELETE FROM root WHERE name = 'root'")
-        link.execute("COMMIT")
-        _overwrite(link)
+        connection = self._locked()
+        connection.execute(f"DELETE FROM records WHERE vault_id = ({_ROOT_ID})")  # noqa: S608
+        connection.execute("DELETE FROM root WHERE name = 'root'")
+        connection.execute("COMMIT")
+        _overwrite(connection)
 
     def set_aside(self, seen: Stored) -> str | None:
         """Give the root another name if it is still *seen*; its records stay with it."""
-        link = self._locked()
-        if _root(link) != seen:
+        connection = self._locked()
+        if _root(connection) != seen:
             return None
         base = name = f"corrupt-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
         number = 1
-        while link.execute("SELECT 1 FROM root WHERE name = ?", (name,)):
+        while connection.execute("SELECT 1 FROM root WHERE name = ?", (name,)):
             number += 1
             name = f"{base}-{number}"
-        link.execute("UPDATE root SET name = ? WHERE name = 'root'", (name,))
-        link.execute("COMMIT")
+        connection.execute("UPDATE root SET name = ? WHERE name = 'root'", (name,))
+        connection.execute("COMMIT")
         return f"{self._location}#{name}"
 
     def commit(
         self,
         vault_id: bytes,
-        changes: Sequence[Change],
+        changes: Sequence[RecordWrite],
         *,
         root: bytes | None = None,
         fence: Fence | None = None,  # noqa: ARG002  (the kernel's locks are not lost)
     ) -> None:
         """Make all changes or none, durably; *root* replaces the root in the same step."""
-        link = self._locked()
+        connection = self._locked()
         self._check_vault(vault_id)
         for change in changes:
-            rows = link.execute(_GENERATION, (vault_id, change.tag))
+            rows = connection.execute(_GENERATION, (vault_id, change.tag))
             if (rows[0][0] if rows else 0) != change.expected:
                 raise StaleWriteError(
                     f"{self._location}: the record was changed by another process meanwhile; "
@@ -237,28 +241,28 @@ class SqliteWriter:
                     path=self._location,
                 )
         for change in changes:
-            _write(link, vault_id, change)
+            _write(connection, vault_id, change)
         if changes:
             limit = time.time() - GRACE
-            link.execute(_SWEEP, (vault_id, changes[-1].tag, limit, _SWEPT))
+            connection.execute(_SWEEP, (vault_id, changes[-1].tag, limit, _SWEPT))
         if root is not None:
-            link.execute(_SET_ROOT, (vault_id, root))
-        link.execute("COMMIT")
+            connection.execute(_SET_ROOT, (vault_id, root))
+        connection.execute("COMMIT")
 
     def replace_all(
-        self, root: bytes, *, old_id: bytes, new_id: bytes, records: Iterable[Change]
+        self, root: bytes, *, old_id: bytes, new_id: bytes, records: Iterable[RecordWrite]
     ) -> None:
         """Write a new set of records, swap the root, drop the old set: one transaction."""
-        link = self._locked()
+        connection = self._locked()
         self._check_vault(old_id)
         for change in records:
-            _write(link, new_id, change)
-        link.execute(_SET_ROOT, (new_id, root))
-        link.execute("DELETE FROM records WHERE vault_id = ?", (old_id,))
-        link.execute("COMMIT")
-        _overwrite(link)
+            _write(connection, new_id, change)
+        connection.execute(_SET_ROOT, (new_id, root))
+        connection.execute("DELETE FROM records WHERE vault_id = ?", (old_id,))
+        connection.execute("COMMIT")
+        _overwrite(connection)
 
-    def _locked(self) -> Link:
+    def _locked(self) -> SqliteConnection:
         if not (self._link.in_process and self._link.sql.in_transaction):
             raise VaultIOError(
                 f"{self._location}: the write lock is not held (any more, or by this process)",
@@ -279,20 +283,20 @@ class SqliteWriter:
             )
 
 
-def _overwrite(link: Link) -> None:
+def _overwrite(connection: SqliteConnection) -> None:
     """What is gone is not to stay in the file and its log. Readers may be in the way: no matter."""
     with suppress(VaultError):
-        link.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def _root(link: Link) -> Stored | None:
-    rows = link.execute(_ROOT)
+def _root(connection: SqliteConnection) -> Stored | None:
+    rows = connection.execute(_ROOT)
     return Stored(rows[0][1], rows[0][0]) if rows else None
 
 
-def _write(link: Link, vault_id: bytes, change: Change) -> None:
+def _write(connection: SqliteConnection, vault_id: bytes, change: RecordWrite) -> None:
     if change.data is None:
-        link.execute(_DROP, (vault_id, change.tag))
+        connection.execute(_DROP, (vault_id, change.tag))
     else:
         values = (vault_id, change.tag, change.generation, change.expires_at, change.data)
-        link.execute(_PUT, values)
+        connection.execute(_PUT, values)
