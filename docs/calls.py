@@ -30,7 +30,7 @@ DECLARED_IN = (
     "api.posts.PostCalls",
 )
 # Methods that are what they are declared as.
-PLAIN = ("api.cached.CacheAccess",)
+PLAIN = ("api.cached.CacheAccess", "api.cached.Views")
 
 
 class Calls(griffe.Extension):

@@ -42,6 +42,8 @@ from interpal.vault.keys.sources import KeySource, find_source
 from interpal.vault.vault import AccountLock, Vault, open_store
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from interpal.sessions.damaged_files import Recovery
     from interpal.vault.core.transaction import Transaction
     from interpal.vault.stores.base import Store
@@ -124,6 +126,15 @@ class SessionManager:
     def path(self) -> str:
         """The vault's path, or the URL of its store without a password."""
         return self._store.location
+
+    @property
+    def session_file(self) -> Path | None:
+        """The vault's path under its name of interpal 1.x; None where it is in another store."""
+        from pathlib import Path
+
+        from interpal.vault.stores.file import FileStore
+
+        return Path(self.path) if isinstance(self._store, FileStore) else None
 
     @property
     def key_source(self) -> str:

@@ -15,8 +15,6 @@ from typing import (
     TYPE_CHECKING,
     Any,
     Generic,
-    NoReturn,
-    SupportsIndex,
     TypeVar,
     overload,
 )
@@ -158,23 +156,6 @@ class Topic(Generic[C]):
         raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
 
 
-class Auth:
-    """The name that the session has in interpal 1.x; with no session, everything is None."""
-
-    __slots__ = ("auth_token", "bot_id", "session_cookie")
-
-    def __init__(self, session: Session | None) -> None:
-        self.session_cookie = None if session is None else session.session_cookie
-        self.auth_token = None if session is None else session.auth_token
-        self.bot_id = None if session is None else session.user_id
-
-    def __repr__(self) -> str:
-        return f"<Auth of user {self.bot_id}>"
-
-    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
-        raise TypeError("a session is secret and cannot be pickled; see export_session()")
-
-
 class Operations:
     """The constructor and the operations that both clients share."""
 
@@ -273,7 +254,7 @@ class Operations:
         )
         cache = (max_messages, cache_users, cache_threads, weak_references)
         self._seen = Seen(*cache)
-        username = arguments.username(username)
+        username = arguments.username(username or None)
         state = ClientState(
             name=username, password=arguments.password(hidden), may_login=auto_login
         )
@@ -324,15 +305,17 @@ class Operations:
         return self._context.state.live
 
     @property
-    def auth(self) -> Auth:
-        """The session under its name of interpal 1.x."""
-        return Auth(self._context.state.live)
+    def bot_id(self) -> str | None:
+        """The id of the account, under its name of interpal 1.x; None until it is known."""
+        session = self.session
+        return None if session is None else session.user_id
 
     def export_session(self) -> dict[str, Any]:
         """The session in use, in clear, for another program: keep it like a password.
 
         A dict of `session_cookie, auth_token, username, user_id, created_at, expires_at`, times
-        as RFC 3339 text. Raises `AuthenticationError` where there is no session.
+        as RFC 3339 text, and of `bot_id`, the `user_id` under its name of interpal 1.x. Raises
+        `AuthenticationError` where there is no session.
         """
         session = self._context.state.live
         if session is None:
@@ -342,6 +325,7 @@ class Operations:
             "auth_token": session.auth_token,
             "username": session.username,
             "user_id": session.user_id,
+            "bot_id": session.user_id,
             "created_at": to_text(session.created_at),
             "expires_at": None if session.expires_at is None else to_text(session.expires_at),
         }
@@ -357,23 +341,26 @@ class Operations:
         """
         hidden = Hidden(password)
         password = None
-        username, secret = arguments.username(username), arguments.password(hidden)
+        username, secret = arguments.username(username or None), arguments.password(hidden)
         return (yield from explicit.login(self._context, username, secret, force=force))
 
     def _import_session(
         self,
-        session: str | Mapping[str, Any],
+        session: str | Mapping[str, Any] | None = None,
         auth_token: str | None = None,
         bot_id: str | None = None,
+        *,
+        cookie_string: str | None = None,
     ) -> Flow[None]:
         """Use a session from elsewhere; with `persist_session` it is saved too.
 
-        *session* is a cookie, a whole `Cookie` header, or the dict of `export_session()`.
-        Raises `ValidationError`, and `AccountMismatchError` where an export names another
-        account than this client's.
+        *session* is a cookie, a whole `Cookie` header, or the dict of `export_session()`;
+        *cookie_string* is its name in interpal 1.x. Raises `ValidationError`, and
+        `AccountMismatchError` where an export names another account than this client's.
         """
-        handed = explicit.ImportedSession(session, auth_token, bot_id)
-        session, auth_token = "", None
+        given = cookie_string if session is None else session
+        handed = explicit.ImportedSession("" if given is None else given, auth_token, bot_id)
+        session = auth_token = cookie_string = given = None
         yield from explicit.import_session(self._context, handed.read(self._context))
 
     def _get_session_info(self) -> Flow[SessionInfo | None]:

@@ -1,4 +1,4 @@
-"""What a client says of the replies that it has already seen."""
+"""What a client has beside its calls: the replies that it has seen, and parts of interpal 1.x."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from interpal.api.base import Operations
 from interpal.api.cache import Cache  # noqa: TC001  (typing.get_type_hints reads it)
+from interpal.api.compatibility import Auth, HTTPClient
 from interpal.api.replies import Message, User  # noqa: TC001
 
 
@@ -45,3 +46,17 @@ class CacheAccess(Operations):
     def clear_message_cache(self) -> None:
         """Forget the messages and conversations that were seen."""
         self.state.clear_message_cache()
+
+
+class Views(Operations):
+    """Parts of a client that scripts for interpal 1.x reach into."""
+
+    @property
+    def auth(self) -> Auth:
+        """The session under its name of interpal 1.x."""
+        return Auth(client=self)
+
+    @property
+    def http(self) -> HTTPClient:
+        """The requests under their name of interpal 1.x."""
+        return HTTPClient(self.auth)

@@ -13,7 +13,7 @@ from interpal.api.base import Operations
 if TYPE_CHECKING:
     from interpal.api.account import AccountCalls
     from interpal.api.base import Operation
-    from interpal.api.cached import CacheAccess
+    from interpal.api.cached import CacheAccess, Views
     from interpal.api.media import MediaCalls
     from interpal.api.messages import MessageCalls
     from interpal.api.notifications import NotificationCalls
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         NotificationCalls,
         PostCalls,
         CacheAccess,
+        Views,
     ):
         """The constructor, and every call that both clients have."""
 
@@ -73,6 +74,7 @@ OTHERS: dict[tuple[str, str], str] = {
         state max_messages get_cached_user get_cached_message get_cache_stats clear_caches
         clear_user_cache clear_message_cache
     """,
+    ("cached", "Views"): "auth http",
 }
 # The managers of interpal 1.x: `client.user.get_self()` is `client.get_self()`.
 MANAGERS: dict[str, tuple[str, str]] = {

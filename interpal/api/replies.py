@@ -219,7 +219,7 @@ def _id_text(value: Any) -> str | None:
     return str(value) if isinstance(value, (str, int)) and value != "" else None
 
 
-def _time(value: Any) -> datetime | None:
+def read_time(value: Any) -> datetime | None:
     """RFC 3339 text, a date, or seconds since 1970; without an offset in UTC."""
     from datetime import timezone
 
@@ -278,7 +278,7 @@ def choice(*others: str) -> Member[bool | None]:
 
 def moment(*others: str) -> Member[datetime | None]:
     """A time."""
-    return Member(others, _time)
+    return Member(others, read_time)
 
 
 def anything(*others: str) -> Member[Any]:

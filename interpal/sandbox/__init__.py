@@ -115,6 +115,15 @@ class Sandbox:
         with self._lock:
             return self._site.open_thread(username, thread_id, account)
 
+    def open_session(self, username: str, cookie: str | None = None) -> Json:
+        """Open a session without a login; `session_cookie` and `auth_token`. KeyError if unknown.
+
+        *cookie* is the value that it shall have.
+        """
+        with self._lock:
+            session = self._site.open_session(username, cookie)
+            return {"session_cookie": session.cookie, "auth_token": session.token}
+
     def invalidate(self, username: str | None = None) -> None:
         """End every session, or those of one account: 401 from now on. KeyError if unknown."""
         with self._lock:
@@ -184,6 +193,7 @@ class Sandbox:
             ("GET", "messages"): self.messages,
             ("POST", "add_person"): self.add_person,
             ("POST", "open_thread"): self.open_thread,
+            ("POST", "open_session"): self.open_session,
             ("POST", "invalidate"): self.invalidate,
             ("POST", "rotate"): self.rotate,
             ("POST", "fault"): self.fault,

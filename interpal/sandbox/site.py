@@ -160,9 +160,16 @@ class Site:
             raise RequestError(401, "Invalid username or password")
         if self._one_session:
             self.invalidate(account.name)
-        session = Session(account, *self._new_token(account))
-        self._sessions[session.cookie] = session
+        session = self.open_session(account.name)
         self.counts["logins"][account.name] += 1
+        return session
+
+    def open_session(self, name: str, cookie: str | None = None) -> Session:
+        """Open a session of an account, whose cookie has this value. Raises KeyError."""
+        account = self._accounts[name.casefold()]
+        session = Session(account, *self._new_token(account))
+        session.cookie = cookie or session.cookie
+        self._sessions[session.cookie] = session
         return session
 
     def authenticate(self, cookie: str | None, token: str | None) -> Session:

@@ -396,7 +396,8 @@ class Refusal:
         kept = (pair for pair in response.headers if pair[0] not in _HEADERS_WITH_SECRETS)
         self.headers = {name: secrets.hide(value) for name, value in kept}
         text = secrets.hide(response.body[:LONGEST_ERROR].decode("utf-8", "replace"))
-        given = [new_token(response) or "", *_values_of_cookies(response)]
+        tokens = [response.header(TOKEN_HEADER.lower()), token_of(response.json_object() or {})]
+        given = [*filter(None, tokens), *_values_of_cookies(response)]
         self.text = Secrets(given).hide(text)
 
     def __repr__(self) -> str:

@@ -1,0 +1,7 @@
+"""`AuthManager` of interpal 1.x: the session of a client, under its old name."""
+
+from __future__ import annotations
+
+from interpal.api.compatibility import Auth as AuthManager
+
+__all__ = ["AuthManager"]
