@@ -14,6 +14,7 @@ import os
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,7 @@ def module_of(path: str) -> str:
     return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
+@cache
 def imports_of(path: Path) -> set[str]:
     """The modules that a file imports, and what it imports from them."""
     found: set[str] = set()
