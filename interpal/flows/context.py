@@ -15,12 +15,16 @@ from interpal.transport.protocol import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
     from interpal._hidden import Hidden
     from interpal.flows.pending_requests import Sending
     from interpal.session import Session
     from interpal.session_manager import SessionManager
+
+
+# Seconds for which a path that is refused is not asked about again.
+ASKED_AGAIN_AFTER = 60.0
 
 
 class Settings(NamedTuple):
@@ -77,6 +81,30 @@ class Refusals:
             raise refused_logins.refused_before(who)
 
 
+class Asked:
+    """The paths that the server refused while it said that the session lives.
+
+    A session is known by when it was made: its cookie may have been changed since.
+    """
+
+    def __init__(self) -> None:
+        self._at: dict[str, tuple[datetime, float]] = {}
+
+    def __repr__(self) -> str:
+        return f"<Asked: {len(self._at)} paths>"
+
+    def lives(self, path: str, session: Session) -> bool:
+        """Whether the server has said so within the last minute, when it refused *path*."""
+        made, at = self._at.get(path, (None, 0.0))
+        return made == session.created_at and time.monotonic() - at < ASKED_AGAIN_AFTER
+
+    def note(self, path: str, session: Session) -> None:
+        """The server has said so now."""
+        now = time.monotonic()
+        recent = {p: one for p, one in self._at.items() if now - one[1] < ASKED_AGAIN_AFTER}
+        self._at = {**recent, path: (session.created_at, now)}
+
+
 class ClientContext:
     """What all threads and tasks of one client share. Its state changes by `change` alone."""
 
@@ -85,6 +113,7 @@ class ClientContext:
         self.manager = manager
         self._cell = StateCell(state)
         self._refusals: dict[str, Refusals] = {}
+        self.asked = Asked()
         # Requests with a session whose replies are not yet applied.
         self.pending: set[Sending] = set()
         self._next_slot = 0.0

@@ -28,32 +28,17 @@ from interpal.sessions.clock import utc_now
 from interpal.sessions.refused_logins import REMEMBER_REFUSAL
 from interpal.sessions.singleflight import Flight
 from interpal.sessions.state import Phase
-from interpal.sessions.wait import Flow, patiently, wait_for
+from interpal.sessions.wait import Flow, patiently, pauses, wait_for
 from interpal.transport import protocol
 
 if TYPE_CHECKING:
     from interpal.flows.context import ClientContext
     from interpal.session_manager import SessionManager
-    from interpal.sessions.state import ClientState
     from interpal.vault.vault import AccountLock
 
-
-def mark_ended(context: ClientContext, epoch: int, session: Session) -> None:
-    """Note that the server has ended a session, and tell it once.
-
-    Raises `AuthenticationError` where *epoch* is over.
-    """
-    news = False
-
-    def end(state: ClientState) -> ClientState:
-        nonlocal news
-        ended = state.end(session, 401)
-        news = ended.was_refused(session) and not state.was_refused(session)
-        return ended
-
-    context.change(end, epoch=epoch)
-    if news:
-        context.tell("invalidated", session.username)
+# Seconds. Another process that has got a new cookie, and takes longer to save it, costs a login.
+LONGEST_LOOK = 0.5
+LONGEST_LOOK_PAUSE = 0.05
 
 
 class Reason(NamedTuple):
@@ -180,8 +165,11 @@ def _adopt_newer(context: ClientContext, old: Session | None, epoch: int) -> Flo
     if found is None:
         return None
     if state.was_refused(found):
-        yield from _discard(context, found, username)
-        return None
+        newer = yield from _newer_than(context, found, username)
+        context.check_epoch(epoch)
+        if newer is None:
+            return None
+        found, saved = newer, True
     if found.same_credentials(old) or found.has_expired(utc_now()):
         return None
     if not identity.may_be_used(state, found):
@@ -205,6 +193,26 @@ def _adopt(
     context.tell("session_loaded", session.username, adopted=True)
     context.change(lambda now: now.resume(session, saved=saved, verified=verified), epoch=epoch)
     return session
+
+
+def _newer_than(
+    context: ClientContext, ended: Session, username: str | None
+) -> Flow[Session | None]:
+    """What another process saves in the place of a session that the server has ended.
+
+    It may have got a new cookie, in a reply on which the server ended the old one, and be about
+    to save it. Where nothing comes for a moment, the ended one is deleted.
+    """
+    deadline = time.monotonic() + LONGEST_LOOK
+    coming = pauses(LONGEST_LOOK_PAUSE)
+    while True:
+        found, _ = yield from find_saved(context, username)
+        if found is None or not found.same_credentials(ended):
+            return found
+        if time.monotonic() >= deadline:
+            yield from _discard(context, ended, username)
+            return None
+        yield next(coming)
 
 
 def _discard(context: ClientContext, session: Session, username: str | None) -> Flow[None]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from interpal.exceptions import NetworkError, SessionExpiredError
+from interpal.exceptions import AuthenticationError, NetworkError, SessionExpiredError
 from interpal.flows import identity
 from interpal.flows.apply_reply import apply_reply, check_reply
 from interpal.flows.pending_requests import Sending, replies_to
-from interpal.flows.resume import ask, current, unknown_whose
+from interpal.flows.resume import ask, current, mark_ended, unknown_whose
 from interpal.sessions.clock import utc_now
 from interpal.sessions.singleflight import Flight
 from interpal.sessions.state import Phase
 from interpal.sessions.wait import wait_for
-from interpal.transport import protocol
+from interpal.transport import origin, protocol
 from interpal.transport.protocol import Pause, Request, Response
 
 if TYPE_CHECKING:
@@ -34,8 +35,9 @@ def call(context: ClientContext, request: Request) -> Flow[Any]:
     A session that the server has ended is replaced and the request sent once more. A 401 is a
     refusal: the server has done nothing, so even a message is not sent twice.
 
-    Raises `SessionExpiredError`, `AuthenticationError` where there is no session at all, or where
-    the client has gone over to another account before it could be sent or repeated,
+    Raises `SessionExpiredError`; `AuthenticationError` where there is no session at all, where
+    the server refuses this call though the session lives (`status_code` 401), or where the
+    client has gone over to another account before it could be sent or repeated;
     `AccountMismatchError`, `RateLimitError`, `APIError`, `NetworkError`, and what a login raises.
     """
     epoch = context.state.epoch
@@ -51,10 +53,7 @@ def call(context: ClientContext, request: Request) -> Flow[Any]:
                 )
                 yield from apply_reply(context, epoch, session, request, response, validation)
                 return protocol.read_reply(response, request, utc_now(), context.secrets(session))
-        yield from replies_to(context, session)
-        context.check_epoch(epoch)
-        if attempt and not (yield from _ended_again(context, epoch, session, request)):
-            break
+        yield from _settle(context, epoch, session, request, response, replayed=attempt > 0)
         session = yield from _renewed(context, epoch, session, replayed=attempt > 0)
         if not request.repeatable:
             raise SessionExpiredError(
@@ -63,21 +62,15 @@ def call(context: ClientContext, request: Request) -> Flow[Any]:
                 status_code=401,
                 replayed=False,
             )
-    raise SessionExpiredError(
-        f"{_name(request)}: the server refuses this call even with a session that it has just "
-        "given out",
-        status_code=401,
-        replayed=True,
-    )
+    raise _refused_anew(request)
 
 
 def _renewed(
     context: ClientContext, epoch: int, session: Session, *, replayed: bool
 ) -> Flow[Session]:
-    """A session in the place of one that was refused."""
-    from interpal.flows.login import mark_ended, renew
+    """A session in the place of one that has ended."""
+    from interpal.flows.login import renew
 
-    mark_ended(context, epoch, session)
     try:
         return (yield from renew(context, session, epoch))
     except SessionExpiredError as error:
@@ -109,8 +102,6 @@ def ready(
 
 def _proven(context: ClientContext, epoch: int, session: Session) -> Flow[Session]:
     """The session in use when the server has said whose it is; asked once for all who wait."""
-    from time import monotonic
-
     flight = Flight((context, "whose"))
     try:
         deadline = monotonic() + context.settings.lock_timeout
@@ -128,34 +119,85 @@ def _proven(context: ClientContext, epoch: int, session: Session) -> Flow[Sessio
                 return (
                     yield from apply_reply(context, epoch, session, request, response, validation)
                 )
+            mark_ended(context, epoch, session)
     finally:
         flight.release()
     return (yield from _renewed(context, epoch, session, replayed=False))
 
 
-def _ended_again(
-    context: ClientContext, epoch: int, session: Session, request: Request
-) -> Flow[bool]:
-    """Whether a session that is refused right after a renewal has ended too.
+def _settle(
+    context: ClientContext,
+    epoch: int,
+    session: Session,
+    request: Request,
+    response: Response,
+    *,
+    replayed: bool,
+) -> Flow[None]:
+    """Find out what the 401 of a request means. Returns where the session is over or replaced.
 
-    A call that the server refuses whatever the session must not log in again and again: the
-    server is asked whether it is the session, or the call.
+    A 401 of one path is a question, and only that of `/v1/account/self` is the answer. It is
+    asked once for all who wait, and for one path at most once a minute while the session lives.
+
+    Raises `AuthenticationError` with status 401 where the session lives, or where the server
+    could not be asked; `SessionExpiredError` where the server refuses it with a session that it
+    has just given out.
     """
-    state = context.state
-    if context.is_self(request):
-        # This is the very question. A session that nobody has seen to work is doubted where it
-        # was another's, not where the server has just given it to us.
-        return not (state.phase is Phase.NEW and state.uses(session))
+    yield from replies_to(context, session)
+    flight = Flight((context, "refusal"))
     try:
-        with Sending(context, session):
-            context.check_epoch(epoch)
-            question = context.self_request()
-            response: Response = yield context.authenticated(session, question)
-            if response.status != 401:
-                yield from apply_reply(context, epoch, session, question, response)
-    except NetworkError:
-        return False
-    return response.status == 401
+        deadline = monotonic() + context.settings.lock_timeout
+        yield from wait_for(flight, deadline, "the validation of the session")
+        context.check_epoch(epoch)
+        if not context.state.uses(session):
+            return
+        if context.is_self(request):
+            if replayed and context.state.phase is Phase.NEW:
+                raise _refused_anew(request)
+        else:
+            path = origin.path_of(request.url)
+            if context.asked.lives(path, session):
+                raise _lives(context, session, request, response)
+            with Sending(context, session):
+                validation, reply = yield from ask(context, epoch, session)
+                if validation.valid is None or reply is None:
+                    raise AuthenticationError(
+                        f"{_name(request)}: the server answered 401, and could not be asked "
+                        f"whether the session has ended ({validation.reason}); it was kept: try "
+                        "again",
+                        status_code=401,
+                    )
+                if validation.valid:
+                    question = context.self_request()
+                    yield from apply_reply(context, epoch, session, question, reply, validation)
+                    context.asked.note(path, session)
+                    raise _lives(context, session, request, response)
+            # The answer to another may have brought a new cookie since.
+            yield from replies_to(context, session)
+        if context.state.uses(session):
+            mark_ended(context, epoch, session)
+    finally:
+        flight.release()
+
+
+def _lives(
+    context: ClientContext, session: Session, request: Request, response: Response
+) -> AuthenticationError:
+    text = protocol.error_text(response, context.secrets(session))
+    return AuthenticationError(
+        f"{_name(request)}: the server answered 401{f' ({text})' if text else ''}, though the "
+        "session lives; it was kept: this account may not do this, or not in this way",
+        status_code=401,
+    )
+
+
+def _refused_anew(request: Request) -> SessionExpiredError:
+    return SessionExpiredError(
+        f"{_name(request)}: the server refuses this call even with a session that it has just "
+        "given out",
+        status_code=401,
+        replayed=True,
+    )
 
 
 def _send(context: ClientContext, epoch: int, request: Request) -> Flow[Response]:

@@ -19,6 +19,7 @@ from interpal.transport import protocol
 if TYPE_CHECKING:
     from interpal.flows.context import ClientContext
     from interpal.session import Session
+    from interpal.sessions.state import ClientState
     from interpal.transport.protocol import Response
 
 
@@ -79,7 +80,7 @@ def resume(context: ClientContext, epoch: int) -> Flow[None]:
         return
     validation, response = yield from ask(context, epoch, found)
     if validation.valid is False:
-        from interpal.flows.login import mark_ended, renew
+        from interpal.flows.login import renew
 
         mark_ended(context, epoch, found)
         try:
@@ -98,6 +99,24 @@ def resume(context: ClientContext, epoch: int) -> Flow[None]:
         yield from apply_reply(context, epoch, found, request, response, validation)
     if not valid:
         context.tell("unverified", found.username, reason=validation.reason)
+
+
+def mark_ended(context: ClientContext, epoch: int, session: Session) -> None:
+    """Note that the server has ended a session, and tell it once.
+
+    Raises `AuthenticationError` where *epoch* is over.
+    """
+    news = False
+
+    def end(state: ClientState) -> ClientState:
+        nonlocal news
+        ended = state.end(session, 401)
+        news = ended.was_refused(session) and not state.was_refused(session)
+        return ended
+
+    context.change(end, epoch=epoch)
+    if news:
+        context.tell("invalidated", session.username)
 
 
 def ask(

@@ -69,6 +69,13 @@ def origin_of(base_url: str) -> str:
     return f"{parts.scheme}://{host}{port}"
 
 
+def path_of(url: str) -> str:
+    """The path of a URL, without what is asked of it."""
+    from urllib.parse import urlsplit
+
+    return urlsplit(url).path
+
+
 def url_of(base_url: str, path: str, params: Mapping[str, Any] | None = None) -> str:
     """The URL of *path* below *base_url*. A path cannot name another host."""
     if not isinstance(path, str):

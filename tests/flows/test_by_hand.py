@@ -13,10 +13,11 @@ import pytest
 
 from interpal._hidden import Hidden
 from interpal.client import drive
-from interpal.exceptions import NetworkError, SessionExpiredError
+from interpal.exceptions import AuthenticationError, NetworkError, SessionExpiredError
 from interpal.flows import request as calls
 from interpal.flows.context import ClientContext, Settings
-from interpal.flows.login import mark_ended, renew
+from interpal.flows.login import renew
+from interpal.flows.resume import mark_ended
 from interpal.sessions.state import ClientState
 from interpal.transport.protocol import SESSION_COOKIE, Request, Response
 from tests.helpers import SELF, TOKEN, Place
@@ -103,9 +104,10 @@ def test_a_server_that_ends_each_session_at_once_is_given_up_on(place: Place) ->
     assert caught.value.replayed
     assert sent.count("/v1/thing") == calls.MOST_SENDINGS
     assert sent.count(TOKEN) == calls.MOST_SENDINGS
+    assert sent.count(SELF) == calls.MOST_SENDINGS
 
 
-def test_a_call_refused_twice_while_the_server_cannot_be_asked_costs_one_login(
+def test_a_call_refused_while_the_server_cannot_be_asked_costs_no_login(
     place: Place,
 ) -> None:
     context = context_of(place, saved=False)
@@ -118,9 +120,10 @@ def test_a_call_refused_twice_while_the_server_cannot_be_asked_costs_one_login(
         return reply(201, "fresh") if sent[-1] == TOKEN else reply(401)
 
     adopt(context, place.log_in(), saved=False)
-    with pytest.raises(SessionExpiredError, match="just given out"):
+    with pytest.raises(AuthenticationError, match="could not be asked") as caught:
         fetch(context, send)
-    assert sent == ["/v1/thing", TOKEN, "/v1/thing", SELF]
+    assert caught.value.status_code == 401
+    assert sent == ["/v1/thing", SELF]
     assert context.state.live is not None
 
 

@@ -9,10 +9,12 @@ import pytest
 
 from interpal.exceptions import (
     APIError,
+    AuthenticationError,
     InvalidCredentialsError,
     NetworkError,
     SessionExpiredError,
 )
+from interpal.flows import context as context_module
 from interpal.sandbox import Sandbox
 from tests.helpers import ACCOUNTS, SELF, TOKEN, Place
 
@@ -38,7 +40,7 @@ def test_a_401_is_followed_by_one_login_and_the_request_once_more(
     assert driver.run(client, "get_threads")
     assert place.logins == 2
     assert place.requests(THREADS) == 2
-    assert place.requests(SELF) == 0
+    assert place.requests(SELF) == 1  # Whether the session has ended, or only that call is refused.
     assert client.session.session_cookie != first.session_cookie
     assert place.record()["session_cookie"] == client.session.session_cookie
     assert client.persisted
@@ -117,22 +119,69 @@ def test_a_login_whose_fate_is_unknown_is_not_repeated(driver: Driver, place: Pl
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_an_endpoint_that_always_says_401_costs_one_login(
+def test_an_endpoint_that_always_says_401_costs_no_login(
     driver: Driver, place: Place, method: str
 ) -> None:
     client = driver.open(**place.settings())
     path = "/v1/settings/self"
     place.site.fault(path, status=401, times=None)
-    with pytest.raises(SessionExpiredError) as caught:
-        driver.run(client, "request", method, path)
-    assert caught.value.replayed
-    assert caught.value.status_code == 401
-    assert place.requests(path) == 2
-    assert place.logins == 2
-    # The session is alive, and stays.
+    saved = place.record()
+    for asked in (1, 2):
+        with pytest.raises(AuthenticationError, match="session lives") as caught:
+            driver.run(client, "request", method, path)
+        assert type(caught.value) is AuthenticationError
+        assert caught.value.status_code == 401
+        assert place.requests(path) == asked
+    # The session is alive, and stays where it is; it was asked about once.
+    assert place.requests(SELF) == 1
     assert driver.run(client, "get_threads")
-    assert place.logins == 2
+    assert place.logins == 1
     assert client.persisted
+    assert place.record()["session_cookie"] == saved["session_cookie"]
+
+
+def test_a_path_that_is_refused_is_asked_about_again_after_a_minute(
+    driver: Driver, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = driver.open(**place.settings())
+    path, other = "/v1/settings/self", "/v1/feed"
+    for refused in (path, other):
+        place.site.fault(refused, status=401, times=None)
+    for wanted, asked in ((path, 1), (path, 1), (other, 2), (path, 2)):
+        with pytest.raises(AuthenticationError, match="session lives"):
+            driver.run(client, "get", wanted)
+        assert place.requests(SELF) == asked
+    monkeypatch.setattr(context_module, "ASKED_AGAIN_AFTER", 0)
+    with pytest.raises(AuthenticationError, match="session lives"):
+        driver.run(client, "get", path)
+    assert place.requests(SELF) == 3
+    # It was asked about the session of before.
+    monkeypatch.setattr(context_module, "ASKED_AGAIN_AFTER", 60)
+    place.site.invalidate()
+    driver.run(client, "get_threads")
+    with pytest.raises(AuthenticationError, match="session lives"):
+        driver.run(client, "get", path)
+    assert place.logins == 2
+
+
+def test_a_refused_call_says_what_the_server_said(driver: Driver, place: Place) -> None:
+    client = driver.open(**place.settings())
+    echo = f"not with {client.session.session_cookie}"
+    place.site.fault("/v1/feed", status=401, body={"error": echo}, times=None)
+    with pytest.raises(AuthenticationError, match="not with <") as caught:
+        driver.run(client, "get_feed")
+    assert client.session.session_cookie not in str(caught.value)
+
+
+def test_without_credentials_a_refused_call_costs_nothing(driver: Driver, place: Place) -> None:
+    place.save()
+    before = place.snapshot()
+    place.site.fault("/v1/feed", status=401, times=None)
+    client = driver.open(**place.settings(password=None, revalidate_after=3600))
+    with pytest.raises(AuthenticationError, match="session lives"):
+        driver.run(client, "get_feed")
+    assert place.snapshot() == before
+    assert driver.run(client, "get_threads")
 
 
 def test_a_profile_that_always_says_401_costs_one_login_a_call(
@@ -155,9 +204,10 @@ def test_a_forbidden_call_beside_good_ones_does_not_log_in_again_and_again(
     place.site.fault(path, status=401, times=None)
     calls = [("get", path)] * 4 + [("get_threads",)] * 4
     results = driver.together(client, calls)
-    assert all(isinstance(result, SessionExpiredError) for result in results[:4])
+    assert all(type(result) is AuthenticationError for result in results[:4])
     assert all(isinstance(result, list) for result in results[4:])
-    assert place.logins <= 5
+    assert place.logins == 1
+    assert place.requests(SELF) == 1
 
 
 def test_a_streamed_body_is_not_repeated_but_the_session_is_renewed(

@@ -132,10 +132,11 @@ def test_a_cookie_in_the_answer_to_whether_it_is_the_session_or_the_call_is_take
         here = Place(place.folder / "other", site)
         with InterpalClient(**here.settings()) as client:
             site.fault("/v1/threads", status=401, times=None)
-            site.fault(SELF, status=200, body={"id": "1"}, headers={"Set-Cookie": rotated()})
+            assert client.session is not None
+            body = {"id": client.session.user_id}
+            site.fault(SELF, status=200, body=body, headers={"Set-Cookie": rotated()})
             with pytest.raises(AuthenticationError):
                 client.get("/v1/threads")
-            assert client.session is not None
             assert client.session.session_cookie == "rotated"
             assert here.record()["session_cookie"] == "rotated"
 
