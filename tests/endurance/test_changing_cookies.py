@@ -54,7 +54,7 @@ def test_a_cookie_that_changes_costs_no_login(tmp_path: Path, kind: str, one_ses
             served = sum(sandbox.stats()["requests"].values())
             sandbox.rotate()
             # Until each has met the change, as far as the machine has time for them.
-            while sum(sandbox.stats()["requests"].values()) < served + 2 * PROCESSES:
+            while sum(sandbox.stats()["requests"].values()) < served + 4 * PROCESSES:
                 time.sleep(0.02)
         sandbox._site.world.settings(user_id("maple_ink"), {"language": "no"})
         calls = [int(worker.communicate(timeout=120)[0]) for worker in workers]
