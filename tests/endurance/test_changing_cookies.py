@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interpal.sandbox import Sandbox
-from interpal.sandbox.data import user_id
+from interpal.sandbox.values import user_id
 
 if TYPE_CHECKING:
     from pathlib import Path
