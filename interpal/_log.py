@@ -28,7 +28,17 @@ class Logger:
     def warning(self, message: str, *values: object) -> None:
         self._log(30, message, values)
 
-    def _log(self, level: int, message: str, values: tuple[object, ...]) -> None:
+    def error(self, message: str, *values: object, error: BaseException | None = None) -> None:
+        """With the traceback of *error*, for what is wrong in the program that calls us."""
+        self._log(40, message, values, error)
+
+    def _log(
+        self,
+        level: int,
+        message: str,
+        values: tuple[object, ...],
+        error: BaseException | None = None,
+    ) -> None:
         logging = sys.modules.get("logging")
         if logging is None:
             return
@@ -37,5 +47,5 @@ class Logger:
             root.addHandler(logging.NullHandler())
         logger = logging.getLogger(self._name)
         if logger.isEnabledFor(level):
-            # Two frames up: the caller of debug, info or warning.
-            logger.log(level, message, *values, stacklevel=3)
+            # Two frames up: the caller of debug, info, warning or error.
+            logger.log(level, message, *values, stacklevel=3, exc_info=error)

@@ -34,7 +34,11 @@ if TYPE_CHECKING:
     from interpal.api.posts import Posts
     from interpal.api.search import Search
     from interpal.api.social import Social
+    from interpal.live.client import AwaitedLiveEvents, EventDecorator
     from interpal.sessions.wait import Flow, Step
+else:
+    # Of what is loaded when it is asked for; `typing.get_type_hints` reads them.
+    AwaitedLiveEvents = EventDecorator = Any
 
 T = TypeVar("T")
 
@@ -124,7 +128,7 @@ class AiohttpRequester:
                 headers=dict(request.headers),
                 data=_body(request.body),
                 allow_redirects=False,
-                proxy=_proxy(request.url),
+                proxy=proxy_of(request.url),
             ) as reply:
                 body = await _read(reply, where)
                 headers = tuple((name.lower(), text) for name, text in reply.headers.items())
@@ -226,7 +230,7 @@ async def _pieces(body: Iterable[bytes]) -> AsyncIterator[bytes]:
         yield piece
 
 
-def _proxy(url: str) -> str | None:
+def proxy_of(url: str) -> str | None:
     """The proxy of the environment; a loopback server is never asked through one.
 
     Raises `NetworkError` for one that aiohttp cannot use.
@@ -339,8 +343,61 @@ class AsyncInterpalClient(Calls, Awaiting):
         finally:
             send.close()
 
+    # Live events.
+
+    @property
+    def live(self) -> AwaitedLiveEvents:
+        """The live events: handlers, settings, statistics, the connection."""
+        live: AwaitedLiveEvents | None = vars(self).get("_live")
+        if live is None:
+            from interpal.live.client import AwaitedLiveEvents
+
+            live = vars(self).setdefault(
+                "_live", AwaitedLiveEvents(self._context, self._run, proxy_of)
+            )
+        return live
+
+    @property
+    def event(self) -> EventDecorator:
+        """Decorate a handler: `@client.event`, or `@client.event("on_message")`."""
+        return self.live.event
+
+    async def start(self) -> None:
+        """Connect, and hand live events out until `stop_websocket()` or `close()`.
+
+        Raises what no other try can mend, such as `SessionExpiredError`.
+        """
+        await self.live.start()
+
+    async def start_websocket(self) -> None:
+        """Do the same in the background; return at the first open socket. Raises as `start`."""
+        await self.live.connect()
+
+    async def stop_websocket(self) -> None:
+        """End live events, once the handlers have finished what was handed out to them."""
+        await self.live.disconnect()
+
+    async def connect_websocket(self) -> None:
+        """Another name for `start_websocket`."""
+        await self.live.connect()
+
+    async def disconnect_websocket(self) -> None:
+        """Another name for `stop_websocket`."""
+        await self.live.disconnect()
+
+    @property
+    def _ws_client(self) -> AwaitedLiveEvents:
+        """The live events, under their name of interpal 1.x."""
+        return self.live
+
+    def is_websocket_connected(self) -> bool:
+        """Whether the socket is open."""
+        return "_live" in vars(self) and self.live.is_connected
+
     async def close(self) -> None:
         """Close connections and forget the vault's key. The session stays saved."""
+        if "_live" in vars(self):
+            await self.live.disconnect()
         await self._send.close()
         manager = self._context.manager
         if manager is not None:

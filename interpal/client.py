@@ -16,7 +16,7 @@ from interpal.transport.protocol import Pause, Request, Response
 from interpal.transport.reply_body import ReplyBody
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncGenerator, Callable
 
     import requests
     from requests.adapters import HTTPAdapter
@@ -29,7 +29,12 @@ if TYPE_CHECKING:
     from interpal.api.posts import Posts
     from interpal.api.search import Search
     from interpal.api.social import Social
+    from interpal.live.client import BlockingLiveEvents, EventDecorator
+    from interpal.live.connection import Run
     from interpal.sessions.wait import Flow
+else:
+    # Of what is loaded when it is asked for; `typing.get_type_hints` reads them.
+    BlockingLiveEvents = EventDecorator = Any
 
 T = TypeVar("T")
 
@@ -277,8 +282,73 @@ class InterpalClient(Calls, Blocking):
     def _run(self, flow: Flow[T]) -> T:
         return drive(flow, self._send)
 
+    # Live events.
+
+    @property
+    def live(self) -> BlockingLiveEvents:
+        """The live events: handlers, settings, statistics, the connection."""
+        live: BlockingLiveEvents | None = vars(self).get("_live")
+        if live is None:
+            from interpal.async_client import proxy_of
+            from interpal.live.client import BlockingLiveEvents
+
+            live = vars(self).setdefault(
+                "_live", BlockingLiveEvents(self._context, self._flows, proxy_of)
+            )
+        return live
+
+    @property
+    def event(self) -> EventDecorator:
+        """Decorate a handler: `@client.event`, or `@client.event("on_message")`."""
+        return self.live.event
+
+    def start(self) -> None:
+        """Connect, and hand live events out until `stop_websocket()` or `close()`.
+
+        Raises what no other try can mend, such as `SessionExpiredError`.
+        """
+        self.live.start()
+
+    def start_websocket(self) -> None:
+        """Do the same in the background; return at the first open socket. Raises as `start`."""
+        self.live.connect()
+
+    def stop_websocket(self) -> None:
+        """End live events, once the handlers have finished what was handed out to them."""
+        self.live.disconnect()
+
+    def connect_websocket(self) -> None:
+        """Another name for `start_websocket`."""
+        self.live.connect()
+
+    def disconnect_websocket(self) -> None:
+        """Another name for `stop_websocket`."""
+        self.live.disconnect()
+
+    @property
+    def _ws_client(self) -> BlockingLiveEvents:
+        """The live events, under their name of interpal 1.x."""
+        return self.live
+
+    def is_websocket_connected(self) -> bool:
+        """Whether the socket is open."""
+        return "_live" in vars(self) and self.live.is_connected
+
+    async def _flows(self) -> AsyncGenerator[Run, None]:
+        """What runs a flow in the event loop of live events."""
+        from interpal.async_client import AiohttpRequester
+        from interpal.async_client import drive as drive_there
+
+        send = AiohttpRequester(self._context.settings.timeout)
+        try:
+            yield lambda flow: drive_there(flow, send)
+        finally:
+            await send.close()
+
     def close(self) -> None:
         """Close connections and forget the vault's key. The session stays saved."""
+        if "_live" in vars(self):
+            self.live.disconnect()
         self._send.close()
         if self._context.manager is not None:
             self._context.manager.close()

@@ -43,7 +43,10 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("session manager", ("interpal.session_manager",)),
     ("flows", ("interpal.flows",)),
     ("api", ("interpal.api",)),
+    # Nothing of it is loaded before it is asked for.
+    ("live", ("interpal.live",)),
     ("clients", ("interpal.client", "interpal.async_client", "interpal.sandbox")),
+    ("bots", ("interpal.ext",)),
     ("interpal", ("interpal.testing", "interpal")),
 )
 FOUNDATION = set(LAYERS[0][1])

@@ -36,6 +36,14 @@ METHODS = {
     "bot_id",
     "clear_caches",
     "clear_message_cache",
+    "connect_websocket",
+    "disconnect_websocket",
+    "event",
+    "is_websocket_connected",
+    "live",
+    "start",
+    "start_websocket",
+    "stop_websocket",
     "clear_saved_session",
     "clear_user_cache",
     "close",
@@ -143,7 +151,11 @@ METHODS = {
     "validate_session",
     "wait_for_upload",
 }
-ASYNC_TWINS = {"aclear_saved_session", "aget_session_info", "alogin"}
+ASYNC_TWINS = {
+    "aclear_saved_session",
+    "aget_session_info",
+    "alogin",
+}
 
 
 @pytest.mark.parametrize("module", [interpal, interpal.vault])

@@ -862,16 +862,34 @@ class MessageEventData(Reply):
     tmp_id = text()
 
 
+def _told_counters(event: Reply) -> EventCounters:
+    told = event.get("counters")
+    return EventCounters(told if isinstance(told, dict) else {})
+
+
+class UnknownEvent(Reply):
+    """A frame of a type that nobody has described."""
+
+    __slots__ = ()
+
+    type = text()
+
+
 class ThreadNewMessageEvent(Reply):
-    """The frame THREAD_NEW_MESSAGE: somebody has written."""
+    """The frame THREAD_NEW_MESSAGE: somebody has written.
+
+    `recovered` is True for a message that was found over the API, as the connection was down when
+    it was sent.
+    """
 
     __slots__ = ()
 
     type = text()
     data = one(lambda: MessageEventData)
     sender = one(lambda: User)
-    counters = one(lambda: EventCounters)
+    counters: Derived[EventCounters] = Derived(_told_counters)
     click_url = text()
+    recovered = flag()
 
     @property
     def message(self) -> str | None:
@@ -887,6 +905,28 @@ class ThreadNewMessageEvent(Reply):
     def thread_id(self) -> str | None:
         """The id of the conversation."""
         return self.data.thread_id if self.data else None
+
+
+class ThreadSyncMessageEvent(ThreadNewMessageEvent):
+    """The frame THREAD_SYNC_MESSAGE: one's own message, or the last one when the socket opens.
+
+    `contact` is the other side of the conversation. It is no news, and not to be answered.
+    """
+
+    __slots__ = ()
+
+    contact = one(lambda: User)
+
+
+class ThreadViewedEvent(Reply):
+    """The frame THREAD_VIEWED: somebody has read what one wrote."""
+
+    __slots__ = ()
+
+    type = text()
+    sender = one(lambda: User)
+    data = some()
+    thread_id: Derived[str | None] = Derived(lambda event: _id_text(_in_data(event, "thread_id")))
 
 
 def _in_data(event: Reply, name: str) -> Any:
@@ -923,7 +963,7 @@ class ProfileViewEvent(Reply):
     __slots__ = ()
 
     type = text()
-    counters = one(lambda: EventCounters)
+    counters: Derived[EventCounters] = Derived(_told_counters)
     click_url = text()
     sender = one(lambda: User, "viewer")
     viewer = one(lambda: User, "sender")

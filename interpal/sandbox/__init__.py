@@ -5,8 +5,8 @@ follows the rules of docs/sandbox.md, so that the unmodified PyPI `interpal` 1.2
 it. Its people are invented, and it binds to 127.0.0.1 only.
 
 Test controls lie outside `/v1` and are not counted: `GET /_sandbox/stats` and `/messages`,
-`POST /_sandbox/invalidate`, `/fault`, `/rotate` and `/reset`. Their JSON members are the
-arguments of the methods of `Sandbox`.
+`/sockets`, `POST /_sandbox/invalidate`, `/fault`, `/rotate`, `/reset`, `/say`, `/push` and
+`/drop_sockets`. Their JSON members are the arguments of the methods of `Sandbox`.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from aiohttp import web
 
 from interpal.sandbox.server import SandboxServer
 from interpal.sandbox.site import TOKEN_LIFETIME, Fault, Site
+from interpal.sandbox.values import user_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from interpal.sandbox.values import Json
 
@@ -63,6 +64,7 @@ class Sandbox:
             upload_polls=upload_polls,
         )
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._server: SandboxServer | None = None
         self._stop: asyncio.Event | None = None
         self._thread: threading.Thread | None = None
 
@@ -128,6 +130,7 @@ class Sandbox:
         """End every session, or those of one account: 401 from now on. KeyError if unknown."""
         with self._lock:
             self._site.invalidate(username)
+        self._soon(lambda server: server.sockets.close_ended())
 
     def rotate(self, username: str | None = None, *, token: bool = False) -> None:
         """Let the next reply to each open session carry a new cookie; the old one dies with it.
@@ -166,15 +169,61 @@ class Sandbox:
         with self._lock:
             self._site.faults.append(fault)
 
+    def say(self, username: str, text: str, to: str | None = None) -> Json:
+        """Have somebody write to an account: the message, which its open sockets hear of.
+
+        `username` is one of the invented people, or another account; `to` is the account, the
+        first one unless given. Raises KeyError for an unknown name, ValueError for an empty text.
+        """
+        if not text:
+            raise ValueError("a message needs a text")
+        with self._lock:
+            sender, receiver = user_id(username), self._site.user_id(to)
+            if sender not in self._site.world.people or sender == receiver:
+                raise KeyError(username)
+            message = self._site.world.say(sender, text, receiver)
+        self._soon(lambda server: server.sockets.pump())
+        return message
+
+    def push(self, frame: Json, to: str | None = None) -> None:
+        """Send any frame into the open sockets of an account, the first one unless given.
+
+        Raises KeyError for an unknown name.
+        """
+        with self._lock:
+            self._site.world.outbox.append((self._site.user_id(to), dict(frame)))
+        self._soon(lambda server: server.sockets.pump())
+
+    def drop_sockets(self, username: str | None = None) -> None:
+        """Cut every open WebSocket, or those of one account. KeyError if unknown."""
+        with self._lock:
+            uid = None if username is None else self._site.user_id(username)
+
+        async def drop(server: SandboxServer) -> None:
+            server.sockets.drop(uid)
+
+        self._soon(drop)
+
+    def sockets(self) -> dict[str, int]:
+        """Return how many WebSockets are open by account, those without one left out."""
+        return {} if self._server is None else self._server.sockets.counts()
+
     def reset(self) -> None:
         """Start afresh: no sessions, no faults, counts of zero, only the seeded messages."""
         with self._lock:
             self._site.reset()
+        self._soon(lambda server: server.sockets.close_ended())
 
     def stop(self) -> None:
         """End `serve`, from any thread."""
         if self._loop is not None and self._stop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._stop.set)
+
+    def _soon(self, what: Callable[[SandboxServer], Coroutine[None, None, None]]) -> None:
+        """Do it in the event loop of the server, if that runs; from any thread."""
+        loop, server = self._loop, self._server
+        if loop is not None and server is not None and not loop.is_closed():
+            asyncio.run_coroutine_threadsafe(what(server), loop)
 
     def _run(self, ready: Future[None]) -> None:
         try:
@@ -198,8 +247,13 @@ class Sandbox:
             ("POST", "rotate"): self.rotate,
             ("POST", "fault"): self.fault,
             ("POST", "reset"): self.reset,
+            ("POST", "say"): self.say,
+            ("POST", "push"): self.push,
+            ("POST", "drop_sockets"): self.drop_sockets,
+            ("GET", "sockets"): self.sockets,
         }
         server = SandboxServer(self._site, self._lock, login_delay=self._login_delay)
+        self._server = server
         return server.application(controls)
 
     async def serve(self, on_ready: Callable[[], None]) -> None:

@@ -7,9 +7,11 @@ server holds its lock around every call.
 
 from __future__ import annotations
 
+import collections
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from interpal.sandbox import frames
 from interpal.sandbox.content import Content
 from interpal.sandbox.values import (
     Fields,
@@ -68,7 +70,9 @@ class World:
     def __init__(self, usernames: list[str], *, upload_polls: int = 0) -> None:
         self.people: dict[str, Json] = {}
         self.sent: list[Json] = []
+        # Frames for the open sockets, each with the id of the user it is for.
         self.outbox: list[tuple[str, Json]] = []
+        self.views = collections.Counter[str]()
         self._threads: dict[str, Json] = {}
         self._settings: dict[str, Json] = {}
         self.content = Content(self, upload_polls=upload_polls)
@@ -91,6 +95,9 @@ class World:
         if uid not in self.people:
             raise RequestError(404, "No such user")
         profile = dict(self.people[uid])
+        if viewer not in (None, uid):
+            self.views[uid] += 1
+            self.outbox += frames.of_profile_view(self, str(viewer), uid)
         if "relation" in extra and viewer is not None:
             profile["relation"] = self.content.relation(viewer, uid)
         if "profile_photos" in extra:
@@ -140,7 +147,7 @@ class World:
 
     def counters(self, uid: str) -> Json:
         """Return the counters of `GET /v1/user-counters`."""
-        unread = sum(thread["new"][uid] for thread in self._of(uid))
+        unread = sum(thread["new"][uid] for thread in self.threads_of(uid))
         return {
             "messages": unread,
             "unread_messages": unread,
@@ -157,7 +164,7 @@ class World:
         """Return the threads of a user, the latest first, as that user sees them."""
         shown = [
             thread
-            for thread in self._of(viewer)
+            for thread in self.threads_of(viewer)
             if viewer not in thread["hidden"] and viewer not in thread["archived"]
         ]
         latest = sorted(shown, key=lambda thread: thread["order"], reverse=True)
@@ -167,7 +174,7 @@ class World:
         """Return the thread of two people; it is made where there is none."""
         if other not in self.people or other == viewer:
             raise RequestError(404, "No such user")
-        thread = next((t for t in self._of(viewer) if other in t["new"]), None)
+        thread = next((t for t in self.threads_of(viewer) if other in t["new"]), None)
         if thread is None:
             thread = self._open(viewer, other, time.time())
         seen = self._seen(thread, viewer)
@@ -202,7 +209,7 @@ class World:
                 attachment["photo"] = self.content.photo(viewer, str(source))
             message["attachments"] = [attachment]
         self.sent.append(dict(message))
-        self.outbox += [(uid, self._frame(message, uid)) for uid in thread["new"]]
+        self.outbox += frames.of_message(self, thread, message)
         return dict(message)
 
     def delete_thread(self, viewer: str, tid: str) -> None:
@@ -214,9 +221,23 @@ class World:
         archived = self._thread(viewer, tid)["archived"]
         archived.add(viewer) if away else archived.discard(viewer)
 
+    def say(self, sender: str, text: str, to: str) -> Json:
+        """Have somebody write to a user, without a client."""
+        thread = self._threads[self.thread_with(to, sender)["id"]]
+        message = self._add_message(thread, sender, text, time.time())
+        self.outbox += frames.of_message(self, thread, message)
+        return dict(message)
+
+    def last_message(self, viewer: str) -> Json | None:
+        """The frame that a socket begins with: the last message of a user's threads."""
+        latest = max(self.threads_of(viewer), key=lambda thread: thread["order"], default=None)
+        if latest is None or not latest["messages"]:
+            return None
+        return frames.sync(self, latest, latest["messages"][-1], viewer)
+
     def delete(self, viewer: str, mid: str) -> None:
         """Delete a message from its thread."""
-        for thread in self._of(viewer):
+        for thread in self.threads_of(viewer):
             left = [message for message in thread["messages"] if message["id"] != mid]
             if len(left) < len(thread["messages"]):
                 thread["messages"] = left
@@ -229,10 +250,11 @@ class World:
         thread["new"][viewer] = 0
         for message in thread["messages"]:
             message["read"] = message["read"] or message["sender_id"] != viewer
+        self.outbox += frames.of_viewing(self, thread, viewer)
 
     def typing(self, viewer: str, tid: str) -> None:
-        """Take note of nothing: only the thread must exist."""
-        self._thread(viewer, tid)
+        """Tell the other side; nothing is kept."""
+        self.outbox += frames.of_typing(self, self._thread(viewer, tid), viewer)
 
     # inside
 
@@ -262,14 +284,15 @@ class World:
         return str(thread["id"])
 
     def _seed_thread(self, viewer: str, friend: str, lines: tuple[str, ...]) -> None:
-        if viewer == friend or any(friend in thread["new"] for thread in self._of(viewer)):
+        if viewer == friend or any(friend in thread["new"] for thread in self.threads_of(viewer)):
             return
         thread = self._open(viewer, friend, _SEEDED_AT - 86400)
         for number, line in enumerate(lines):
             sender = viewer if number % 2 else friend
             self._add_message(thread, sender, line, _SEEDED_AT - 600 * (len(lines) - number))
 
-    def _of(self, uid: str) -> list[Json]:
+    def threads_of(self, uid: str) -> list[Json]:
+        """Return the threads of a user, as they are kept."""
         return [thread for thread in self._threads.values() if uid in thread["new"]]
 
     def _thread(self, viewer: str, tid: str) -> Json:
@@ -338,21 +361,3 @@ class World:
                 ),
             }
         return seen
-
-    def _frame(self, message: Json, viewer: str) -> Json:
-        mine = self._of(viewer)
-        names = ("id", "thread_id", "sender_id", "message", "created", "fake_id", "tmp_id")
-        return {
-            "type": "THREAD_NEW_MESSAGE",
-            "data": {name: message[name] for name in names},
-            "sender": self.summary(message["sender_id"]),
-            "counters": {
-                "new_messages": sum(thread["new"][viewer] for thread in mine),
-                "unread_threads": sum(thread["new"][viewer] > 0 for thread in mine),
-                "total_threads": len(mine),
-                "new_notifications": 0,
-                "new_friend_requests": 0,
-                "new_views": 0,
-            },
-            "click_url": f"/app/messages?thread_id={message['thread_id']}",
-        }

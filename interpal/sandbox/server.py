@@ -7,16 +7,16 @@ controls, and is never held while waiting.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import socket
 import struct
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
-from aiohttp import BodyPartReader, WSCloseCode, WSMsgType, web
+from aiohttp import BodyPartReader, web
 
 from interpal.sandbox.site import ROUTES, Call, Fault, Session, Site
+from interpal.sandbox.sockets import Sockets
 from interpal.sandbox.values import Json, RequestError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class SandboxServer:
         self._site = site
         self._lock = lock
         self._login_delay = login_delay
-        self._sockets: dict[web.WebSocketResponse, str] = {}
+        self.sockets = Sockets(site, lock)
 
     def application(
         self, controls: Mapping[tuple[str, str], Callable[..., object]]
@@ -109,6 +109,8 @@ class SandboxServer:
             body = {"auth_token": session.token, "uid": session.account.uid}
             reply = web.json_response(body, status=201)
             _set_cookie(reply, session)
+        # Of older sessions that this one may have ended.
+        await self.sockets.close_ended()
         return reply
 
     def _session(self, request: web.Request) -> Session:
@@ -131,37 +133,20 @@ class SandboxServer:
                     reply.set_status(201)
                 if self._site.renew_cookie(session):
                     _set_cookie(reply, session)
-                frames, world.outbox = world.outbox, []
-            for uid, frame in frames:
-                await self._push(uid, json.dumps(frame))
+            await self.sockets.pump()
             return reply
 
         return handle
 
     async def _web_socket(self, request: web.Request) -> web.StreamResponse:
         with self._lock:
-            query = request.query.get("token")
-            session = self._site.authenticate_socket(query, *_credentials(request))
-        channel = web.WebSocketResponse(timeout=0.1)
-        await channel.prepare(request)
-        self._sockets[channel] = session.account.uid
-        try:
-            # aiohttp answers pings; whatever else a client sends is ignored.
-            async for frame in channel:
-                if frame.type is WSMsgType.ERROR:
-                    break
-        finally:
-            del self._sockets[channel]
-        return channel
-
-    async def _push(self, uid: str, text: str) -> None:
-        for channel in [channel for channel, owner in self._sockets.items() if owner == uid]:
-            with contextlib.suppress(ConnectionError):
-                await channel.send_str(text)
+            session = self._site.authenticate_socket(
+                request.query.get("token"), *_credentials(request)
+            )
+        return await self.sockets.serve(request, session)
 
     async def _close_sockets(self, _: web.Application) -> None:
-        for channel in list(self._sockets):
-            await channel.close(code=WSCloseCode.GOING_AWAY)
+        await self.sockets.close_all()
 
 
 def _controlled(control: Callable[..., object]) -> _Handler:

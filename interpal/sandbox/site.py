@@ -184,11 +184,9 @@ class Site:
     def authenticate_socket(
         self, query: str | None, cookie: str | None, token: str | None
     ) -> Session:
-        """Return the session of a WebSocket: `query` is its token, or its cookie (section 5.8)."""
-        if query is None:
-            return self.authenticate(cookie, token)
+        """Return the session of a WebSocket by its token, which alone opens it (section 5.8)."""
         for session in self._sessions.values():
-            if query in (session.token, session.cookie):
+            if query is not None and query == session.token:
                 cookie = session.cookie if cookie in (None, session.cookie) else ""
                 return self.authenticate(cookie, token)
         raise RequestError(401, "Invalid or expired session")
@@ -203,6 +201,14 @@ class Site:
         if not friends:
             raise KeyError(username)
         return self.world.open_thread(viewer, friends[0], tid)
+
+    def is_live(self, session: Session) -> bool:
+        """Say whether a session has not ended."""
+        return self._sessions.get(session.cookie) is session
+
+    def user_id(self, username: str | None) -> str:
+        """Return the id of an account, of the first one for None. Raises KeyError."""
+        return self._accounts[(username or self.usernames[0]).casefold()].uid
 
     def invalidate(self, username: str | None) -> None:
         """End every session, or those of one account. Raises KeyError if it is unknown."""

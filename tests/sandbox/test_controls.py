@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -258,46 +257,99 @@ def test_a_web_socket_answers_pings_and_ignores_unknown_query_keys(site: Sandbox
         assert channel.status == 101
         channel.send(0x1, b"whatever")
         channel.send(0x9, b"are you there")
-        assert channel.receive() == (0xA, b"are you there")
+        assert channel.until(0xA) == b"are you there"
 
 
-def test_a_web_socket_takes_the_cookie_in_place_of_the_token(site: Sandbox) -> None:
-    user = User(site)
-    for query, headers in ((f"?token={user.cookie}", {}), ("", user.headers())):
-        with WebSocket(site.base_url, query, headers) as channel:
-            assert channel.status == 101
-
-
-def test_a_web_socket_without_a_live_session_is_refused_with_401(site: Sandbox) -> None:
+def test_only_the_token_opens_a_web_socket(site: Sandbox) -> None:
     user, other = User(site), User(site, "pedro_k", "radio")
     for query, headers in (
         ("", {}),
+        ("", user.headers()),
+        (f"?token={user.cookie}", user.headers()),
         ("?token=rubbish", user.headers()),
         (f"?token={user.token}", other.headers()),
         (f"?token={user.token}", user.headers(token="rubbish")),
     ):
         with WebSocket(site.base_url, query, headers) as channel:
             assert channel.status == 401
+    with WebSocket(site.base_url, f"?token={user.token}") as channel:
+        assert channel.status == 101
     site.invalidate()
     with WebSocket(site.base_url, f"?token={user.token}", user.headers()) as channel:
         assert channel.status == 401
 
 
-def test_a_message_is_announced_to_both_sides(site: Sandbox) -> None:
+def test_a_socket_begins_with_the_last_message_of_all(site: Sandbox) -> None:
+    user = User(site)
+    last = user.get("/v1/thread")[0]
+    with WebSocket(site.base_url, f"?token={user.token}") as channel:
+        frame = channel.event("THREAD_SYNC_MESSAGE")
+    assert frame["data"]["id"] == last["last_msg_id"]
+    assert frame["contact"]["id"] == last["target_id"]
+
+
+def test_a_message_is_news_for_one_side_and_told_in_step_to_the_other(site: Sandbox) -> None:
     user, pedro = User(site), User(site, "pedro_k", "radio")
     tid = user.get(f"/v1/user-thread/{pedro.id}")["id"]
     with (
         WebSocket(site.base_url, f"?token={user.token}") as mine,
         WebSocket(site.base_url, f"?token={pedro.token}") as his,
     ):
-        user.call("POST", "/v1/message", data={"thread_id": tid, "message": "Live"})
-        frames = []
         for channel in (mine, his):
-            opcode, text = channel.receive()
-            assert opcode == 0x1
-            frames.append(json.loads(text))
-    for frame in frames:
-        assert frame["type"] == "THREAD_NEW_MESSAGE"
-        assert frame["data"]["message"] == "Live"
-        assert frame["sender"]["id"] == frame["data"]["sender_id"] == user.id
-    assert frames[1]["counters"]["new_messages"] > 0
+            channel.event("THREAD_SYNC_MESSAGE")
+        user.call("POST", "/v1/message", data={"thread_id": tid, "message": "Live"})
+        told, news = mine.event("THREAD_SYNC_MESSAGE"), his.event("THREAD_NEW_MESSAGE")
+        assert told["data"] == news["data"]
+        assert told["contact"]["id"] == pedro.id
+        assert news["data"]["message"] == "Live"
+        assert news["sender"]["id"] == news["data"]["sender_id"] == user.id
+        assert news["counters"]["new_messages"] > 0
+
+        pedro.call("PUT", f"/v1/thread/{tid}/typing", data={"delay": "3000"})
+        typing = mine.event("THREAD_TYPING")
+        assert (typing["sender"]["id"], typing["data"]) == (pedro.id, {"thread_id": tid})
+        pedro.call("PUT", f"/v1/thread/{tid}/viewed")
+        assert mine.event("THREAD_VIEWED")["sender"]["id"] == pedro.id
+        assert his.event("COUNTER_UPDATE")["entity"]["id"] == "new_messages"
+        pedro.get(f"/v1/profile/{user.id}")
+        view = mine.event("PROFILE_VIEW")
+        assert (view["sender"]["id"], view["counters"]["new_views"]) == (pedro.id, 1)
+
+
+@pytest.mark.parametrize("over_http", [False, True])
+def test_somebody_can_be_made_to_write(site: Sandbox, over_http: bool) -> None:
+    user = User(site)
+    said = {"username": "lin.m", "text": "A card for you", "to": "maple_ink"}
+    with WebSocket(site.base_url, f"?token={user.token}") as channel:
+        message = control(site, "say", **said).json() if over_http else site.say(**said)
+        frame = channel.event("THREAD_NEW_MESSAGE")
+        site.push({"type": "status", "mood": "curious"})
+        assert channel.event("status") == {"type": "status", "mood": "curious"}
+    assert frame["data"]["id"] == message["id"]
+    assert frame["sender"]["username"] == "lin.m"
+    assert user.get("/v1/thread")[0]["last_msg_id"] == message["id"]
+    assert site.messages() == []
+    for wrong in ({"username": "nobody"}, {"username": "maple_ink"}, {"to": "nobody"}):
+        with pytest.raises(KeyError):
+            site.say(**{**said, **wrong})
+        assert control(site, "say", **{**said, **wrong}).status_code == 404
+    with pytest.raises(ValueError, match="text"):
+        site.say("lin.m", "")
+
+
+def test_sockets_are_counted_cut_and_closed_with_their_session(site: Sandbox) -> None:
+    user, pedro = User(site), User(site, "pedro_k", "radio")
+    with (
+        WebSocket(site.base_url, f"?token={user.token}") as mine,
+        WebSocket(site.base_url, f"?token={pedro.token}") as his,
+    ):
+        for channel in (mine, his):
+            channel.event("THREAD_SYNC_MESSAGE")
+        assert site.sockets() == {"maple_ink": 1, "pedro_k": 1}
+        site.drop_sockets("pedro_k")
+        assert eventually(lambda: site.sockets() == {"maple_ink": 1})
+        with pytest.raises((ConnectionError, ValueError)):
+            his.until(0x8)
+        site.invalidate("maple_ink")
+        assert mine.until(0x8)[:2] == b"\x03\xf0"  # 1008, policy violation
+        assert eventually(lambda: site.sockets() == {})

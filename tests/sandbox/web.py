@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +80,22 @@ class WebSocket:
         if length == 126:
             length = int.from_bytes(self._file.read(2), "big")
         return first & 0x0F, self._file.read(length)
+
+    def event(self, kind: str) -> Any:
+        """The next text frame of this type; others are passed over."""
+        while True:
+            opcode, payload = self.receive()
+            assert opcode == 0x1, f"opcode {opcode} while waiting for {kind}"
+            frame = json.loads(payload)
+            if frame["type"] == kind:
+                return frame
+
+    def until(self, wanted: int) -> bytes:
+        """The payload of the next frame of this opcode; others are passed over."""
+        while True:
+            opcode, payload = self.receive()
+            if opcode == wanted:
+                return payload
 
     def __enter__(self) -> WebSocket:
         return self

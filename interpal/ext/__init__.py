@@ -1,0 +1,1 @@
+"""Extensions of the clients: `interpal.ext.commands`, bots that answer to commands."""
