@@ -5,10 +5,12 @@ its session in the working directory. Without them it talks to a sandbox, in a t
 that is gone afterwards.
 """
 
+import json
 import os
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
+from urllib.request import Request, urlopen
 
 from interpal.sandbox import Sandbox
 
@@ -38,3 +40,10 @@ def account() -> Generator[tuple[str, str], None, None]:
     """One username and its password."""
     with accounts() as people:
         yield next(iter(people.items()))
+
+
+def sandbox_says(username: str, text: str) -> None:
+    """Have somebody of the sandbox write to the account."""
+    body = json.dumps({"username": username, "text": text}).encode()
+    url = f"{os.environ['INTERPALS_BASE_URL']}/_sandbox/say"
+    urlopen(Request(url, body, {"Content-Type": "application/json"}), timeout=10).close()  # noqa: S310

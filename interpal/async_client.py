@@ -348,13 +348,11 @@ class AsyncInterpalClient(Calls, Awaiting):
     @property
     def live(self) -> AwaitedLiveEvents:
         """The live events: handlers, settings, statistics, the connection."""
-        live: AwaitedLiveEvents | None = vars(self).get("_live")
-        if live is None:
+        if "_live" not in vars(self):
             from interpal.live.client import AwaitedLiveEvents
 
-            live = vars(self).setdefault(
-                "_live", AwaitedLiveEvents(self._context, self._run, proxy_of)
-            )
+            vars(self).setdefault("_live", AwaitedLiveEvents(self._context, self._run, proxy_of))
+        live: AwaitedLiveEvents = vars(self)["_live"]
         return live
 
     @property

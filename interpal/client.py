@@ -287,14 +287,12 @@ class InterpalClient(Calls, Blocking):
     @property
     def live(self) -> BlockingLiveEvents:
         """The live events: handlers, settings, statistics, the connection."""
-        live: BlockingLiveEvents | None = vars(self).get("_live")
-        if live is None:
+        if "_live" not in vars(self):
             from interpal.async_client import proxy_of
             from interpal.live.client import BlockingLiveEvents
 
-            live = vars(self).setdefault(
-                "_live", BlockingLiveEvents(self._context, self._flows, proxy_of)
-            )
+            vars(self).setdefault("_live", BlockingLiveEvents(self._context, self._flows, proxy_of))
+        live: BlockingLiveEvents = vars(self)["_live"]
         return live
 
     @property

@@ -290,7 +290,7 @@ class Connection:
             headers=access.headers_of(self._context, opened),
             proxy=self._proxy_of(self._context.settings.base_url),
             max_msg_size=self._settings.max_message_size,
-            timeout=aiohttp.ClientWSTimeout(ws_close=2.0),
+            timeout=aiohttp.ClientWSTimeout(ws_close=2.0),  # pyright: ignore[reportCallIssue]
             # Pings are answered by the reader, which also counts them as a sign of life.
             autoping=False,
         )

@@ -47,6 +47,7 @@ def test_the_examples_are_the_ones_that_the_guide_names() -> None:
         "long_running_bot.py",
         "many_accounts.py",
         "persistent_session.py",
+        "reply_bot.py",
     } <= set(RUN)
 
 

@@ -7,7 +7,7 @@ import contextlib
 import inspect
 import signal
 import threading
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from interpal._log import Logger
 from interpal.async_client import AsyncInterpalClient
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from interpal.ext.commands.cog import Cog
     from interpal.ext.commands.command import Predicate
     from interpal.live.handlers import Dispatcher
-
-C = TypeVar("C", bound="Cog")
 
 _log = Logger("interpal.ext.commands")
 
@@ -109,6 +107,12 @@ class BotBase:
         """The cogs by their names."""
         return dict(self._cogs)
 
+    @overload
+    def command(self, name: Callable[..., Any]) -> Command: ...
+    @overload
+    def command(
+        self, name: str | None = None, **settings: Any
+    ) -> Callable[[Callable[..., Any]], Command]: ...
     def command(self, name: Any = None, **settings: Any) -> Any:
         """Decorate a function that is a command: `@bot.command()`.
 

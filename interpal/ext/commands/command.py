@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from interpal.ext.commands.arguments import bind, parameters_of
 from interpal.ext.commands.errors import CheckFailure, CommandOnCooldown
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from interpal.ext.commands.arguments import Bound
     from interpal.ext.commands.cog import Cog
 
-F = TypeVar("F", bound="Callable[..., Any]")
 Predicate = Any
 """A function of the context; it returns whether the command may be used, or raises."""
 
@@ -110,7 +109,7 @@ def _is_method(callback: Callable[..., Any]) -> bool:
 
 
 @overload
-def command(name: F) -> Command: ...
+def command(name: Callable[..., Any]) -> Command: ...
 @overload
 def command(
     name: str | None = None, **settings: Any
