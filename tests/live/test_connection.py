@@ -415,6 +415,11 @@ class Peer:
         self.connections = 0
         self.base_url = ""
         self._loop = asyncio.new_event_loop()
+        app = web.Application()
+        app.router.add_get("/v1/ws", self._socket)
+        app.router.add_get("/v1/account/self", _profile)
+        app.router.add_get("/v1/user/self/threads", _threads)
+        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         self.connections += 1
@@ -426,11 +431,6 @@ class Peer:
 
     def __enter__(self) -> Peer:
         async def start() -> None:
-            app = web.Application()
-            app.router.add_get("/v1/ws", self._socket)
-            app.router.add_get("/v1/account/self", _profile)
-            app.router.add_get("/v1/user/self/threads", _threads)
-            self._runner = web.AppRunner(app, shutdown_timeout=0.1)
             await self._runner.setup()
             await web.TCPSite(self._runner, "127.0.0.1", 0).start()
             self.base_url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"

@@ -122,7 +122,7 @@ def test_any_object_with_a_type_is_an_event_of_the_same_members(
     found = event(frame)
     assert found == frame
     for name in (*frame, "counters", "message", "thread_id", "user_id", "viewer_id"):
-        if name in frame:
+        if name in frame and not name.startswith("__"):
             getattr(found, name)
 
 
