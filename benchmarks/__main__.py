@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 from pathlib import Path
 
-from benchmarks import plot, table
+from benchmarks import lines, plot, table
 from benchmarks.cases import FULL, QUICK, all_cases
 from benchmarks.children import ROOT, compile_package
+from benchmarks.places import on_disk
 from benchmarks.result import Result, load, save
 
 PAGE = "cost.md"
 PLOT = "cost.svg"
-# What is told beside the costs to reach: the page and the name of its table.
-TOLD = {"crossing": ("scaling.md", "stores"), "steps": (PAGE, "steps")}
+CROSSING = "crossing.svg"
+# Cases with a table of their own: the page, and the name of the table there.
+APART = {"crossing": ("scaling.md", "stores"), "steps": (PAGE, "steps")}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,8 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
     found: dict[str, Result] = {}
     for name in options.only or cases:
         print(f"{name}:", flush=True)
-        with tempfile.TemporaryDirectory(prefix="interpal-bench-") as folder:
-            found[name] = cases[name](QUICK if options.quick else FULL, Path(folder))
+        with on_disk() as folder:
+            found[name] = cases[name](QUICK if options.quick else FULL, folder)
         print(table.plain(found[name]), flush=True)
         if results_folder is not None:
             save(found[name], results_folder)
@@ -53,13 +54,17 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _write_pages(docs: Path, results: list[Result]) -> None:
-    costs = [result for result in results if result.case not in TOLD]
-    table.put_into(docs / PAGE, "costs", costs)
+    costs = [result for result in results if result.case not in APART]
+    rows = [row for result in costs for row in result.rows]
+    table.put_into(docs / PAGE, "costs", [row for row in rows if row.at_most is not None])
+    table.put_into(docs / PAGE, "more", [row for row in rows if row.at_most is None])
     (docs / PLOT).write_text(plot.svg(costs), encoding="utf-8")
     for result in results:
-        if result.case in TOLD:
-            page, name = TOLD[result.case]
-            table.put_into(docs / page, name, [result])
+        if result.case in APART:
+            page, name = APART[result.case]
+            table.put_into(docs / page, name, result.rows)
+        if result.case == "crossing":
+            (docs / CROSSING).write_text(lines.svg(result), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -67,9 +67,9 @@ def change(vault: Vault, name: str) -> None:
         draft[name]["note"] = os.urandom(4).hex()
 
 
-def put(vault: Vault, name: str) -> None:
-    """Save one record, whatever was there."""
-    vault[name] = {**record(username=name), "note": os.urandom(4).hex()}
+def put(vault: Vault, name: str, sample: dict[str, Any]) -> None:
+    """Save *sample* with one member changed as the record *name*, whatever was there."""
+    vault[name] = {**sample, "note": os.urandom(4).hex()}
 
 
 def vault_file(folder: Path, count: int) -> Path:

@@ -43,26 +43,25 @@ def verdict_of(row: Row) -> str:
     return {True: "yes", False: "**no**", None: ""}[row.reached]
 
 
-def markdown(results: list[Result]) -> str:
+def markdown(rows: list[Row]) -> str:
     """One table of all rows; without its last two columns where no cost is to be reached."""
-    judged = any(row.at_most is not None for result in results for row in result.rows)
+    judged = any(row.at_most is not None for row in rows)
     heads = ["what", "against", "ours", "theirs", "cost", "at most", "reached"]
     rules = ["---", "---", "---:", "---:", "---:", "---:", "---"]
     width = len(heads) if judged else 5
     lines = [f"| {' | '.join(cells[:width])} |" for cells in (heads, rules)]
-    for result in results:
-        for row in result.rows:
-            floor = "" if row.kind == "count" else amount(row.floor.median, row.unit)
-            cells = [
-                row.what,
-                row.against,
-                amount(row.ours.median, row.unit),
-                floor,
-                value_of(row),
-                bound_of(row),
-                verdict_of(row),
-            ]
-            lines.append(f"| {' | '.join(cells[:width])} |")
+    for row in rows:
+        floor = "" if row.kind == "count" else amount(row.floor.median, row.unit)
+        cells = [
+            row.what,
+            row.against,
+            amount(row.ours.median, row.unit),
+            floor,
+            value_of(row),
+            bound_of(row),
+            verdict_of(row),
+        ]
+        lines.append(f"| {' | '.join(cells[:width])} |")
     return "\n".join(lines)
 
 
@@ -80,14 +79,14 @@ def plain(result: Result) -> str:
     return "\n".join(lines)
 
 
-def put_into(page: Path, name: str, results: list[Result]) -> None:
+def put_into(page: Path, name: str, rows: list[Row]) -> None:
     """Replace the table called *name* in a page. Raises ValueError where its markers are lost."""
     text = page.read_text(encoding="utf-8")
     head, begin, rest = text.partition(BEGIN.format(name=name))
     _, end, tail = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"{page.name} has lost its markers: {BEGIN.format(name=name)} and {END}")
-    page.write_text(f"{head}{begin}\n\n{markdown(results)}\n\n{end}{tail}", encoding="utf-8")
+    page.write_text(f"{head}{begin}\n\n{markdown(rows)}\n\n{end}{tail}", encoding="utf-8")
 
 
 def _digits(value: float) -> str:

@@ -90,7 +90,8 @@ def _read(scale: Scale, folder: Path, count: int) -> list[Row]:
     parsed = envelope.parse(data)
     source = find_source(None, KEY)
     vault_key = SlotOpener(source).open(parsed.header)
-    plaintext = jwe.unseal(parsed.sealed, vault_key)
+    plaintext = jwe.text_of(jwe.unseal_content(parsed.sealed, vault_key))
+    assert plaintext is not None
     encoded = binascii.b2a_base64(parsed.sealed.ciphertext)
 
     def open_and_read() -> None:
@@ -103,7 +104,7 @@ def _read(scale: Scale, folder: Path, count: int) -> list[Row]:
         "parse the envelope": lambda: envelope.parse(data),
         "(of that, base64 alone)": lambda: binascii.a2b_base64(encoded),
         "open the slot, check the key": lambda: SlotOpener(source).open(parsed.header),
-        "decrypt the content": lambda: jwe.unseal(parsed.sealed, vault_key),
+        "decrypt the content": lambda: jwe.text_of(jwe.unseal_content(parsed.sealed, vault_key)),
         "parse and check the content": lambda: decode_payload(plaintext),
         "(of that, json.loads alone)": lambda: json.loads(plaintext.reveal()),
     }

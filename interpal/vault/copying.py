@@ -17,7 +17,6 @@ from interpal.vault.stores.base import keeps_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from datetime import datetime
 
     from interpal.vault.stores.base import Store
     from interpal.vault.vault import Vault
@@ -29,16 +28,14 @@ BATCH = 200
 class Copied(NamedTuple):
     """What became of the records of the source, by number.
 
-    `kept` names those that the target has in a version that was not to be overwritten;
-    `expired` counts those that the target has dropped since, as it does when their time is
-    over. `verified` is how many were read back and found to be what was copied.
+    `kept` names those that the target has in a version that was not to be overwritten.
+    `verified` is how many were read back and found to be what was copied.
     """
 
     total: int
     copied: int
     same: int
     kept: tuple[str, ...]
-    expired: int
     verified: int
 
 
@@ -48,7 +45,6 @@ def copy(
     target_store: Store,
     *,
     replace: bool = False,
-    now: datetime,
     step: Callable[[], None] = lambda: None,
 ) -> Copied:
     """Put every record of *source* into *target*, which `target_store` keeps.
@@ -64,7 +60,7 @@ def copy(
     """
     if source.id == target.id:
         raise ValidationError(f"{source.path} and {target.path} are one and the same vault")
-    work = _Copying(source, target, replace=replace, now=now, step=step)
+    work = _Copying(source, target, replace=replace, step=step)
     work.save(BATCH if keeps_records(target_store) else None)
     return work.verify()
 
@@ -78,13 +74,11 @@ class _Copying:
         target: Vault,
         *,
         replace: bool,
-        now: datetime,
         step: Callable[[], None],
     ) -> None:
         self._source = source
         self._target = target
         self._replace = replace
-        self._now = now
         self._step = step
         self._prints: dict[str, _Print] = {}
         self._kept: list[str] = []
@@ -128,9 +122,7 @@ class _Copying:
             if expected is not None:
                 wrong += expected.digest != _Print.of(record).digest
                 self._step()
-        # What the target drops of its own accord when its time is over.
-        expired = [name for name in missing if missing[name].has_ended(self._now)]
-        wrong += len(missing) - len(expired)
+        wrong += len(missing)
         if wrong:
             raise VaultIOError(
                 f"{self._target.path}: {wrong} of {len(self._prints)} records are not what was "
@@ -143,27 +135,21 @@ class _Copying:
             copied=self._copied,
             same=self._same,
             kept=tuple(self._kept),
-            expired=len(expired),
-            verified=len(self._prints) - len(expired),
+            verified=len(self._prints),
         )
 
 
 class _Print(NamedTuple):
-    """What tells one record from another, and when it ends; nothing of its content."""
+    """What tells one record from another; nothing of its content."""
 
     digest: Hidden[bytes]
-    expires_at: datetime | None
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> _Print:
         from hashlib import sha256
 
         text = json.dumps(record, sort_keys=True).encode("ascii")
-        expires_at = report.to_time(record.get("expires_at"))
-        return cls(Hidden(sha256(text).digest()), expires_at)
-
-    def has_ended(self, now: datetime) -> bool:
-        return self.expires_at is not None and self.expires_at <= now
+        return cls(Hidden(sha256(text).digest()))
 
 
 class _Batch(dict[str, "Mapping[str, Any]"]):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from interpal._hidden import Hidden
 from interpal.exceptions import (
+    ValidationError,
     VaultCorruptError,
     VaultNotFoundError,
     VaultRollbackError,
@@ -34,6 +35,7 @@ from interpal.vault.stores.opening import open_store
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Generator, Iterator, Mapping
+    from datetime import datetime
 
     from interpal.vault.core.records_apart import RecordsApart
     from interpal.vault.format.key_slots import KdfParameters
@@ -127,6 +129,8 @@ class Vault(Records, KeySlots):
         place of in the same atomic save, if they are still there unchanged.
         """
         versions = self._versions
+        if replacing is None and versions.open_newest():
+            return False
         stored = versions.load()
         if stored is not None and stored != replacing:
             versions.open(stored)
@@ -161,6 +165,8 @@ class Vault(Records, KeySlots):
     def close(self) -> None:
         """Forget the key and what was decrypted, and let go of the store."""
         self._versions.close()
+        if self._records_apart is not None:
+            self._records_apart.forget()
 
     def __enter__(self) -> Vault:
         return self
@@ -216,6 +222,11 @@ class Vault(Records, KeySlots):
         """The newest records as they were decrypted: to be read, never to be changed."""
         return self._read().payload.records if self._records_apart is None else self._records_apart
 
+    def __getitem__(self, name: str) -> ReadOnlyRecord:
+        return (
+            super().__getitem__(name) if self._records_apart is None else self._records_apart[name]
+        )
+
     def __iter__(self) -> Iterator[str]:
         # What `tuple` asks of a mapping first, its length, would read all of them once more.
         return (
@@ -264,6 +275,22 @@ class Vault(Records, KeySlots):
                 records[name] = wanted.reveal()
         else:
             self._records_apart.assign(name, wanted, self._lock_timeout)
+
+    def put(self, name: str, record: Record, *, expires: datetime | None = None) -> None:
+        """`vault[name] = record`, and when the record is of no more use.
+
+        *expires* is an aware time. A Redis server may drop the record seven days after it, by
+        its own clock, unless it was saved again meanwhile without one; file and SQLite keep it
+        until it is replaced or pruned. Times inside a record say nothing to a store. Raises
+        `ValidationError` for a time without an offset, and what assigning raises.
+        """
+        wanted = Hidden(record)
+        del record
+        ends = _epoch(expires)
+        if self._records_apart is None:
+            self[name] = wanted.reveal()
+        else:
+            self._records_apart.assign(name, wanted, self._lock_timeout, ends)
 
     def __delitem__(self, name: str) -> None:
         if self._records_apart is None:
@@ -368,3 +395,11 @@ class Vault(Records, KeySlots):
                 generation=generation,
                 minimum=minimum,
             )
+
+
+def _epoch(expires: datetime | None) -> float | None:
+    if expires is None:
+        return None
+    if expires.tzinfo is None:
+        raise ValidationError("expires: a time needs its offset: datetime.now(timezone.utc) + …")
+    return expires.timestamp()

@@ -110,7 +110,7 @@ def test_the_table_stands_between_its_markers_and_the_rest_of_the_page_stays(
     begin = table.BEGIN.format(name="costs")
     page.write_text(f"before\n{begin}\nyesterday\n{table.END}\nafter\n")
     for _ in range(2):
-        table.put_into(page, "costs", [Result("some", ROWS)])
+        table.put_into(page, "costs", ROWS)
     text = page.read_text()
     assert text.startswith("before\n")
     assert text.endswith("after\n")

@@ -61,7 +61,7 @@ def test_a_file_is_read_with_its_facts(tmp_path: Path) -> None:
     opened = read(path)
     found = path.stat()
     assert opened is not None
-    assert opened == (
+    assert opened[:6] == (
         Hidden(b"x" * 300_000),
         (found.st_dev, found.st_ino),
         0o600,

@@ -43,7 +43,11 @@ salts = st.none() | st.binary(min_size=16, max_size=16)
 
 
 def read(data: bytes | str) -> tuple[envelope.Payload, str | None]:
-    return payload.decode_payload(Hidden(data if isinstance(data, bytes) else data.encode()))
+    try:
+        text = Hidden(data.decode() if isinstance(data, bytes) else data)
+    except UnicodeDecodeError:
+        text = None
+    return payload.decode_payload(text)
 
 
 @given(st.dictionaries(names, record_dicts, max_size=5), st.dictionaries(names, attempts), salts)

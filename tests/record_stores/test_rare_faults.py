@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -41,7 +42,12 @@ def test_a_rotation_while_damage_is_looked_for_makes_it_begin_again(
 def never(place: Place, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A store for which the root is never the vault that was asked for."""
     vault = place.new({"a": {}})
-    monkeypatch.setattr(place.store_class, "load_record", lambda *_: LoadedRecord(None, False))
+    module = sys.modules[place.store_class.__module__]
+    writer_class = next(kind for name, kind in vars(module).items() if name.endswith("Writer"))
+    for kind in (place.store_class, writer_class):
+        for method in ("load_record", "load_record_since"):
+            if hasattr(kind, method):
+                monkeypatch.setattr(kind, method, lambda *_: LoadedRecord(None, current=False))
     return vault
 
 

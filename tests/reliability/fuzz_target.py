@@ -64,9 +64,13 @@ def slot_content(data: bytes) -> None:
 
 def payload(data: bytes) -> None:
     """The content of a vault once it was decrypted; what is taken can be written again."""
-    content, fault = decode_payload(Hidden(data))
+    try:
+        text = Hidden(data.decode())
+    except UnicodeDecodeError:
+        text = None
+    content, fault = decode_payload(text)
     if fault is None:
-        again, fault = decode_payload(encode_payload(content))
+        again, fault = decode_payload(jwe.text_of(encode_payload(content)))
         assert fault is None, fault
         assert again.records == content.records
         for name, one in content.records.items():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interpal.exceptions import StaleWriteError
+from interpal.vault.format.jwe import b64encode
 from interpal.vault.stores.base import RecordStore, RecordWrite
 from interpal.vault.stores.redis.store import RedisStore
 from tests.stores.contract import ID, TAG
@@ -32,22 +33,41 @@ class TestRedisStore(RecordContract):
     def everything(self) -> bytes:
         return self.server.everything()
 
-    def test_a_record_is_gone_when_its_session_expires(self, records: RecordStore) -> None:
-        records.commit(ID, [RecordWrite(TAG, 0, b"short", 1, time.time() + 0.3)], timeout=1)
+    def life(self, records: RecordStore) -> float:
+        """Days until the server drops the record; 0 for never."""
+        assert isinstance(records, RedisStore)
+        key = records._space._record(ID, b64encode(TAG).encode())
+        with self.server.admin() as admin:
+            left = int(admin.pttl(key))
+        return 0 if left < 0 else left / 86_400_000
+
+    @pytest.mark.parametrize(("expires_in", "days"), [(20, 27), (0, 7), (-3, 7), (-400, 7)])
+    def test_the_server_may_drop_a_record_a_week_after_its_expiry(
+        self, records: RecordStore, expires_in: int, days: int
+    ) -> None:
+        ends = time.time() + expires_in * 86400
+        records.commit(ID, [RecordWrite(TAG, 0, b"short", 1, ends)], timeout=1)
         assert records.load_record(ID, TAG).data == b"short"
-        time.sleep(0.4)
+        assert days - 0.01 < self.life(records) <= days
+
+    def test_a_record_written_again_without_expiry_stays(self, records: RecordStore) -> None:
+        records.commit(ID, [RecordWrite(TAG, 0, b"short", 1, time.time())], timeout=1)
+        records.commit(ID, [RecordWrite(TAG, 1, b"for good", 2)], timeout=1)
+        assert self.life(records) == 0
+
+    def test_a_record_that_the_server_has_dropped_is_no_more(self, records: RecordStore) -> None:
+        assert isinstance(records, RedisStore)
+        records.commit(ID, [RecordWrite(TAG, 0, b"short", 1, time.time())], timeout=1)
+        key = records._space._record(ID, b64encode(TAG).encode())
+        with self.server.admin() as admin:
+            admin.pexpire(key, 1)
+        time.sleep(0.05)
         assert records.load_record(ID, TAG).data is None
         assert list(records.load_records(ID)) == []
         with pytest.raises(StaleWriteError):
             records.commit(ID, [RecordWrite(TAG, 1, b"late", 2)], timeout=1)
         records.commit(ID, [RecordWrite(TAG, 0, b"long", 1)], timeout=1)
         assert records.load_record(ID, TAG).data == b"long"
-
-    def test_a_record_written_again_without_expiry_stays(self, records: RecordStore) -> None:
-        records.commit(ID, [RecordWrite(TAG, 0, b"short", 1, time.time() + 0.3)], timeout=1)
-        records.commit(ID, [RecordWrite(TAG, 1, b"for good", 2)], timeout=1)
-        time.sleep(0.4)
-        assert records.load_record(ID, TAG).data == b"for good"
 
     def test_the_fence_grows_with_every_holder(self, records: RecordStore) -> None:
         fences = []

@@ -409,9 +409,9 @@ def test_the_work_of_a_read_and_a_write_does_not_grow_with_the_accounts(
         counted = {}
         for name, statement, values in (
             ("read", module._ONE, (ID, known)),
-            ("generation", module._GENERATION, (ID, known)),
-            ("write", module._PUT, (ID, known, 2, None, b"y" * 200)),
-            ("sweep", module._SWEEP, (ID, known, 0.0, 4)),
+            ("add", module._ADD, (ID, known, 1, None, b"y" * 200)),
+            ("replace", module._REPLACE, (ID, known, 1, None, b"y" * 200, 1)),
+            ("remove", module._DROP, (ID, known, 9)),
         ):
             plan = [row[-1] for row in link.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
             assert not any("SCAN records" in step for step in plan), plan

@@ -20,7 +20,6 @@ from interpal.exceptions import (
     WrongKeyError,
 )
 from interpal.vault import Vault
-from interpal.vault.core.versions import State, Versions
 from interpal.vault.files import permissions
 from interpal.vault.files.private_files import Folder
 from interpal.vault.format import envelope, key_slots
@@ -29,6 +28,7 @@ from interpal.vault.format.key_slots import normalise_passphrase
 from interpal.vault.hardening import Hardening, harden_process
 from interpal.vault.keys.sources import explicit_source, find_source
 from interpal.vault.keys.unlock import SlotOpener
+from interpal.vault.stores.file import FileStore
 from tests.vault import KEY, Counted, new_vault
 
 if TYPE_CHECKING:
@@ -130,15 +130,15 @@ def test_what_the_system_does_not_allow_a_hardened_process_is_said(
 def test_a_vault_that_goes_before_the_lock_is_had_is_not_made_again(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = Versions.read
+    is_gone = FileStore.is_gone
 
-    def read_and_lose(versions: Versions) -> State:
-        state = read(versions)
+    def look_and_lose(store: FileStore) -> bool:
+        gone = is_gone(store)
         path.unlink()
-        return state
+        return gone
 
     with Vault.open(path, key=KEY, create=True) as vault:
-        monkeypatch.setattr(Versions, "read", read_and_lose)
+        monkeypatch.setattr(FileStore, "is_gone", look_and_lose)
         with pytest.raises(VaultNotFoundError), vault.transaction() as records:
             records["a"] = {}
     assert not path.exists()

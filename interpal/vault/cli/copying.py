@@ -59,9 +59,7 @@ def copy_verb(
     with opening.open_vault(pair[0]) as vault:
         with _open_target(vault, pair[1], ask=ask, profile=profile) as copy:
             with output.progress("Copying", len(vault), passes=2) as step:
-                done = copying.copy(
-                    vault, copy, pair[1], replace=replace, now=formatting.utc_now(), step=step
-                )
+                done = copying.copy(vault, copy, pair[1], replace=replace, step=step)
             where, key_source, slots = copy.path, copy.key_source, copy.slots
         left_out = sorted({slot.kid for slot in vault.slots} - {slot.kid for slot in slots})
         said = vault.path
@@ -83,8 +81,6 @@ def _told(done: Copied, source: str, target: str) -> str:
     parts = [f"{formatting.plural(done.copied, 'session')} copied from {source}"]
     if done.same:
         parts.append(f"{done.same} were there already")
-    if done.expired:
-        parts.append(f"{done.expired} had expired and are not kept there")
     return f"{target}: {', '.join(parts)}; {done.verified} read back and compared"
 
 

@@ -8,7 +8,7 @@ from typing import Any, NoReturn, SupportsIndex
 
 from interpal._hidden import Hidden
 from interpal.exceptions import ValidationError
-from interpal.vault.format.payload import check_name, record_fault
+from interpal.vault.format.payload import check_name, record_fault, record_text
 
 Record = dict[str, Any]
 
@@ -98,19 +98,19 @@ def as_saved(name: str, record: object) -> Record:
     By way of JSON: nothing that the caller still holds and may change is part of it.
     """
     check_name(name)
-    fault = record_fault(record)
-    if fault is not None:
+    text, fault = record_text(record)
+    if text is None:
         # A traceback may show the values of variables.
         del record
         raise ValidationError(f"the record of {name!r} {fault}")
-    copy: Record = json.loads(json.dumps(record))
+    copy: Record = json.loads(text)
     return copy
 
 
 def same_record(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> bool:
-    """Whether two records say the same."""
+    """Whether two records are the same to the letter."""
     # As text: to a dict, True and 1 and 1.0 are the same.
-    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+    return one == other and json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 class Transaction(MutableMapping[str, Record]):
@@ -120,7 +120,7 @@ class Transaction(MutableMapping[str, Record]):
     After the transaction a change is a RuntimeError, since it would not be saved.
     """
 
-    __slots__ = ("_attempts", "_ended", "_lookup", "_names", "_touched", "attempts")
+    __slots__ = ("_attempts", "_ended", "_lookup", "_names", "_touched", "attempts", "ends")
 
     def __init__(
         self,
@@ -134,6 +134,8 @@ class Transaction(MutableMapping[str, Record]):
         self.attempts: dict[str, Record] = thaw(attempts)
         # What was touched: the record as it is to be, None where it is to go.
         self._touched: dict[str, Record | None] = {}
+        # Epoch seconds by name, of those that were put with an expiry.
+        self.ends: dict[str, float] = {}
         self._ended = False
 
     def __repr__(self) -> str:
@@ -167,6 +169,12 @@ class Transaction(MutableMapping[str, Record]):
         # A traceback may show the values of variables.
         del record
         raise ValidationError(f"the record of {name!r} {fault}")
+
+    def put(self, name: str, record: Record, *, ends: float | None) -> None:
+        """Put a record that a store may drop seven days after *ends* (epoch seconds)."""
+        self[name] = record
+        if ends is not None:
+            self.ends[name] = ends
 
     def __delitem__(self, name: str) -> None:
         self._check_open()

@@ -11,14 +11,21 @@ import os
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, Union, cast
 
 from interpal._hidden import Hidden
 from interpal.exceptions import ValidationError, VaultError, VaultLimitError, VaultNotFoundError
 from interpal.vault.format import envelope
 from interpal.vault.format.envelope import Header, Payload
 from interpal.vault.format.header import MAX_GENERATION, MAX_TIME
-from interpal.vault.stores.base import keeps_records
+from interpal.vault.stores.base import keeps_records, watches
+
+# Of a larger version the bytes are not kept in memory.
+_KEPT_BYTES = 2**16
+# Holds the tag that authenticates all the rest.
+_TAIL_BYTES = 64
+
+_Mark = Union[bytes, "tuple[int, int, bytes]", None]
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping
@@ -28,19 +35,39 @@ if TYPE_CHECKING:
     from interpal.vault.keys.rekey import Rekey
     from interpal.vault.keys.sources import KeySource
     from interpal.vault.keys.unlock import SlotOpener
-    from interpal.vault.stores.base import RecordWrite, RecordWriter, Store, Stored, Writer
+    from interpal.vault.stores.base import (
+        RecordWrite,
+        RecordWriter,
+        Store,
+        Stored,
+        WatchingWriter,
+        Writer,
+    )
 
 
 class State(NamedTuple):
-    """One version of the vault: its bytes, and what they say once they are opened."""
+    """One version of the vault: what its bytes say once they are opened.
 
-    data: bytes
+    `mark` tells its bytes from others, `version` is that of `Stored`.
+    """
+
+    mark: _Mark
     header: Header
     vault_key: Hidden[bytes]
     payload: Payload
+    version: object = None
 
     def __repr__(self) -> str:
         return f"<State: generation {self.header.generation}>"
+
+    def is_of(self, data: bytes) -> bool:
+        """Whether it was in these bytes."""
+        return self.mark is not None and self.mark == _mark(data)
+
+
+def _mark(data: bytes) -> _Mark:
+    """Small data itself; of large data, which is not to stay in memory, what tells it apart."""
+    return data if len(data) <= _KEPT_BYTES else (len(data), hash(data), data[-_TAIL_BYTES:])
 
 
 class _Threads:
@@ -88,6 +115,17 @@ class Versions:
         self._check_not_closed()
         return self.store.load()
 
+    def open_newest(self) -> bool:
+        """Open what is there. False where there is nothing."""
+        stored = self.load()
+        if stored is None:
+            return False
+        # No name here keeps the bytes, of which there may be many.
+        opening = [stored]
+        del stored
+        self.open(opening.pop())
+        return True
+
     def known(self) -> State | None:
         """The version that was opened last, without a look at the store."""
         return self._state
@@ -98,10 +136,18 @@ class Versions:
 
     def read(self) -> State:
         """The newest version, without a lock. Raises `VaultNotFoundError` where there is none."""
+        known = self._state
+        if known is not None and known.version is not None:
+            self._check_not_closed()
+            if watches(self.store) and self.store.is_still(known.version):
+                return known
+        return self.open(self._load_some())
+
+    def _load_some(self) -> Stored:
         stored = self.load()
         if stored is None:
             raise self.not_found()
-        return self.open(stored)
+        return stored
 
     def open(self, stored: Stored) -> State:
         """The version in these bytes: the one at hand, or the bytes opened.
@@ -112,16 +158,21 @@ class Versions:
         with self._here.lock:
             self._check_not_closed()  # by another thread since it was read: no key is to stay
             known = self._state
-            if known is not None and stored.reveal() == known.data:
-                return known
+            if known is not None and known.is_of(stored.reveal()):
+                return self._keep(known._replace(version=stored.version))
+            mark, version = _mark_of(stored), stored.version
             with self.located():
                 parsed = envelope.parse(stored.reveal())
+                # A large file is not to be in memory twice, as text and as what it says.
+                del stored
                 if known is not None and _same_key(parsed.header, known.header):
                     vault_key = known.vault_key
                 else:
                     vault_key = self.opener.open(parsed.header)
-                payload = envelope.open_payload(parsed, vault_key)
-            return self._keep(State(stored.reveal(), parsed.header, vault_key, payload))
+                header, opening = parsed.header, [parsed]
+                del parsed
+                payload = envelope.open_payload(opening.pop(), vault_key)
+            return self._keep(State(mark, header, vault_key, payload, version))
 
     @contextmanager
     def writing(self, timeout: float) -> Generator[tuple[Writer, State], None, None]:
@@ -134,29 +185,41 @@ class Versions:
         writing, thread = self._here.writing, threading.get_ident()
         writing.add(thread)
         try:
-            while True:
+            seen = self._state
+            # Nothing is made, not even a lock, where the vault has gone.
+            if seen is None or not watches(self.store) or self.store.is_gone():
                 seen = self.read()
+            self._check_not_closed()
+            while True:
                 with self.store.write_lock(timeout) as writer:
-                    stored = writer.load()
-                    if stored is None:
-                        raise self.not_found()
-                    state = self._follow(seen, stored)
+                    state = self._locked(writer, seen)
                     if state is not None:
                         yield writer, state
                         return
+                seen = self.read()
         finally:
             writing.discard(thread)
 
+    def _locked(self, writer: Writer, seen: State) -> State | None:
+        """The newest version under the write lock; None where its key is not that of *seen*."""
+        if seen.version is not None and cast("WatchingWriter", writer).is_still(seen.version):
+            return seen
+        stored = writer.load()
+        if stored is None:
+            raise self.not_found()
+        return self._follow(seen, stored)
+
     def _follow(self, seen: State, stored: Stored) -> State | None:
         """The version in these bytes by the key of *seen*; None where they have another key."""
-        if stored.reveal() == seen.data:
+        if seen.is_of(stored.reveal()):
             return seen
         with self.located():
             parsed = envelope.parse(stored.reveal())
             if not _same_key(parsed.header, seen.header):
                 return None
             payload = envelope.open_payload(parsed, seen.vault_key)
-        return State(stored.reveal(), parsed.header, seen.vault_key, payload)
+        mark = _mark_of(stored)
+        return State(mark, parsed.header, seen.vault_key, payload, stored.version)
 
     def save(
         self,
@@ -185,7 +248,7 @@ class Versions:
             else:
                 writer.save(data, verify=check)
         with self._here.lock:
-            self._keep(State(data, header, vault_key, payload))
+            self._keep(State(_mark(data), header, vault_key, payload))
 
     def sealed(self, header: Header, payload: Payload, vault_key: Hidden[bytes]) -> bytes:
         """The bytes of a version, refused logins whose time is over left out of it."""
@@ -253,7 +316,7 @@ class Versions:
             replace_all = cast("RecordWriter", writer).replace_all
             replace_all(data, old_id=old_id, new_id=header.id, records=records)
         with self._here.lock:
-            self._keep(State(data, header, change.vault_key, payload))
+            self._keep(State(_mark(data), header, change.vault_key, payload))
 
     def adopt(self, source: KeySource, slot: Slot, change: Rekey) -> None:
         """From now on open with *source*, for which *change* made *slot*."""
@@ -299,6 +362,13 @@ class Versions:
         if not self._closed:
             self._state = state
         return state
+
+
+def _mark_of(stored: Stored) -> _Mark:
+    # Where the store tells what is unchanged, large data need not be looked through.
+    if stored.version is not None and len(stored.reveal()) > _KEPT_BYTES:
+        return None
+    return _mark(stored.reveal())
 
 
 def changed_payload(

@@ -8,37 +8,50 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from interpal.exceptions import VaultNotFoundError
-from interpal.vault.files.permissions import check_folder, reported, shown, wrong_kind
+from interpal.vault.files.permissions import check_folder, io_error, reported, shown, wrong_kind
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FOLLOWED = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_FOLDER = _FOLLOWED | os.O_NOFOLLOW
 
 
 class OpenFolder:
-    """The descriptor of a folder that was checked, and its resolved path. A context manager."""
+    """The descriptor of a folder that was checked. A context manager."""
 
-    __slots__ = ("_fd", "path")
+    __slots__ = ("_fd", "_given", "_resolved")
 
-    def __init__(self, fd: int, path: str) -> None:
+    def __init__(self, fd: int, given: str, resolved: str | None = None) -> None:
         self._fd = fd
-        self.path = path
+        self._given = given
+        self._resolved = resolved
+
+    @property
+    def path(self) -> str:
+        """The path without symbolic links, found out when it is first asked for."""
+        if self._resolved is None:
+            self._resolved = os.path.realpath(self._given)
+        return self._resolved
 
     @classmethod
     def open(cls, path: str, *, create: bool = False, strict: bool = True) -> Self:
-        """Open the folder at *path*, resolved first.
+        """Open the folder at *path*, whose symbolic links are followed.
 
         `create` makes missing folders, 0700. `strict=False` checks nothing, for those who only
         look. Raises `VaultNotFoundError` where there is none, `VaultPermissionError` where
         another user may put things into it, `VaultIOError`.
         """
         with reported(path, "open the folder"):
-            real = os.path.realpath(path)
+            try:
+                # The kernel resolves and opens in one step; where it follows a link less
+                # readily than this program, the program resolves.
+                return cls._checked(os.open(path, _FOLLOWED), path, None, strict=strict)
+            except OSError:
+                real = os.path.realpath(path)
             try:
                 fd = os.open(real, _FOLDER)
             except FileNotFoundError:
@@ -48,19 +61,19 @@ class OpenFolder:
                     raise VaultNotFoundError(message, path=shown(real)) from None
                 with cls.open(parent, create=True, strict=False) as above:
                     return above.subfolder(name, create=True, strict=strict)
-            return cls._checked(fd, real, strict=strict)
+            return cls._checked(fd, real, real, strict=strict)
 
     def subfolder(self, name: str, *, create: bool = False, strict: bool = True) -> Self:
         """Open a folder in this one, as `open` does, but never through a symbolic link."""
-        path = self.path_of(name)
-        with reported(path, "open the folder"):
+        with reported(lambda: self.path_of(name), "open the folder"):
             made = False
             try:
                 fd = os.open(name, _FOLDER, dir_fd=self._fd)
             except FileNotFoundError:
                 if not create:
-                    message = f"{shown(path)}: there is no such folder"
-                    raise VaultNotFoundError(message, path=shown(path)) from None
+                    path = shown(self.path_of(name))
+                    message = f"{path}: there is no such folder"
+                    raise VaultNotFoundError(message, path=path) from None
                 try:
                     os.mkdir(name, 0o700, dir_fd=self._fd)
                     made = True
@@ -71,8 +84,9 @@ class OpenFolder:
                 found = self.look(name)
                 if found is None or stat.S_ISDIR(found.st_mode):
                     raise
-                raise wrong_kind(path, found, "a folder") from None
-            folder = self._checked(fd, path, strict=strict)
+                raise wrong_kind(self.path_of(name), found, "a folder") from None
+            given = f"{self._given}/{name}"
+            folder = self._checked(fd, given, None, strict=strict)
             if made:
                 try:
                     os.fchmod(fd, 0o700)  # the umask may have taken bits of the owner
@@ -83,21 +97,24 @@ class OpenFolder:
             return folder
 
     @classmethod
-    def _checked(cls, fd: int, path: str, *, strict: bool) -> Self:
+    def _checked(cls, fd: int, given: str, resolved: str | None, *, strict: bool) -> Self:
+        folder = cls(fd, given, resolved)
         try:
             if strict:
-                check_folder(os.fstat(fd), path)
+                check_folder(os.fstat(fd), given, lambda: folder.path)
         except BaseException:
-            os.close(fd)
+            folder.close()
             raise
-        return cls(fd, path)
+        return folder
 
     def close(self) -> None:
         """Close the descriptor. May be called twice."""
         fd, self._fd = self._fd, -1
         if fd >= 0:
-            with suppress(OSError):  # nothing was written through it
+            try:
                 os.close(fd)
+            except OSError:
+                pass  # nothing was written through it
 
     def __enter__(self) -> Self:
         return self
@@ -111,8 +128,9 @@ class OpenFolder:
 
     def look(self, name: str) -> os.stat_result | None:
         """What stands at *name*, itself and not what it points to. None for nothing."""
-        with reported(self.path_of(name), "look at the file"):
-            try:
-                return os.stat(name, dir_fd=self._fd, follow_symlinks=False)
-            except FileNotFoundError:
-                return None
+        try:
+            return os.stat(name, dir_fd=self._fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise io_error(error, self.path_of(name), "look at the file") from error

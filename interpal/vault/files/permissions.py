@@ -17,7 +17,7 @@ from interpal._log import Logger
 from interpal.exceptions import VaultError, VaultIOError, VaultPermissionError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
 _log = Logger("interpal.vault.files.permissions")
 
@@ -88,11 +88,14 @@ def io_error(error: OSError, path: str, what: str) -> VaultError:
 
 
 class reported:  # noqa: N801  (read as a statement: `with reported(path, "save")`)
-    """Turn an `OSError` inside the block into the package's own."""
+    """Turn an `OSError` inside the block into the package's own.
+
+    A path that costs something to find out is given as a function, called where it is told.
+    """
 
     __slots__ = ("_path", "_what")
 
-    def __init__(self, path: str, what: str) -> None:
+    def __init__(self, path: str | Callable[[], str], what: str) -> None:
         self._path = path
         self._what = what
 
@@ -103,7 +106,8 @@ class reported:  # noqa: N801  (read as a statement: `with reported(path, "save"
         self, kind: type[BaseException] | None, error: BaseException | None, trace: object
     ) -> None:
         if isinstance(error, OSError):
-            raise io_error(error, self._path, self._what) from error
+            path = self._path if isinstance(self._path, str) else self._path()
+            raise io_error(error, path, self._what) from error
 
 
 def warn_once(kind: str, path: str, message: str, *values: object) -> None:
@@ -113,14 +117,16 @@ def warn_once(kind: str, path: str, message: str, *values: object) -> None:
         _log.warning(message, *values)
 
 
-def check_folder(found: os.stat_result, path: str) -> None:
+def check_folder(found: os.stat_result, name: str, resolved: Callable[[], str]) -> None:
     """Refuse a folder that another user may put files into; warn of one that is doubtful.
 
-    *found* is from the open descriptor, *path* is resolved. Raises `VaultPermissionError`.
+    *found* is from the open descriptor, *name* is the folder's path as it was given; *resolved*
+    gives it without symbolic links. Raises `VaultPermissionError`.
     """
     if not _trusted(found):
-        raise foreign_owner(path, found)
+        raise foreign_owner(resolved(), found)
     if _open_to_all(found):
+        path = resolved()
         raise VaultPermissionError(
             f"{shown(path)}: every user of this machine may change what is in this folder. "
             f"Mend it: chmod o-w {quoted(path)}",
@@ -128,6 +134,7 @@ def check_folder(found: os.stat_result, path: str) -> None:
         )
     shared = found.st_mode & stat.S_IWGRP and not found.st_mode & stat.S_ISVTX
     if shared and not in_group_of_its_own(found):
+        path = resolved()
         warn_once(
             "group",
             path,
@@ -135,9 +142,9 @@ def check_folder(found: os.stat_result, path: str) -> None:
             shown(path),
             quoted(path),
         )
-    if ("above", path) not in _warned:
-        _warned.add(("above", path))
-        _warn_of_ancestors(path)
+    if ("above", name) not in _warned:
+        _warned.add(("above", name))
+        _warn_of_ancestors(resolved())
 
 
 def in_group_of_its_own(found: os.stat_result) -> bool:
@@ -220,11 +227,16 @@ def may_repair() -> bool:
     return not _only_looking.get()
 
 
+def is_loose(found: os.stat_result) -> bool:
+    """Whether mode bits are looser than 0600."""
+    return bool(stat.S_IMODE(found.st_mode) & ~0o600)
+
+
 def tighten(fd: int, found: os.stat_result, path: str) -> None:
     """Take the mode bits away that are looser than 0600, with a WARNING."""
-    mode = stat.S_IMODE(found.st_mode)
-    if not mode & ~0o600:
+    if not is_loose(found):
         return
+    mode = stat.S_IMODE(found.st_mode)
     try:
         os.fchmod(fd, mode & 0o600)
     except OSError as error:

@@ -25,6 +25,7 @@ from interpal.exceptions import (
 from interpal.vault.files.folders import OpenFolder
 from interpal.vault.files.permissions import (
     foreign_owner,
+    is_loose,
     kind_of,
     may_repair,
     quoted,
@@ -49,8 +50,20 @@ _LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | _SAFE
 _BIRTH = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
+Version = tuple[int, int, int, int, int]
+"""Device, inode, size, and the times of the last change of content and of inode, in ns."""
+
+# Where a file was changed this shortly before it is read, a second change may leave the same
+# times: the kernel's clock goes by ticks, and that of some file systems by 2 seconds.
+_SETTLED_NS = 2_100_000_000
+
+
 class Opened(NamedTuple):
-    """A file as it was read: `mode` is its permission bits, `mtime` in epoch seconds."""
+    """A file as it was read: `mode` is its permission bits, `mtime` in epoch seconds.
+
+    As long as `Folder.is_still` says so of `version`, the file has these bytes. It is None for
+    a file that was changed a moment ago, of which this cannot be told.
+    """
 
     data: Hidden[bytes]
     identity: Identity
@@ -58,6 +71,7 @@ class Opened(NamedTuple):
     uid: int
     size: int
     mtime: float
+    version: Version | None = None
 
     def __repr__(self) -> str:
         return f"<Opened: {self.size} bytes>"
@@ -75,8 +89,7 @@ class Folder(OpenFolder):
         tightened, but in `trust.without_repairs`. With `foreign` any owner is read and nothing is
         changed. Raises `VaultPermissionError`, `VaultLimitError`, `VaultIOError`.
         """
-        path = self.path_of(name)
-        with reported(path, "read"):
+        with reported(lambda: self.path_of(name), "read"):
             # Before opening: to open a device can have effects of its own.
             found = self.look(name)
             if found is None:
@@ -88,19 +101,31 @@ class Folder(OpenFolder):
                 return None
             try:
                 found = os.fstat(fd)
+                now = time.time_ns()
                 self._check_file(name, found, foreign=foreign)
-                if not foreign and may_repair():
-                    tighten(fd, found, path)
+                if is_loose(found) and not foreign and may_repair():
+                    tighten(fd, found, self.path_of(name))
                 if found.st_size > limit:
-                    raise _too_large(path, limit)
+                    raise _too_large(self.path_of(name), limit)
                 data = _read_all(fd, found.st_size, limit)
             finally:
                 os.close(fd)
             size = len(data.reveal())
             if size > limit:
-                raise _too_large(path, limit)
-        mode = stat.S_IMODE(found.st_mode)
-        return Opened(data, _identity(found), mode, found.st_uid, size, found.st_mtime)
+                raise _too_large(self.path_of(name), limit)
+        return Opened(
+            data,
+            _identity(found),
+            stat.S_IMODE(found.st_mode),
+            found.st_uid,
+            size,
+            found.st_mtime,
+            version_of(found) if _is_settled(found, now) else None,
+        )
+
+    def is_still(self, name: str, version: Version | None) -> bool:
+        """Whether the file at *name* is, unchanged, the one that was read with this *version*."""
+        return version is not None and is_still(name, version, dir_fd=self._fd)
 
     def replace(
         self, name: str, data: bytes, *, verify: Callable[[bytes], None] | None = None
@@ -112,8 +137,7 @@ class Folder(OpenFolder):
         `VaultPermissionError`, `VaultIOError`; `NotDurableError` after the new content is in
         its place.
         """
-        path = self.path_of(name)
-        with reported(path, "save"):
+        with reported(lambda: self.path_of(name), "save"):
             self._check_target(name)
             temporary = _temporary(name)
             try:
@@ -122,7 +146,7 @@ class Folder(OpenFolder):
             except BaseException:
                 self._discard(temporary)
                 raise
-        self._sync(path, "saved")
+        self._sync(name, "saved")
         return identity
 
     def create(self, name: str, data: Hidden[bytes]) -> bool:
@@ -131,8 +155,7 @@ class Folder(OpenFolder):
         Of two processes that do this at once one gets True, and neither ever sees half a file.
         Needs no lock. Raises as `replace` does.
         """
-        path = self.path_of(name)
-        with reported(path, "create"):
+        with reported(lambda: self.path_of(name), "create"):
             temporary = _temporary(name)
             try:
                 self._write(temporary, data, None)
@@ -143,17 +166,16 @@ class Folder(OpenFolder):
             finally:
                 self._discard(temporary)
         # Also where another process made it: it is going to be relied on before that one is done.
-        self._sync(path, "made")
+        self._sync(name, "made")
         return made
 
     def remove(self, name: str) -> bool:
         """Take the file at *name* away, durably. False where there is nothing."""
-        path = self.path_of(name)
-        with reported(path, "remove"):
+        with reported(lambda: self.path_of(name), "remove"):
             if self._check_target(name) is None:
                 return False
             os.unlink(name, dir_fd=self._fd)
-        self._sync(path, "removed")
+        self._sync(name, "removed")
         return True
 
     def set_aside(self, name: str, data: bytes, identity: object) -> str | None:
@@ -168,8 +190,7 @@ class Folder(OpenFolder):
             return None
         if opened is None or opened.identity != identity or opened.data != Hidden(data):
             return None
-        path = self.path_of(name)
-        with reported(path, "set aside"):
+        with reported(lambda: self.path_of(name), "set aside"):
             aside, held = self._reserve(name)
             try:
                 os.replace(name, aside, src_dir_fd=self._fd, dst_dir_fd=self._fd)
@@ -178,7 +199,7 @@ class Folder(OpenFolder):
                 if found is not None and _identity(found) == held:
                     self._discard(aside)
                 raise
-        self._sync(path, f"renamed to {shown(aside)}")
+        self._sync(name, f"renamed to {shown(aside)}")
         return aside
 
     def sweep(self, name: str) -> None:
@@ -226,13 +247,13 @@ class Folder(OpenFolder):
         return found
 
     def _check_file(self, name: str, found: os.stat_result, *, foreign: bool = False) -> None:
-        path = self.path_of(name)
         if not stat.S_ISREG(found.st_mode):
-            raise wrong_kind(path, found, "a regular file")
+            raise wrong_kind(self.path_of(name), found, "a regular file")
         if found.st_uid != os.geteuid() and not foreign:
-            raise foreign_owner(path, found)
+            raise foreign_owner(self.path_of(name), found)
         # No link at all is a file that was replaced after it was opened, and whole (trap 4).
         if found.st_nlink > 1 and self._links(name, found, mend=not foreign and may_repair()) > 1:
+            path = self.path_of(name)
             raise VaultPermissionError(
                 f"{shown(path)} has {found.st_nlink} hard links, so another name leads to it too; "
                 f"it was left alone. Look for them (find / -xdev -samefile {quoted(path)}) and "
@@ -305,10 +326,11 @@ class Folder(OpenFolder):
         except OSError as error:
             _log.warning("%s stays behind: %s", shown(self.path_of(name)), error.strerror)
 
-    def _sync(self, path: str, done: str) -> None:
+    def _sync(self, name: str, done: str) -> None:
         try:
             os.fsync(self._fd)
         except OSError as error:
+            path = self.path_of(name)
             raise NotDurableError(
                 f"{shown(path)}: {done}, but perhaps not durable, since the folder could not be "
                 f"synced ({error.strerror}): a power cut now might bring the old state back.",
@@ -383,6 +405,31 @@ def _read_all(fd: int, size: int, limit: int) -> Hidden[bytes]:
 
 def _too_large(path: str, limit: int) -> VaultLimitError:
     return VaultLimitError(f"{shown(path)} is larger than {limit} bytes", path=shown(path))
+
+
+def version_of(found: os.stat_result) -> Version:
+    """What tells a file, and each change of it, from every other."""
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def is_still(path: str, version: Version, *, dir_fd: int | None = None) -> bool:
+    """Whether the regular file at *path* has this *version*. What cannot be told is not."""
+    try:
+        # A device is not opened.
+        if version_of(os.stat(path, dir_fd=dir_fd, follow_symlinks=False)) != version:
+            return False
+        # A network file system asks its server anew where a file is opened, not before.
+        fd = os.open(path, _READ, dir_fd=dir_fd)
+        try:
+            return version_of(os.fstat(fd)) == version
+        finally:
+            os.close(fd)
+    except OSError:
+        return False
+
+
+def _is_settled(found: os.stat_result, now_ns: int) -> bool:
+    return now_ns - max(found.st_mtime_ns, found.st_ctime_ns) > _SETTLED_NS
 
 
 def _identity(found: os.stat_result) -> Identity:

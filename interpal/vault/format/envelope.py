@@ -74,6 +74,24 @@ _TYPE = "interpal-vault"
 _PUNCTUATION = (b'"', b",", b"{", b"[")
 _MAX_PUNCTUATION = 100_000
 
+_BETWEEN_SLOTS = '","'
+
+# The text around the parts, as `to_bytes` writes it.
+_BEGIN, _MIDDLE, _BEFORE_IV, _BEFORE_CIPHERTEXT, _BEFORE_TAG, _END = (
+    b'{"protected":"',
+    b'","encrypted_key":"',
+    b'","iv":"',
+    b'","ciphertext":"',
+    b'","tag":"',
+    b'"}\n',
+)
+_MOST_PROTECTED = fields.MAX_HEADER_BYTES * 4 // 3 + 64
+_CHARACTERS = {
+    "encrypted_key": -(-jwe.WRAPPED_BYTES * 4 // 3),
+    "iv": -(-jwe.IV_BYTES * 4 // 3),
+    "tag": -(-jwe.TAG_BYTES * 4 // 3),
+}
+
 
 class Header(NamedTuple):
     """What a vault says of itself in the clear; authenticated once the content is.
@@ -107,6 +125,13 @@ def parse(data: bytes) -> Envelope:
     del data
     if len(text.reveal()) > MAX_FILE_BYTES:
         raise VaultLimitError(f"the vault is larger than {MAX_FILE_BYTES // 2**20} MiB")
+    sealed = _own_parts(text)
+    if sealed is not None:
+        own = _own_header(sealed.protected)
+        if own is not None:
+            return Envelope(own, sealed)
+        vault = _check_header_members(fields.decode_header(sealed.protected))
+        return Envelope(_read_header(vault), sealed)
     if sum(map(text.reveal().count, _PUNCTUATION)) > _MAX_PUNCTUATION:
         raise VaultFormatError("not a vault: the file holds more members than any JWE")
     members = fields.json_object(text, "the file")
@@ -115,8 +140,101 @@ def parse(data: bytes) -> Envelope:
         raise VaultFormatError("not a vault: protected is missing")
     protected = fields.text(members["protected"], "protected")
     header = fields.decode_header(protected)
-    vault = fields.check_version(header, _TYPE)
+    fields.check_version(header, _TYPE)
     fields.exactly(members, JweParts._fields)
+    vault = _check_header_members(header)
+    sealed = JweParts(
+        protected=protected,
+        encrypted_key=fields.decoded(members["encrypted_key"], "encrypted_key", jwe.WRAPPED_BYTES),
+        iv=fields.decoded(members["iv"], "iv", jwe.IV_BYTES),
+        ciphertext=fields.decoded(members["ciphertext"], "ciphertext"),
+        tag=fields.decoded(members["tag"], "tag", jwe.TAG_BYTES),
+    )
+    return Envelope(_read_header(vault), sealed)
+
+
+def _own_parts(text: Hidden[bytes]) -> JweParts | None:
+    """The parts of a file that is to the letter as `to_bytes` writes it, else None.
+
+    What it finds, parsing would find too: between the names of the members is nothing but
+    base64url, or decoding refuses it. A file of megabytes is thus read without a text of JSON.
+    """
+    length = len(text.reveal())
+    ends = text.reveal().find(_MIDDLE, len(_BEGIN), _MOST_PROTECTED)
+    begins = ends + len(_MIDDLE)
+    before = begins + _CHARACTERS["encrypted_key"]
+    iv = before + len(_BEFORE_IV)
+    after = iv + _CHARACTERS["iv"]
+    content = after + len(_BEFORE_CIPHERTEXT)
+    tag = length - len(_END) - _CHARACTERS["tag"]
+    last = tag - len(_BEFORE_TAG)
+    starts_with = text.reveal().startswith
+    if (
+        ends < 0
+        or content > last
+        or not starts_with(_BEGIN)
+        or not starts_with(_BEFORE_IV, before)
+        or not starts_with(_BEFORE_CIPHERTEXT, after)
+        or not starts_with(_BEFORE_TAG, last)
+        or not text.reveal().endswith(_END)
+    ):
+        return None
+    try:
+        return JweParts(
+            text.reveal()[len(_BEGIN) : ends].decode("ascii"),
+            jwe.b64decode_ascii(text.reveal()[begins:before]),
+            jwe.b64decode_ascii(text.reveal()[iv:after]),
+            jwe.b64decode_content(text, content, last),
+            jwe.b64decode_ascii(text.reveal()[tag : length - len(_END)]),
+        )
+    except ValueError:
+        return None
+
+
+def _own_header(protected: str) -> Header | None:
+    """A header that is to the letter as `seal` writes it, else None."""
+    written = fields.own_text(protected)
+    if written is None:
+        return None
+    pieces = written.split(b'"')
+    try:
+        vault_id, bound = jwe.b64decode_ascii(pieces[23]), jwe.b64decode_ascii(pieces[33])
+        generation, created_at, updated_at = map(fields.own_integer, pieces[26:32:2])
+        texts = [text.decode("ascii") for text in pieces[37::2]]
+    except (ValueError, IndexError):
+        return None
+    if (
+        not 1 <= generation <= fields.MAX_GENERATION
+        or not 0 <= created_at <= fields.MAX_TIME
+        or not 0 <= updated_at <= fields.MAX_TIME
+        or len(vault_id) != ID_BYTES
+        or len(bound) != COMMITMENT_BYTES
+        or _header_text(vault_id, generation, created_at, updated_at, bound, texts) != written
+    ):
+        return None
+    return Header(vault_id, generation, created_at, updated_at, bound, _read_slots(texts))
+
+
+def _header_text(
+    vault_id: bytes,
+    generation: int,
+    created_at: int,
+    updated_at: int,
+    bound: bytes,
+    slots: Sequence[str],
+) -> bytes:
+    """A header as this package writes it: compact JSON. *bound* is the commitment."""
+    return (
+        '{"typ":"interpal-vault","alg":"A256KW","enc":"A256GCM","cty":"json","vault":{"version":'
+        f'{fields.VERSION},"id":"{jwe.b64encode(vault_id)}","generation":{generation},'
+        f'"created_at":{created_at},"updated_at":{updated_at},'
+        f'"commitment":"{jwe.b64encode(bound)}","slots":["{_BETWEEN_SLOTS.join(slots)}"]}}}}'
+    ).encode("ascii")
+
+
+def _check_header_members(header: dict[str, Any]) -> dict[str, Any]:
+    """The `vault` member of a header of this version, all of whose members are there."""
+    vault = fields.check_version(header, _TYPE)
     fields.exactly(header, ("typ", "alg", "enc", "cty", "vault"))
     fields.exactly(
         vault,
@@ -126,14 +244,7 @@ def parse(data: bytes) -> Envelope:
     fields.constant(header["alg"], "A256KW", "alg")
     fields.constant(header["enc"], "A256GCM", "enc")
     fields.constant(header["cty"], "json", "cty")
-    sealed = JweParts(
-        protected=protected,
-        encrypted_key=fields.decoded(members["encrypted_key"], "encrypted_key", jwe.WRAPPED_BYTES),
-        iv=fields.decoded(members["iv"], "iv", jwe.IV_BYTES),
-        ciphertext=fields.decoded(members["ciphertext"], "ciphertext"),
-        tag=fields.decoded(members["tag"], "tag", jwe.TAG_BYTES),
-    )
-    return Envelope(_read_header(vault), sealed)
+    return vault
 
 
 def _read_header(vault: dict[str, Any]) -> Header:
@@ -154,6 +265,10 @@ def _read_header(vault: dict[str, Any]) -> Header:
     texts = vault["slots"]
     if not isinstance(texts, list) or not texts:
         raise VaultFormatError("not a vault: vault.slots is not a list of 1 to 8 key slots")
+    return header._replace(slots=_read_slots(texts))
+
+
+def _read_slots(texts: list[Any]) -> tuple[Slot, ...]:
     if len(texts) > MAX_SLOTS:
         raise VaultLimitError(
             f"the vault asks for too much: vault.slots has more than {MAX_SLOTS} key slots"
@@ -168,7 +283,7 @@ def _read_header(vault: dict[str, Any]) -> Header:
             raise VaultFormatError(f"not a vault: slots[{number}].kid is there twice")
     for number, slot in enumerate(slots):
         check_bounds(slot, f"slots[{number}]")
-    return header._replace(slots=slots)
+    return slots
 
 
 def check_kdf_budget(slots: Sequence[Slot]) -> None:
@@ -204,10 +319,14 @@ def check_key(header: Header, slot: Slot, vault_key: Hidden[bytes]) -> None:
 def open_payload(envelope: Envelope, vault_key: Hidden[bytes]) -> Payload:
     """Step 6: decrypt and judge the content. Raises `VaultCorruptError`."""
     try:
-        plaintext = jwe.unseal(envelope.sealed, vault_key)
+        content = jwe.unseal_content(envelope.sealed, vault_key)
     except jwe.NotAuthenticError:
         raise VaultCorruptError("the vault is damaged: its content does not authenticate") from None
-    payload, fault = decode_payload(plaintext)
+    # Of much of it only the text is to be in memory, where the caller has let go of it too.
+    del envelope
+    text = jwe.text_of(content)
+    del content
+    payload, fault = decode_payload(text)
     if fault is not None:
         raise VaultCorruptError(f"the vault is damaged: {fault}")
     return payload
@@ -228,23 +347,8 @@ def seal(
     """
     _check_header(header)
     plaintext = encode_payload(payload)
-    protected = fields.encode_header(
-        {
-            "typ": _TYPE,
-            "alg": "A256KW",
-            "enc": "A256GCM",
-            "cty": "json",
-            "vault": {
-                "version": fields.VERSION,
-                "id": jwe.b64encode(header.id),
-                "generation": header.generation,
-                "created_at": header.created_at,
-                "updated_at": header.updated_at,
-                "commitment": jwe.b64encode(header.commitment),
-                "slots": [slot.text for slot in header.slots],
-            },
-        }
-    )
+    texts = [slot.text for slot in header.slots]
+    protected = fields.encode_header(_header_text(*header[:5], texts))
     sealed = jwe.seal(protected, plaintext, vault_key, content_key=content_key, iv=iv)
     data = to_bytes(Envelope(header, sealed))
     if len(data) > MAX_FILE_BYTES:

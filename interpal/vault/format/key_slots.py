@@ -6,7 +6,6 @@ key is a raw 32-byte key, or Argon2id over a passphrase within the bounds of sec
 
 from __future__ import annotations
 
-import json
 import re
 from typing import ClassVar, Literal, NamedTuple
 
@@ -90,19 +89,24 @@ KdfParameters.LOW_MEMORY = KdfParameters(19456, 2, 1)
 KdfParameters.INSECURE_FOR_TESTS = KdfParameters(8, 1, 1)
 
 
-class Slot(NamedTuple):
-    """One key slot: its text as it stands in the vault, and what its header says.
-
-    `vid` is the id of the vault it was made for, `iat` when, in epoch seconds; `kdf` and
-    `salt` are None where a raw key opens it. Nothing of it is authenticated before it opens.
-    """
-
+class _SlotFields(NamedTuple):
     text: str
     kid: str
     vid: bytes
     iat: int
     kdf: KdfParameters | None
     salt: bytes | None
+
+
+class Slot(_SlotFields):
+    """One key slot: its text as it stands in the vault, and what its header says.
+
+    `vid` is the id of the vault it was made for, `iat` when, in epoch seconds; `kdf` and
+    `salt` are None where a raw key opens it. Nothing of it is authenticated before it opens.
+    """
+
+    sealed: jwe.JweParts | None = None
+    """The parts of `text`, where they were read already."""
 
     @property
     def kind(self) -> Literal["passphrase", "key"]:
@@ -127,6 +131,9 @@ def read_slot(text: str, field: str = "slot") -> Slot:
         sealed = jwe.from_compact(text)
     except ValueError as fault:
         raise VaultFormatError(f"not a vault: {field} {fault}") from None
+    own = _own_slot(text, sealed)
+    if own is not None:
+        return own
     header = fields.json_object(Hidden(fields.decoded(sealed.protected, field)), field)
     prefix = f"{field}."
     optional = ("kdf",) if "kdf" in header else ()
@@ -138,14 +145,58 @@ def read_slot(text: str, field: str = "slot") -> Slot:
     if not _KID.fullmatch(kid):
         raise VaultFormatError(f"not a vault: {prefix}kid is not 1 to 64 of A-Za-z0-9._-")
     kdf, salt = _read_kdf(header["kdf"], f"{prefix}kdf") if optional else (None, None)
-    return Slot(
-        text=text,
-        kid=kid,
-        vid=fields.decoded(header["vid"], f"{prefix}vid", ID_BYTES),
-        iat=fields.integer_within(header["iat"], f"{prefix}iat", 0, fields.MAX_TIME),
-        kdf=kdf,
-        salt=salt,
-    )
+    vid = fields.decoded(header["vid"], f"{prefix}vid", ID_BYTES)
+    iat = fields.integer_within(header["iat"], f"{prefix}iat", 0, fields.MAX_TIME)
+    return _with_parts(Slot(text, kid, vid, iat, kdf, salt), sealed)
+
+
+def _with_parts(slot: Slot, sealed: jwe.JweParts) -> Slot:
+    slot.sealed = sealed
+    return slot
+
+
+def _own_slot(text: str, sealed: jwe.JweParts) -> Slot | None:
+    """A slot whose header is to the letter as `make_slot` writes it, else None."""
+    written = fields.own_text(sealed.protected)
+    if written is None:
+        return None
+    pieces = written.split(b'"')
+    kdf = salt = None
+    try:
+        kid, vid = pieces[15].decode("ascii"), jwe.b64decode_ascii(pieces[19])
+        iat = fields.own_integer(pieces[22])
+        if len(pieces) > _RAW_KEY_PIECES:
+            memory, passes, lanes = map(fields.own_integer, pieces[32:38:2])
+            kdf = KdfParameters(memory, passes, lanes)
+            salt = jwe.b64decode_ascii(pieces[39])
+    except (ValueError, IndexError):
+        return None
+    if (
+        not 0 <= iat <= fields.MAX_TIME
+        or len(vid) != ID_BYTES
+        or (salt is not None and len(salt) != SALT_BYTES)
+        or not _KID.fullmatch(kid)
+        or _header_text(kid, vid, iat, kdf, salt) != written
+    ):
+        return None
+    return _with_parts(Slot(text, kid, vid, iat, kdf, salt), sealed)
+
+
+def _header_text(
+    kid: str, vid: bytes, iat: int, kdf: KdfParameters | None, salt: bytes | None
+) -> bytes:
+    """The header of a slot as this package writes it: compact JSON."""
+    derived = ""
+    if kdf is not None and salt is not None:
+        memory, passes, lanes = kdf
+        derived = (
+            f',"kdf":{{"name":"argon2id","v":19,"m":{memory},"t":{passes},"p":{lanes},'
+            f'"salt":"{jwe.b64encode(salt)}"}}'
+        )
+    return (
+        f'{{"alg":"A256KW","enc":"A256GCM","cty":"jwk+json","kid":"{kid}",'
+        f'"vid":"{jwe.b64encode(vid)}","iat":{iat}{derived}}}'
+    ).encode("ascii")
 
 
 def _read_kdf(value: object, field: str) -> tuple[KdfParameters, bytes]:
@@ -257,26 +308,9 @@ def make_slot(
         raise ValidationError("vid and salt have 16 bytes")
     if (kdf is None) != (salt is None):
         raise ValidationError("kdf and salt go together")
-    header: dict[str, object] = {
-        "alg": "A256KW",
-        "enc": "A256GCM",
-        "cty": "jwk+json",
-        "kid": kid,
-        "vid": jwe.b64encode(vid),
-        "iat": iat,
-    }
-    if kdf is not None and salt is not None:
+    if kdf is not None:
         kdf.check_strong_enough()
-        memory, passes, lanes = kdf
-        header["kdf"] = {
-            "name": "argon2id",
-            "v": 19,
-            "m": memory,
-            "t": passes,
-            "p": lanes,
-            "salt": jwe.b64encode(salt),
-        }
-    protected = jwe.b64encode(json.dumps(header, separators=(",", ":")).encode("ascii"))
+    protected = jwe.b64encode(_header_text(kid, vid, iat, kdf, salt))
     sealed = jwe.seal(protected, _to_jwk(vault_key), key, content_key=content_key, iv=iv)
     return Slot(jwe.to_compact(sealed), kid, vid, iat, kdf, salt)
 
@@ -287,7 +321,7 @@ def open_slot(slot: Slot, key: Hidden[bytes]) -> Hidden[bytes] | None:
     Raises `VaultCorruptError` where the slot opens and holds no key of the format.
     """
     try:
-        plaintext = jwe.unseal(jwe.from_compact(slot.text), key)
+        plaintext = jwe.unseal(slot.sealed or jwe.from_compact(slot.text), key)
     except jwe.NotAuthenticError:
         return None
     vault_key = _from_jwk(plaintext)
@@ -296,13 +330,25 @@ def open_slot(slot: Slot, key: Hidden[bytes]) -> Hidden[bytes] | None:
     return vault_key
 
 
+# Of a header without `kdf`, cut at its quotes.
+_RAW_KEY_PIECES = 23
+
+# A key as this package writes it: `_from_jwk` need not parse it.
+_JWK_BEGIN, _JWK_END = b'{"kty":"oct","alg":"A256KW","k":"', b'"}'
+
+
 def _to_jwk(vault_key: Hidden[bytes]) -> Hidden[bytes]:
-    return Hidden(
-        f'{{"kty":"oct","alg":"A256KW","k":"{jwe.b64encode(vault_key.reveal())}"}}'.encode()
-    )
+    return Hidden(_JWK_BEGIN + jwe.b64encode(vault_key.reveal()).encode("ascii") + _JWK_END)
 
 
 def _from_jwk(plaintext: Hidden[bytes]) -> Hidden[bytes] | None:
+    if plaintext.reveal().startswith(_JWK_BEGIN) and plaintext.reveal().endswith(_JWK_END):
+        try:
+            own = Hidden(jwe.b64decode_ascii(plaintext.reveal()[len(_JWK_BEGIN) : -len(_JWK_END)]))
+        except ValueError:
+            own = None
+        if own is not None:
+            return own if len(own.reveal()) == jwe.KEY_BYTES else None
     try:
         jwk = jwe.parse_json(plaintext.reveal(), max_depth=fields.MAX_DEPTH)
         if not isinstance(jwk, dict) or jwk.keys() != {"kty", "alg", "k"}:

@@ -37,6 +37,9 @@ _ATTEMPT = frozenset(("until", "tag", "count", "kind", "forget_at"))
 
 # More than the longest number, `false` or pair of empty brackets takes.
 _SCALAR_BYTES = 32
+# Text whose records are not too large, however they are written again: of all values a number
+# grows most, `1e15` to `1000000000000000.0`.
+_SMALL_BYTES = MAX_RECORD_BYTES // 8
 
 
 class Payload:
@@ -112,6 +115,8 @@ def name_fault(name: object) -> str | None:
     """What is wrong with a record's name; None if nothing is."""
     if not isinstance(name, str):
         return "is not text"
+    if name.isascii() and name.isprintable() and 1 <= len(name) <= MAX_NAME_BYTES:
+        return None
     try:
         length = len(name.encode("utf-8"))
     except UnicodeEncodeError:
@@ -140,18 +145,24 @@ def _names_fault(names: dict[str, Any]) -> str | None:
 
 def record_fault(record: object) -> str | None:
     """What is wrong with a record; None if nothing is."""
+    return record_text(record)[1]
+
+
+def record_text(record: object) -> tuple[str | None, str | None]:
+    """A record as compact JSON, or what is wrong with it."""
     if not isinstance(record, dict):
-        return "is not a JSON object"
+        return None, "is not a JSON object"
     try:
         _survey(record, 1)
-        size = len(_dumps(record).encode("utf-8"))
+        text = _dumps(record)
+        size = len(text) if text.isascii() else len(text.encode("utf-8"))
     except _Unfit as unfit:
-        return str(unfit)
+        return None, str(unfit)
     except UnicodeEncodeError:
-        return "holds half of a surrogate pair"
+        return None, "holds half of a surrogate pair"
     if size > MAX_RECORD_BYTES:
-        return f"is larger than {MAX_RECORD_BYTES // 1024} KiB"
-    return None
+        return None, f"is larger than {MAX_RECORD_BYTES // 1024} KiB"
+    return text, None
 
 
 def _attempt_fault(attempt: object) -> str | None:
@@ -282,11 +293,16 @@ def _unfit_record(records: dict[str, Any]) -> str | None:
     return None
 
 
-def decode_payload(data: Hidden[bytes]) -> tuple[Payload, str | None]:
-    """The payload of decrypted *data*, or an empty one and what is wrong with it."""
+def decode_payload(text: Hidden[str] | None) -> tuple[Payload, str | None]:
+    """The payload of decrypted *text*, or an empty one and what is wrong with it.
+
+    None is content that is not UTF-8.
+    """
+    if text is None:
+        return Payload(), "the payload is not UTF-8"
     try:
-        content = jwe.parse_json(data.reveal(), max_depth=_MAX_DEPTH, allow_float=True, shape=False)
-        fault = _payload_fault(data.reveal(), content)
+        content = jwe.parse_sound_json(text, max_depth=_MAX_DEPTH)
+        fault = _payload_fault(text.reveal(), content)
     except jwe.JsonError as unreadable:
         return Payload(), f"the payload {unreadable}"
     if fault is not None:
@@ -295,7 +311,7 @@ def decode_payload(data: Hidden[bytes]) -> tuple[Payload, str | None]:
     return Payload(content["records"], content.get("attempts"), salt), None
 
 
-def _payload_fault(data: bytes, content: Any) -> str | None:
+def _payload_fault(text: str, content: Any) -> str | None:
     if not isinstance(content, dict) or content.keys() - {"attempts", "salt"} != {"records"}:
         return "the payload has other members than records, attempts and salt"
     records = content["records"]
@@ -315,7 +331,7 @@ def _payload_fault(data: bytes, content: Any) -> str | None:
     fault = _names_fault(records) or _names_fault(attempts)
     if fault is not None:
         return fault
-    return _shape_fault(data, content, records, attempts)
+    return _shape_fault(text, content, records, attempts)
 
 
 def _is_salt(value: object) -> bool:
@@ -326,7 +342,7 @@ def _is_salt(value: object) -> bool:
 
 
 def _shape_fault(
-    data: bytes,
+    text: str,
     content: dict[str, Any],
     records: dict[str, dict[str, Any]],
     attempts: dict[str, dict[str, Any]],
@@ -338,12 +354,12 @@ def _shape_fault(
     member has a quote followed by a colon, perhaps with white space between. Where both numbers
     are the same, none was dropped. A string with `":` in it only costs the slow way.
     """
-    written = data.count(b'":')
-    for space in (b" ", b"\t", b"\n", b"\r"):
-        if space in data:
-            written += data.count(space + b":")
+    written = text.count('":')
+    for space in (" ", "\t", "\n", "\r"):
+        if space in text:
+            written += text.count(f"{space}:")
     written -= len(content) + len(records) + len(attempts) + sum(map(len, attempts.values()))
-    if _is_sound(data, records, written):
+    if _is_sound(text, records, written):
         return None
     members = 0
     try:
@@ -355,11 +371,11 @@ def _shape_fault(
     except _Unfit as unfit:
         return f"a record {unfit}"
     if written != members:
-        jwe.parse_json(data, max_depth=_MAX_DEPTH, allow_float=True)
+        jwe.parse_json(text.encode(), max_depth=_MAX_DEPTH, allow_float=True)
     return None
 
 
-def _is_sound(data: bytes, records: dict[str, dict[str, Any]], written: int) -> bool:
+def _is_sound(text: str, records: dict[str, dict[str, Any]], written: int) -> bool:
     """A cheap proof that the records have no member twice, and are not too large or deep.
 
     *written* is a bound on the members of records in the text. Once that many are found, level
@@ -367,7 +383,8 @@ def _is_sound(data: bytes, records: dict[str, dict[str, Any]], written: int) -> 
     every quote in the text begins or ends a string. Where every window of n bytes holds one,
     no string has 2n bytes, and no record more than its members times twice that.
     """
-    if b"[" in data or (b"\\" in data and b'\\"' in data):
+    # One character is looked for much faster than two.
+    if "[" in text or ("\\" in text and '\\"' in text):
         return False
     level: list[dict[str, Any]] = list(records.values())
     widest, most = 1, 0
@@ -379,13 +396,19 @@ def _is_sound(data: bytes, records: dict[str, dict[str, Any]], written: int) -> 
         if written <= 0:
             break
         level = [value for holder in level for value in holder.values() if type(value) is dict]
-    window = (MAX_RECORD_BYTES // (most + 1) - _SCALAR_BYTES) // 4
-    if written != 0 or window < 16:
+    if written != 0:
         return False
-    starts = range(0, len(data) - window, window)
-    found = map(data.find, repeat(b'"'), starts, range(window, len(data), window))
+    # A character takes up to 4 bytes.
+    bytes_each = 1 if text.isascii() else 4
+    if len(text) * bytes_each <= _SMALL_BYTES:
+        return True
+    window = (MAX_RECORD_BYTES // (most + 1) - _SCALAR_BYTES) // 4 // bytes_each
+    if window < 16:
+        return False
+    starts = range(0, len(text) - window, window)
+    found = map(text.find, repeat('"'), starts, range(window, len(text), window))
     return min(found, default=0) >= 0
 
 
-def _dumps(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+# One for all: `json.dumps` makes an encoder at each call.
+_dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode

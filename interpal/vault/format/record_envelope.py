@@ -53,19 +53,7 @@ def seal_record(
     plaintext = encode_payload(Payload({name: record}))
     if not 1 <= generation <= fields.MAX_GENERATION:
         raise ValidationError("generation: the record has been saved too often")
-    protected = fields.encode_header(
-        {
-            "typ": _TYPE,
-            "alg": "A256KW",
-            "enc": "A256GCM",
-            "vault": {
-                "version": fields.VERSION,
-                "id": jwe.b64encode(vault_id),
-                "name": jwe.b64encode(tag),
-                "generation": generation,
-            },
-        }
-    )
+    protected = fields.encode_header(_header_text(vault_id, tag, generation))
     sealed = jwe.seal(protected, plaintext, vault_key, content_key=content_key, iv=iv)
     return jwe.to_compact(sealed).encode("ascii")
 
@@ -82,20 +70,46 @@ def open_record(
         raise VaultLimitError(f"the record is larger than {MAX_RECORD_FILE_BYTES // 2**20} MiB")
     try:
         sealed = jwe.from_compact(data.decode("ascii"))
-        generation = _check_record_header(fields.decode_header(sealed.protected), vault_id, tag)
-        plaintext = jwe.unseal(sealed, vault_key)
+        generation = _own_generation(sealed.protected, vault_id, tag)
+        if generation is None:
+            header = fields.decode_header(sealed.protected)
+            generation = _check_record_header(header, vault_id, tag)
+        text = jwe.text_of(jwe.unseal_content(sealed, vault_key))
     except (VaultVersionError, VaultLimitError):
         raise
     except (VaultFormatError, ValueError) as fault:
         reason = "is not ASCII" if isinstance(fault, UnicodeDecodeError) else str(fault)
         raise VaultCorruptError(f"a record of the vault is damaged: {reason}") from None
-    payload, wrong = decode_payload(plaintext)
+    payload, wrong = decode_payload(text)
     if wrong is None and (len(payload.records) != 1 or payload != Payload(payload.records)):
         wrong = "it is not one record and nothing else"
     if wrong is not None:
         raise VaultCorruptError(f"a record of the vault is damaged: {wrong}")
     ((name, record),) = payload.records.items()
     return RecordEnvelope(generation, name, Hidden(record))
+
+
+def _header_text(vault_id: bytes, tag: bytes, generation: int) -> bytes:
+    """The header of a record as this package writes it: compact JSON."""
+    return (
+        '{"typ":"interpal-record","alg":"A256KW","enc":"A256GCM","vault":{"version":'
+        f'{fields.VERSION},"id":"{jwe.b64encode(vault_id)}","name":"{jwe.b64encode(tag)}",'
+        f'"generation":{generation}}}}}'
+    ).encode("ascii")
+
+
+def _own_generation(protected: str, vault_id: bytes, tag: bytes) -> int | None:
+    """The generation in a header that is to the letter as `seal_record` writes it, else None."""
+    written = fields.own_text(protected)
+    if written is None:
+        return None
+    try:
+        generation = fields.own_integer(written[written.rfind(b":") : -1])
+    except ValueError:
+        return None
+    if not 1 <= generation <= fields.MAX_GENERATION:
+        return None
+    return generation if _header_text(vault_id, tag, generation) == written else None
 
 
 def _check_record_header(header: dict[str, Any], vault_id: bytes, tag: bytes) -> int:

@@ -23,15 +23,17 @@ class Stored(Hidden[bytes]):
     """Bytes as a store gave them: `Stored(data, identity)`; `reveal` gives them back.
 
     `identity` tells two files with the same bytes apart (for a file: device and inode); it is
-    compared, never looked into. Hidden, since a file may turn out to be a session in clear.
+    compared, never looked into. `version` is for a `WatchingStore`, None in another. Hidden, since
+    a file may turn out to be a session in clear.
     """
 
-    __slots__ = ("identity",)
+    __slots__ = ("identity", "version")
     __hash__ = None
 
-    def __init__(self, data: bytes, identity: object) -> None:
+    def __init__(self, data: bytes, identity: object, version: object = None) -> None:
         super().__init__(data)
         self.identity = identity
+        self.version = version
 
     def __eq__(self, other: object) -> bool:
         return (
@@ -127,12 +129,39 @@ class Store(Protocol):
         ...
 
 
+class WatchingWriter(Writer, Protocol):
+    """What the holder of the write lock of a `WatchingStore` may do."""
+
+    def is_still(self, version: object) -> bool:
+        """`WatchingStore.is_still`, under the lock."""
+        ...
+
+
+class WatchingStore(Store, Protocol):
+    """A store that tells for less than it takes to load whether anything has changed."""
+
+    def is_still(self, version: object) -> bool:
+        """Whether what was loaded with this `Stored.version` is still the newest.
+
+        False also where it cannot be told.
+        """
+        ...
+
+    def is_gone(self) -> bool:
+        """Whether nothing stands there, as far as one look tells."""
+        ...
+
+    def write_lock(self, timeout: float) -> AbstractContextManager[WatchingWriter]:
+        """`Store.write_lock`."""
+        ...
+
+
 class RecordWrite(NamedTuple):
     """What is to become of one record of a `RecordStore`.
 
     *tag* is its HMAC'd name (32 bytes), *expected* the generation it had when it was read (0:
-    there was none), *generation* that of *data*; None for *data* removes the record. After
-    *expires_at* (epoch seconds, None for never) a store may drop it of its own accord.
+    there was none), *generation* that of *data*; None for *data* removes the record. Seven days
+    after *expires_at* (epoch seconds, None for never) a store may drop it, by its own clock.
     """
 
     tag: bytes
@@ -159,15 +188,26 @@ class LoadedRecord(NamedTuple):
     """What a `RecordStore` has for a name.
 
     *current* tells whether the root is the vault that was asked for; where it is not, *data* is
-    None and says nothing: the vault was rotated, replaced or removed.
+    None and says nothing: the vault was rotated, replaced or removed. *version* is for
+    `WatchingRecordStore.load_record_since`, None in another store.
     """
 
     data: bytes | None
     current: bool
+    version: object = None
 
     def __repr__(self) -> str:
         size = "nothing" if self.data is None else f"{len(self.data)} bytes"
         return f"<LoadedRecord: {size}, {'current' if self.current else 'of another vault'}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, LoadedRecord) and self[:2] == other[:2]
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self[:2])
 
 
 Fence = tuple[bytes, int]
@@ -180,6 +220,10 @@ class RecordWriter(Writer, Protocol):
     `save`, `remove`, `set_aside`, `commit` and `replace_all` are durable when they return, and
     the lock may be free from then on. A lock that was lost meanwhile is a `StaleWriteError`.
     """
+
+    def load_record(self, vault_id: bytes, tag: bytes) -> LoadedRecord:
+        """`RecordStore.load_record`, under the lock."""
+        ...
 
     def save(
         self,
@@ -205,8 +249,10 @@ class RecordWriter(Writer, Protocol):
         *,
         root: bytes | None = None,
         fence: Fence | None = None,
-    ) -> None:
+    ) -> object:
         """Make all changes or none; *root* replaces the root in the same step.
+
+        Returns the `LoadedRecord.version` of what was changed.
 
         Raises `StaleWriteError` and changes nothing where the root is no longer the vault
         *vault_id*, a record has another generation than expected, the write lock was lost, or
@@ -252,7 +298,7 @@ class RecordStore(Store, Protocol):
         root: bytes | None = None,
         fence: Fence | None = None,
         timeout: float,
-    ) -> None:
+    ) -> object:
         """`RecordWriter.commit` under a write lock of its own, in one step (one round trip).
 
         Waits at most *timeout* seconds for another holder of the write lock
@@ -263,6 +309,40 @@ class RecordStore(Store, Protocol):
     def record_lock(self, timeout: float) -> AbstractContextManager[RecordWriter]:
         """`write_lock`, for what changes records."""
         ...
+
+
+class WatchingRecordStore(WatchingStore, RecordStore, Protocol):
+    """A `RecordStore` that tells for less than it takes to load whether anything has changed."""
+
+    def load_record_since(
+        self, version: object, vault_id: bytes, tag: bytes
+    ) -> LoadedRecord | None:
+        """`load_record`; None where nobody has written since a record had this version."""
+        ...
+
+    def record_lock(self, timeout: float) -> AbstractContextManager[WatchingRecordWriter]:
+        """`write_lock`, for what changes records."""
+        ...
+
+
+class WatchingRecordWriter(WatchingWriter, RecordWriter, Protocol):
+    """What the holder of the write lock of a `WatchingRecordStore` may do."""
+
+    def load_record_since(
+        self, version: object, vault_id: bytes, tag: bytes
+    ) -> LoadedRecord | None:
+        """`WatchingRecordStore.load_record_since`, under the lock."""
+        ...
+
+
+def watches_records(store: RecordStore) -> TypeIs[WatchingRecordStore]:
+    """Whether *store* is a `WatchingRecordStore`."""
+    return hasattr(store, "load_record_since")
+
+
+def watches(store: Store) -> TypeIs[WatchingStore]:
+    """Whether *store* is a `WatchingStore`."""
+    return hasattr(store, "is_still")
 
 
 def keeps_records(store: Store) -> TypeIs[RecordStore]:

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from interpal._log import Logger
 from interpal.exceptions import ValidationError, VaultIOError, VaultNotFoundError
 from interpal.vault.files.locks import FileLock, network_filesystem
 from interpal.vault.files.permissions import reported, shown
-from interpal.vault.files.private_files import Folder
+from interpal.vault.files.private_files import Folder, is_still
 from interpal.vault.stores.base import Stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+
+    from interpal.vault.files.private_files import Version
 
 MAX_BYTES = 256 * 1024 * 1024
 """FORMAT.md section 5: no vault is larger."""
@@ -72,6 +74,14 @@ class FileStore:
                 return _load(folder, self._name, foreign=foreign)
         except VaultNotFoundError:
             return None
+
+    def is_still(self, version: object) -> bool:
+        """Whether the file that was read with this version stands there, unchanged."""
+        return version is not None and is_still(self.path, cast("Version", version))
+
+    def is_gone(self) -> bool:
+        """Whether nothing is at the path."""
+        return not os.path.lexists(self.path)
 
     def details(self) -> Details | None:
         """Mode, owner, size, time and links of what stands at the path, whoever owns it."""
@@ -144,6 +154,10 @@ class FileWriter:
         """The newest bytes, None where there are none."""
         return _load(self._locked(), self._name)
 
+    def is_still(self, version: object) -> bool:
+        """Whether the file that was read with this version stands there, unchanged."""
+        return self._locked().is_still(self._name, cast("Version | None", version))
+
     def save(self, data: bytes, *, verify: Callable[[bytes], None] | None = None) -> Stored:
         """Put *data* in the place of what is there, whole or not at all, durably."""
         return Stored(data, self._locked().replace(self._name, data, verify=verify))
@@ -168,7 +182,9 @@ class FileWriter:
 
 def _load(folder: Folder, name: str, *, foreign: bool = False) -> Stored | None:
     opened = folder.read(name, limit=MAX_BYTES, foreign=foreign)
-    return None if opened is None else Stored(opened.data.reveal(), opened.identity)
+    if opened is None:
+        return None
+    return Stored(opened.data.reveal(), opened.identity, opened.version)
 
 
 def _absolute(path: str | os.PathLike[str]) -> str:

@@ -64,7 +64,9 @@ def _is_sqlite(path: str) -> bool:
 def _begins(path: str) -> bool:
     try:
         found = os.stat(path, follow_symlinks=False)
-        if not stat.S_ISREG(found.st_mode) or found.st_size < len(_SQLITE):
+        # A database is made of whole pages, the smallest of which has 512 bytes: most files
+        # need not be opened.
+        if not stat.S_ISREG(found.st_mode) or not found.st_size or found.st_size % 512:
             return False
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         try:

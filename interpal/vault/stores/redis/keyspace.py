@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from interpal.exceptions import StaleWriteError, VaultCorruptError
@@ -21,7 +20,11 @@ if TYPE_CHECKING:
 BATCH = 250
 """Records read or written by one script: a few milliseconds for which others wait."""
 
-_FOREVER_MS = 10**14
+GRACE_MS = 7 * 86_400_000
+"""How long a record stays after its expiry, and after it was saved at the least."""
+
+# The latest time, in seconds, that Redis adds up without an overflow.
+_FAR = 10**11
 
 _REFUSALS = {
     "vault": "the vault was rotated, replaced or removed meanwhile",
@@ -110,7 +113,7 @@ class Space:
         values: list[object] = [vault_id.hex(), token, root or b""]
         values += ("", "") if fence is None else (b64encode(fence[0]), fence[1])
         for tag, change in zip(tags, changes, strict=True):
-            values += (tag, change.expected, change.generation, _life(change), change.data or b"")
+            values += (tag, change.expected, change.generation, _end(change), change.data or b"")
         return self.write(scripts.COMMIT, keys, values) == "ok"
 
     def fill(self, token: str, vault_id: bytes, changes: Sequence[RecordWrite]) -> None:
@@ -120,7 +123,7 @@ class Space:
         keys += [self._record(vault_id, tag) for tag in tags]
         values: list[object] = [token]
         for tag, change in zip(tags, changes, strict=True):
-            values += (tag, change.generation, _life(change), change.data or b"")
+            values += (tag, change.generation, _end(change), change.data or b"")
         self.write(scripts.FILL, keys, values)
 
     def drop(self, vault_id: bytes) -> None:
@@ -181,9 +184,8 @@ def _text(tag: bytes) -> bytes:
     return b64encode(tag).encode("ascii")
 
 
-def _life(change: RecordWrite) -> int | str:
-    """Milliseconds until the record expires, by this host's clock; '' for never."""
+def _end(change: RecordWrite) -> int | str:
+    """From when on the record may be dropped, in epoch milliseconds; '' for never."""
     if change.expires_at is None:
         return ""
-    left = (change.expires_at - time.time()) * 1000
-    return int(max(1.0, min(left, _FOREVER_MS)))
+    return int(min(max(change.expires_at, 0), _FAR) * 1000) + GRACE_MS

@@ -10,7 +10,7 @@ Keys, all in the hash slot of `{prefix}` (tags are base64url, ids hexadecimal):
     {prefix}:login:<tag>        a login lock, likewise
     {prefix}:fence              hash: tag -> the count of its login lock; never expires
     {prefix}:<id>:index         set: the tags of the vault's records
-    {prefix}:<id>:r:<tag>       hash: g (generation), d (the envelope); expires with the session
+    {prefix}:<id>:r:<tag>       hash: g (generation), d (the envelope)
     {prefix}:sets               set: ids whose records were left by a rotation that broke off
 
 The mark is the token of the write lock that the rotation holds, so it ends with that lock.
@@ -97,9 +97,10 @@ return redis.call('DEL', KEYS[1])
 """
 )
 
-# Writes one record. The index knows one that was there before.
+# Writes one record. The index knows one that was there before. The server's clock counts, and
+# whatever that says, what was just saved stays for seven days.
 _PUT = """
-local function put(index, key, tag, expected, generation, life, data)
+local function put(index, key, tag, expected, generation, ends, data)
     if data == '' then
         redis.call('DEL', key)
         redis.call('SREM', index, tag)
@@ -107,8 +108,10 @@ local function put(index, key, tag, expected, generation, life, data)
     end
     if expected == '0' then redis.call('SADD', index, tag) end
     redis.call('HSET', key, 'g', generation, 'd', data)
-    if life ~= '' then
-        redis.call('PEXPIRE', key, life)
+    if ends ~= '' then
+        local time = redis.call('TIME')
+        local life = ends - (time[1] * 1000 + math.floor(time[2] / 1000))
+        redis.call('PEXPIRE', key, string.format('%.0f', math.max(life, 604800000)))
     elseif expected ~= '0' then
         redis.call('PERSIST', key)
     end
@@ -119,7 +122,7 @@ COMMIT = Script(
     _PUT
     + """
 -- root, write, fence, index, records…; id, token or '', root or '', fence's tag or '', fence,
--- then (tag, expected, generation, life, envelope)…
+-- then (tag, expected, generation, end, envelope)…
 if redis.call('HGET', KEYS[1], 'id') ~= ARGV[1] then return 'vault' end
 local holder = redis.call('GET', KEYS[2])
 if ARGV[2] ~= '' then
@@ -198,7 +201,7 @@ return 'ok'
 FILL = Script(
     _PUT
     + """
--- write, new index, records…; token, then (tag, generation, life, envelope)…
+-- write, new index, records…; token, then (tag, generation, end, envelope)…
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'lock' end
 for i = 3, #KEYS do
     local a = (i - 3) * 4 + 2

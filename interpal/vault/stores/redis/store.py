@@ -143,6 +143,10 @@ class RedisWriter:
         self._token()
         return self._space.root()
 
+    def load_record(self, vault_id: bytes, tag: bytes) -> LoadedRecord:
+        """One record of the vault *vault_id*, and whether that is still the vault."""
+        return self._space.record(vault_id, tag)
+
     def save(
         self,
         data: bytes,

@@ -7,6 +7,7 @@ connections are closed before a fork (https://www.sqlite.org/howtocorrupt.html s
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import sqlite3
@@ -75,6 +76,7 @@ _SETTINGS = (
 _KEPT = 4
 _FORK_PATIENCE = 1.0
 
+_numbers = itertools.count()
 _guard = threading.RLock()
 _change = threading.Condition(_guard)
 # The thread that is about to fork, 0 for none: others are to take no connection meanwhile.
@@ -85,13 +87,35 @@ _left: list[sqlite3.Connection] = []
 _lost: set[tuple[int, int]] = set()
 
 
-class SqliteConnection:
-    """A connection, the file that it is open on, and the thread that uses it."""
+Version = tuple[int, int, int]
+"""What a connection has seen: its number, SQLite's count of the commits of others, its own."""
 
-    __slots__ = ("identity", "path", "pid", "retired", "sql", "thread")
+
+class SqliteConnection:
+    """A connection, the file that it is open on, and the thread that uses it.
+
+    `commits` and `root_commits` count what it has written itself, before it does so: SQLite's
+    own count, `PRAGMA data_version`, is that of what others have written.
+    """
+
+    __slots__ = (
+        "commits",
+        "data_version",
+        "identity",
+        "number",
+        "path",
+        "pid",
+        "retired",
+        "root_commits",
+        "sql",
+        "thread",
+    )
 
     def __init__(self, sql: sqlite3.Connection, path: str, identity: tuple[int, int]) -> None:
         self.sql = sql
+        self.number = next(_numbers)
+        self.data_version = -1
+        self.commits = self.root_commits = 0
         self.path = path
         self.identity = identity
         self.pid = os.getpid()
@@ -105,7 +129,28 @@ class SqliteConnection:
 
     def execute(self, statement: str, values: Sequence[object] = ()) -> list[Any]:
         """All rows of one statement. Waits where others are in the way."""
-        return self.patiently(lambda: self.sql.execute(statement, values).fetchall(), PATIENCE)
+        try:
+            return self.sql.execute(statement, values).fetchall()
+        except sqlite3.Error:
+            return self.patiently(lambda: self.sql.execute(statement, values).fetchall(), PATIENCE)
+
+    def change(self, statement: str, values: Sequence[object], timeout: float) -> int:
+        """How many rows one statement has changed. Waits *timeout* seconds for others."""
+        return self.patiently(lambda: self.sql.execute(statement, values).rowcount, timeout)
+
+    def watch(self) -> None:
+        """Find out what others have written (https://www.sqlite.org/pragma.html#pragma_data_version)."""
+        ((self.data_version,),) = self.execute("PRAGMA data_version")
+
+    @property
+    def version(self) -> Version:
+        """Of the records, as `watch` last found them or this connection left them."""
+        return self.number, self.data_version, self.commits
+
+    @property
+    def root_version(self) -> Version:
+        """Of the root, likewise."""
+        return self.number, self.data_version, self.root_commits
 
     def begin(self, timeout: float) -> None:
         """Take the write lock of the database (BEGIN IMMEDIATE), in *timeout* seconds."""
@@ -262,17 +307,14 @@ class Pool:
         # One that left mode bits as they were is for this once.
         connection.retired = not may_repair()
         try:
-            if not self._ready(connection):
+            # A copy by VACUUM INTO has another journal.
+            if self._ready(connection):
+                self._keep_log(connection)
+            else:
                 if not make:
                     sql.close()
                     return None
-                mode = connection.execute("PRAGMA journal_mode = WAL")[0][0]
-                if mode != "wal":
-                    raise VaultIOError(
-                        f"{self._shown}: SQLite cannot keep a write-ahead log here: use a local "
-                        "disk or the Redis store",
-                        path=self._shown,
-                    )
+                self._keep_log(connection)
                 connection.begin(PATIENCE)
                 for statement in _SCHEMA:
                     connection.execute(statement)
@@ -283,6 +325,17 @@ class Pool:
             sql.close()
             raise
         return connection
+
+    def _keep_log(self, connection: SqliteConnection) -> None:
+        """Have a write-ahead log, as every vault has from its first moment."""
+        if connection.execute("PRAGMA journal_mode")[0][0] == "wal":
+            return
+        if connection.execute("PRAGMA journal_mode = WAL")[0][0] != "wal":
+            raise VaultIOError(
+                f"{self._shown}: SQLite cannot keep a write-ahead log here: use a local disk or "
+                "the Redis store",
+                path=self._shown,
+            )
 
     def _ready(self, connection: SqliteConnection) -> bool:
         """Whether this is the database of a vault; False for one that nothing is in yet."""

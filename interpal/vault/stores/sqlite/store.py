@@ -8,6 +8,7 @@ name: `-wal`, `-shm`, `.locks/`.
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -17,19 +18,14 @@ from interpal.vault.files.locks import FileLock
 from interpal.vault.files.permissions import shown
 from interpal.vault.stores.base import LoadedRecord, Stored, StoredRecord
 from interpal.vault.stores.file import LOGIN_LOCKS, FileStore
-from interpal.vault.stores.sqlite.connections import Pool, SqliteConnection
+from interpal.vault.stores.sqlite.connections import PATIENCE, Pool, SqliteConnection
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from interpal.vault.stores.base import Fence, RecordWrite
 
-GRACE = 86400.0
-"""Seconds by which a record is past its expiry when it is dropped: clocks jump."""
-
 _BATCH = 256
-_SWEPT = 2
 
 # A column takes a value of any type: the cast makes bytes of what a stranger has put there.
 _ROOT = "SELECT vault_id, CAST(data AS BLOB) FROM root WHERE name = 'root'"
@@ -44,16 +40,19 @@ _ONE = """
 _SOME = """
     SELECT tag, CAST(data AS BLOB) FROM records WHERE vault_id = ?1 AND tag > ?2
     ORDER BY tag LIMIT ?3"""
-_GENERATION = "SELECT generation FROM records WHERE vault_id = ? AND tag = ?"
+_IS_VAULT = "EXISTS (SELECT 1 FROM root WHERE name = 'root' AND vault_id = ?1)"
 _PUT = """
-    INSERT INTO records (vault_id, tag, generation, expires_at, data) VALUES (?, ?, ?, ?, ?)
-    ON CONFLICT (vault_id, tag) DO UPDATE SET
-        generation = excluded.generation, expires_at = excluded.expires_at, data = excluded.data"""
-_DROP = "DELETE FROM records WHERE vault_id = ? AND tag = ?"
-# The neighbours of what is written: a share of the expired at each commit, at a flat cost.
-_SWEEP = """
-    DELETE FROM records WHERE vault_id = ?1 AND expires_at < ?3 AND tag IN
-        (SELECT tag FROM records WHERE vault_id = ?1 AND tag > ?2 ORDER BY tag LIMIT ?4)"""
+    INSERT OR REPLACE INTO records (vault_id, tag, generation, expires_at, data)
+    VALUES (?, ?, ?, ?, ?)"""
+_ADD = f"""
+    INSERT INTO records (vault_id, tag, generation, expires_at, data)
+    SELECT ?1, ?2, ?3, ?4, ?5 WHERE {_IS_VAULT} ON CONFLICT DO NOTHING"""
+_REPLACE = f"""
+    UPDATE records SET generation = ?3, expires_at = ?4, data = ?5
+    WHERE vault_id = ?1 AND tag = ?2 AND generation = ?6 AND {_IS_VAULT}"""  # noqa: S608
+_DROP = f"""
+    DELETE FROM records
+    WHERE vault_id = ?1 AND tag = ?2 AND generation = ?3 AND {_IS_VAULT}"""  # noqa: S608
 
 
 class SqliteStore:
@@ -82,18 +81,33 @@ class SqliteStore:
         with self._reading() as connection:
             return None if connection is None else _root(connection)
 
+    def is_still(self, version: object) -> bool:
+        """Whether nobody has written since the root had this version."""
+        with self._reading() as connection:
+            if connection is None:
+                return False
+            connection.watch()
+            return connection.root_version == version
+
+    def is_gone(self) -> bool:
+        """Whether nothing is at the path."""
+        return not os.path.lexists(self.path)
+
     def load_record(self, vault_id: bytes, tag: bytes) -> LoadedRecord:
         """One record of the vault *vault_id*, and whether that is still the vault."""
+        return self.load_record_since(None, vault_id, tag) or _NOTHING
+
+    def load_record_since(
+        self, version: object, vault_id: bytes, tag: bytes
+    ) -> LoadedRecord | None:
+        """The same; None where nobody has written since a record had this version."""
         connection = self._pool.take()
         if connection is None:
-            return LoadedRecord(None, current=False)
+            return _NOTHING
         try:
-            rows = connection.execute(_ONE, (vault_id, tag))
+            return _record_since(connection, version, vault_id, tag)
         finally:
             self._pool.give(connection)
-        if not rows or rows[0][0] != vault_id:
-            return LoadedRecord(None, current=False)
-        return LoadedRecord(rows[0][1], current=True)
 
     def load_records(self, vault_id: bytes) -> Iterator[StoredRecord]:
         """All records by their tags, read in batches; no lock and no connection is held."""
@@ -119,10 +133,26 @@ class SqliteStore:
         root: bytes | None = None,
         fence: Fence | None = None,
         timeout: float,
-    ) -> None:
+    ) -> object:
         """Make all changes or none, under a write lock of its own."""
+        if len(changes) == 1 and root is None:
+            return self._commit_one(vault_id, changes[0], timeout)
         with self.record_lock(timeout) as writer:
-            writer.commit(vault_id, changes, root=root, fence=fence)
+            return writer.commit(vault_id, changes, root=root, fence=fence)
+
+    def _commit_one(self, vault_id: bytes, change: RecordWrite, timeout: float) -> object:
+        """A transaction of one statement, which checks all that it depends on."""
+        deadline = time.monotonic() + timeout
+        connection = self._pool.take()
+        if connection is None:
+            raise _stale(self.location)
+        try:
+            connection.commits += 1
+            if not _write(connection, vault_id, change, max(0.0, deadline - time.monotonic())):
+                raise _stale(self.location)
+            return connection.version
+        finally:
+            self._pool.give(connection)
 
     @contextmanager
     def record_lock(self, timeout: float) -> Generator[SqliteWriter, None, None]:
@@ -173,6 +203,22 @@ class SqliteWriter:
         """The root, None where there is none."""
         return _root(self._locked())
 
+    def is_still(self, version: object) -> bool:
+        """Whether nobody has written since the root had this version."""
+        connection = self._locked()
+        connection.watch()
+        return connection.root_version == version
+
+    def load_record(self, vault_id: bytes, tag: bytes) -> LoadedRecord:
+        """One record of the vault *vault_id*, and whether that is still the vault."""
+        return self.load_record_since(None, vault_id, tag) or _NOTHING
+
+    def load_record_since(
+        self, version: object, vault_id: bytes, tag: bytes
+    ) -> LoadedRecord | None:
+        """One record; None where nobody has written since a record had this version."""
+        return _record_since(self._locked(), version, vault_id, tag)
+
     def save(
         self,
         data: bytes,
@@ -190,6 +236,8 @@ class SqliteWriter:
                     path=self._location,
                 )
         connection.execute(_SET_ROOT, (vault_id, data))
+        connection.root_commits += 1
+        connection.commits += 1
         if verify is not None:
             verify(connection.execute(_ROOT)[0][1])
         connection.execute("COMMIT")
@@ -204,6 +252,8 @@ class SqliteWriter:
         connection = self._locked()
         connection.execute(f"DELETE FROM records WHERE vault_id = ({_ROOT_ID})")  # noqa: S608
         connection.execute("DELETE FROM root WHERE name = 'root'")
+        connection.root_commits += 1
+        connection.commits += 1
         connection.execute("COMMIT")
         _overwrite(connection)
 
@@ -218,6 +268,7 @@ class SqliteWriter:
             number += 1
             name = f"{base}-{number}"
         connection.execute("UPDATE root SET name = ? WHERE name = 'root'", (name,))
+        connection.root_commits += 1
         connection.execute("COMMIT")
         return f"{self._location}#{name}"
 
@@ -228,26 +279,19 @@ class SqliteWriter:
         *,
         root: bytes | None = None,
         fence: Fence | None = None,  # noqa: ARG002  (the kernel's locks are not lost)
-    ) -> None:
+    ) -> object:
         """Make all changes or none, durably; *root* replaces the root in the same step."""
         connection = self._locked()
         self._check_vault(vault_id)
         for change in changes:
-            rows = connection.execute(_GENERATION, (vault_id, change.tag))
-            if (rows[0][0] if rows else 0) != change.expected:
-                raise StaleWriteError(
-                    f"{self._location}: the record was changed by another process meanwhile; "
-                    "nothing was written. Read it again.",
-                    path=self._location,
-                )
-        for change in changes:
-            _write(connection, vault_id, change)
-        if changes:
-            limit = time.time() - GRACE
-            connection.execute(_SWEEP, (vault_id, changes[-1].tag, limit, _SWEPT))
+            if not _write(connection, vault_id, change, PATIENCE):
+                raise _stale(self._location)
         if root is not None:
             connection.execute(_SET_ROOT, (vault_id, root))
+            connection.root_commits += 1
+        connection.commits += 1
         connection.execute("COMMIT")
+        return connection.version
 
     def replace_all(
         self, root: bytes, *, old_id: bytes, new_id: bytes, records: Iterable[RecordWrite]
@@ -256,8 +300,10 @@ class SqliteWriter:
         connection = self._locked()
         self._check_vault(old_id)
         for change in records:
-            _write(connection, new_id, change)
+            connection.execute(_PUT, (new_id, *_values(change)))
         connection.execute(_SET_ROOT, (new_id, root))
+        connection.root_commits += 1
+        connection.commits += 1
         connection.execute("DELETE FROM records WHERE vault_id = ?", (old_id,))
         connection.execute("COMMIT")
         _overwrite(connection)
@@ -290,13 +336,49 @@ def _overwrite(connection: SqliteConnection) -> None:
 
 
 def _root(connection: SqliteConnection) -> Stored | None:
+    # First: what is written between the two is then seen at the next look.
+    connection.watch()
     rows = connection.execute(_ROOT)
-    return Stored(rows[0][1], rows[0][0]) if rows else None
+    return Stored(rows[0][1], rows[0][0], connection.root_version) if rows else None
 
 
-def _write(connection: SqliteConnection, vault_id: bytes, change: RecordWrite) -> None:
+_NOTHING = LoadedRecord(None, current=False)
+
+
+def _record_since(
+    connection: SqliteConnection, version: object, vault_id: bytes, tag: bytes
+) -> LoadedRecord | None:
+    connection.watch()
+    seen = connection.version
+    if seen == version:
+        return None
+    rows = connection.execute(_ONE, (vault_id, tag))
+    if not rows or rows[0][0] != vault_id:
+        return _NOTHING
+    return LoadedRecord(rows[0][1], True, seen)
+
+
+def _write(
+    connection: SqliteConnection, vault_id: bytes, change: RecordWrite, timeout: float
+) -> bool:
+    """Make one change where the vault and the record's generation are what is expected."""
+    values: tuple[object, ...] = (vault_id, *_values(change))
     if change.data is None:
-        connection.execute(_DROP, (vault_id, change.tag))
+        statement, values = _DROP, (vault_id, change.tag, change.expected)
+    elif change.expected:
+        statement, values = _REPLACE, (*values, change.expected)
     else:
-        values = (vault_id, change.tag, change.generation, change.expires_at, change.data)
-        connection.execute(_PUT, values)
+        statement = _ADD
+    return connection.change(statement, values, timeout) == 1
+
+
+def _values(change: RecordWrite) -> tuple[object, ...]:
+    return change.tag, change.generation, change.expires_at, change.data
+
+
+def _stale(location: str) -> StaleWriteError:
+    return StaleWriteError(
+        f"{location}: the record was changed by another process meanwhile, or the vault was "
+        "rotated or replaced; nothing was written. Read it again.",
+        path=location,
+    )
