@@ -30,10 +30,9 @@ class Sockets:
     async def serve(self, request: web.Request, session: Session) -> web.WebSocketResponse:
         """Shake hands, tell the last message, and listen until the socket ends."""
         channel = web.WebSocketResponse(timeout=0.1)
-        await channel.prepare(request)
-        transport = request.transport
-        self._open[channel] = (session, transport)
         try:
+            await channel.prepare(request)
+            self._open[channel] = (session, request.transport)
             with self._lock:
                 last = self._site.world.last_message(session.account.uid)
             if last is not None:
@@ -43,9 +42,9 @@ class Sockets:
                 if frame.type is WSMsgType.ERROR:
                     break
         except ConnectionError:
-            pass  # It was dropped in the middle of a frame.
+            pass  # It was dropped in the middle of a frame, or before it began.
         finally:
-            del self._open[channel]
+            self._open.pop(channel, None)
         return channel
 
     async def pump(self) -> None:
