@@ -63,6 +63,14 @@ def faults_of_the_file() -> Iterator[tuple[str, str, str, Change]]:
         "version",
         {"vault": {"version": 2}, "members": {"recipients": []}},
     )
+    for levels, error in ((8, "version"), (9, "format")):
+        inner = "[" * (levels - 1) + "]" * (levels - 1)
+        yield (
+            f"file-version-2-nested-{levels}",
+            f"another version, {levels} deep",
+            error,
+            {"vault": {"version": 2}, "text": lambda t, inner=inner: f'{t[:-1]}, "x": {inner}}}'},
+        )
 
 
 def faults_of_the_header() -> Iterator[tuple[str, str, str, Change]]:
@@ -141,6 +149,18 @@ def faults_of_the_header() -> Iterator[tuple[str, str, str, Change]]:
         "limit",
         {"header_text": lambda text: text.ljust(64 * 1024 + 1)},
     )
+    yield (
+        "header-too-large-plus",
+        "text for 64 KiB and one byte that is not base64url",
+        "limit",
+        {"members": {"protected": "+" * 87_383}},
+    )
+    yield (
+        "header-version-2-surrogate",
+        "half a surrogate pair is told before another version",
+        "format",
+        {"vault": {"version": 2, "note": "\ud83d"}},
+    )
 
 
 SLOT_FAULTS: list[tuple[str, str, str, Change]] = [
@@ -151,6 +171,7 @@ SLOT_FAULTS: list[tuple[str, str, str, Change]] = [
     ("unknown", "a member nobody knows", "format", {"change": {"note": 1}}),
     ("no-iat", "iat is missing", "format", {"change": {"iat": ...}}),
     ("iat-minus", "iat is before 1970", "format", {"change": {"iat": -1}}),
+    ("iat-late", "iat is after the year 9999", "format", {"change": {"iat": 253402300800}}),
     ("iat-true", "iat is true", "format", {"change": {"iat": True}}),
     ("alg", "alg is dir", "format", {"change": {"alg": "dir"}}),
     ("vid-short", "vid has 15 bytes", "format", {"change": {"vid": cut(1)}}),
@@ -199,6 +220,12 @@ REFUSED_LOGINS: dict[str, dict[str, Any]] = {
 }
 
 
+def with_floats(count: int) -> str:
+    """A record of that many bytes as compact JSON, with numbers that programs write differently."""
+    note = "x" * (count - len('{"note":"","b":[1.0,-0.0,1e-05,1e+16]}'))
+    return f'{{"records": {{"maple_ink": {{"note": "{note}", "b": [1.00, -0.0, 1e-5, 1E16]}}}}}}'
+
+
 def faults_of_the_payload() -> Iterator[tuple[str, str, str | bytes]]:
     yield "empty", "no bytes at all", ""
     yield "list", "a list", "[]"
@@ -223,6 +250,8 @@ def faults_of_the_payload() -> Iterator[tuple[str, str, str | bytes]]:
     yield "record-list", "a record that is a list", payload([])
     yield "record-null", "a record that is null", '{"records": {"a": null}}'
     yield "record-large", "a record of 64 KiB and one byte", payload(sized(65537))
+    floats = with_floats(65_537)
+    yield "record-large-floats", "a record of 64 KiB and one byte with four floats", floats
     yield "record-deep", "a record 65 deep", payload(nested(65))
     yield "very-deep", "5,000 lists", '{"records":{"a":{"b":' + "[" * 5_000
     yield "name-empty", "an empty name", named("")
@@ -286,6 +315,9 @@ def sound() -> Iterator[tuple[str, str, dict[str, Any], Change]]:
     )
     full = {"maple_ink": sized(65536)}
     yield "record-full", "a record of exactly 64 KiB", full, {"payload": payload(full["maple_ink"])}
+    made = with_floats(65_536)
+    comment = "a record of exactly 64 KiB with four floats"
+    yield "record-full-floats", comment, json.loads(made)["records"], {"payload": made}
     deep = {"maple_ink": nested(64)}
     yield "record-deepest", "a record 64 deep", deep, {"payload": payload(deep["maple_ink"])}
     long = {"\u00e9" * 512: RECORD}
@@ -317,6 +349,20 @@ def vectors() -> Iterator[tuple[str, dict[str, Any]]]:
     maker = Maker("slots-nine")
     nine = [maker.slot({"kid": f"k{number}"}) for number in range(9)]
     yield refused("slots-nine", "nine slots", "limit", maker.file(slots=nine))
+    maker = Maker("slots-bound-then-kid")
+    two = [maker.slot(kdf={"m": 7}), maker.slot({"kid": "a/b"})]
+    comment = "a bound in one slot, after it a kid that holds a slash"
+    yield refused("slots-bound-then-kid", comment, "format", maker.file(slots=two))
+    maker = Maker("slot-header-twice")
+    slot = maker.slot(header_text=replaced('"iat"', '"iat": 1, "iat"'))
+    yield refused(
+        "slot-header-twice", "slot: iat is there twice", "format", maker.file(slots=[slot])
+    )
+    maker = Maker("slot-jwk-twice")
+    slot = maker.slot(jwk_text=replaced('"kty"', '"kty": "oct", "kty"'))
+    yield refused(
+        "slot-jwk-twice", "slot: the key's kty is there twice", "corrupt", maker.file(slots=[slot])
+    )
     maker = Maker("slots-kid-twice")
     yield refused(
         "slots-kid-twice", "one kid twice", "format", maker.file(slots=[maker.slot()] * 2)

@@ -56,6 +56,8 @@ class Maker:
         kdf: Change | None = None,
         jwk: Change | None = None,
         secret: bytes = KEY,
+        header_text: Callable[[str], str] = lambda text: text,
+        jwk_text: Callable[[str], str] = lambda text: text,
         text: Callable[[str], str] = lambda text: text,
     ) -> str:
         header: dict[str, Any] = {
@@ -72,7 +74,9 @@ class Maker:
             header["kdf"] = edited(numbers, kdf)
         key = edited({"kty": "oct", "alg": "A256KW", "k": jwe.b64encode(self.vault_key)}, jwk or {})
         sealed = self.seal(
-            json.dumps(edited(header, change or {})), json.dumps(key).encode(), secret
+            header_text(json.dumps(edited(header, change or {}))),
+            jwk_text(json.dumps(key)).encode(),
+            secret,
         )
         return text(jwe.to_compact(sealed))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import subprocess
 import sys
@@ -29,13 +30,27 @@ def main() -> None:
         [FOLDER / "venv/bin/python", "-m", "pip", "install", *_PIP, HERE / "requirements.txt"],
         check=True,
     )
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(HERE / name, FOLDER)
-    subprocess.run(
-        [NODE, _NPM, "ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"],
-        cwd=FOLDER,
-        check=True,
-    )
+    npm_ci(HERE, FOLDER)
+
+
+def npm_ci(source: Path, folder: Path) -> None:
+    """What the lock file in `source` pins, in `folder`: installed once, whoever asks at a time."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".npm-ci").open("a+", encoding="utf-8") as done:
+        fcntl.flock(done, fcntl.LOCK_EX)
+        done.seek(0)
+        lock = (source / "package-lock.json").read_text(encoding="utf-8")
+        if done.read() == lock and (folder / "node_modules").is_dir():
+            return
+        done.truncate(0)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(source / name, folder)
+        subprocess.run(
+            [NODE, _NPM, "ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"],
+            cwd=folder,
+            check=True,
+        )
+        done.write(lock)
 
 
 if __name__ == "__main__":
