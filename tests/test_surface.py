@@ -198,6 +198,7 @@ def test_every_annotation_of_a_client_can_be_read(name: str) -> None:
         method = getattr(client, member)
         if isinstance(method, property):
             method = method.fget
+            assert method is not None
         hints = get_type_hints(inspect.unwrap(method))
         assert "return" in hints, member
 
