@@ -1,4 +1,4 @@
-"""Public names that are imported when they are first used, so that a package costs nothing."""
+"""Modules and names that are imported when they are first used: a start costs what it uses."""
 
 from __future__ import annotations
 
@@ -30,3 +30,20 @@ def public_names(
 
     names = sorted(home)
     return names, find, lambda: list(names)
+
+
+class LateModule:
+    """Stands for a module until a name of it is asked for.
+
+    At the top of a module whose other half needs it, in place of an import in each function.
+    """
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        from importlib import import_module
+
+        return getattr(import_module(self._name), name)

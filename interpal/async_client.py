@@ -17,7 +17,8 @@ from interpal.exceptions import NetworkError
 from interpal.flows import resume
 from interpal.sessions.singleflight import in_flight, running_for
 from interpal.transport import origin
-from interpal.transport.protocol import UNKNOWN_PROXY, Pause, Request, Response
+from interpal.transport.messages import Pause, Request, Response
+from interpal.transport.protocol import UNKNOWN_PROXY
 from interpal.transport.reply_body import ReplyBody
 
 if TYPE_CHECKING:

@@ -7,13 +7,12 @@ import os
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from interpal._lazy import LateModule
 from interpal.api.base import Blocking, Operation, Operations
 from interpal.api.calls import Calls
 from interpal.exceptions import NetworkError
 from interpal.flows import resume
-from interpal.transport import origin, protocol
-from interpal.transport.protocol import Pause, Request, Response
-from interpal.transport.reply_body import ReplyBody
+from interpal.transport import origin
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -32,9 +31,13 @@ if TYPE_CHECKING:
     from interpal.live.client import BlockingLiveEvents, EventDecorator
     from interpal.live.connection import Run
     from interpal.sessions.wait import Flow
+    from interpal.transport import messages, protocol
+    from interpal.transport.messages import Pause, Request, Response
 else:
     # Of what is loaded when it is asked for; `typing.get_type_hints` reads them.
     BlockingLiveEvents = EventDecorator = Any
+    messages = LateModule("interpal.transport.messages")
+    protocol = LateModule("interpal.transport.protocol")
 
 T = TypeVar("T")
 
@@ -55,7 +58,7 @@ def drive(
         while True:
             answer: Response | None = None
             trouble: NetworkError | None = None
-            if isinstance(step, Pause):
+            if isinstance(step, messages.Pause):
                 wait(step)
             else:
                 try:
@@ -98,7 +101,7 @@ class Requester:
             ) as reply:
                 body = _read(reply, deadline, where)
                 headers = tuple((name.lower(), text) for name, text in reply.raw.headers.items())
-                return Response(reply.status_code, headers, body)
+                return messages.Response(reply.status_code, headers, body)
         except (
             requests.RequestException,
             urllib3.exceptions.HTTPError,
@@ -201,6 +204,8 @@ def _proxies(url: str) -> dict[str, str] | None:
 
 
 def _read(reply: requests.Response, deadline: float, where: str) -> bytes:
+    from interpal.transport.reply_body import ReplyBody
+
     body = ReplyBody(reply.headers.get("Content-Encoding"))
     while (piece := reply.raw.read1(_PIECE, decode_content=False)) and body.add(piece):
         if time.monotonic() > deadline:

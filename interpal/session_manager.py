@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from interpal._hidden import Hidden
+from interpal._lazy import LateModule
 from interpal.exceptions import (
     AmbiguousKeyError,
     LockTimeoutError,
@@ -32,21 +33,26 @@ from interpal.session import (
     local_time,
     record_name,
 )
-from interpal.sessions import refused_logins
 from interpal.sessions.clock import utc_now
 from interpal.sessions.record_matching import RecordMatching
 from interpal.transport import origin as origins
-from interpal.transport.protocol import cookie_in, is_token, token_expiry
+from interpal.transport import sendable
 from interpal.vault.files.permissions import without_repairs
 from interpal.vault.keys.sources import KeySource, find_source
-from interpal.vault.vault import AccountLock, Vault, open_store
+from interpal.vault.vault import Vault, open_store
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from interpal.sessions import refused_logins
     from interpal.sessions.damaged_files import Recovery
+    from interpal.transport import protocol
+    from interpal.vault.core.login_locks import AccountLock
     from interpal.vault.core.transaction import Transaction
     from interpal.vault.stores.base import Store
+else:
+    refused_logins = LateModule("interpal.sessions.refused_logins")
+    protocol = LateModule("interpal.transport.protocol")
 
 T = TypeVar("T")
 
@@ -156,8 +162,8 @@ class SessionManager:
 
         *session_cookie* is a bare value or a whole `Cookie` header. Raises `ValidationError`.
         """
-        found = cookie_in(session_cookie)
-        good, now = found and (auth_token is None or is_token(auth_token)), utc_now()
+        found = protocol.cookie_in(session_cookie)
+        good, now = found and (auth_token is None or sendable.is_token(auth_token)), utc_now()
         session = Session(
             session_cookie=found[0] if found else "",
             auth_token=auth_token,
@@ -175,7 +181,7 @@ class SessionManager:
                 "session_cookie, auth_token: expected a cookie (or a Cookie header) and a token "
                 "that can be sent"
             )
-        self.put(session.no_longer_than(token_expiry(session.auth_token)))
+        self.put(session.no_longer_than(protocol.token_expiry(session.auth_token)))
 
     def load_session(self) -> Session | None:
         """The saved session; None where there is none or it has expired. Changes nothing."""

@@ -230,7 +230,7 @@ class Place:
 
 
 def fresh_session(site: Sandbox, username: str = "maple_ink") -> Session:
-    from interpal.transport.protocol import Response
+    from interpal.transport.messages import Response
 
     reply = log_in(site, username, ACCOUNTS[username])
     headers = tuple((name.lower(), value) for name, value in reply.headers.items())

@@ -20,19 +20,18 @@ from typing import (
 )
 
 from interpal._hidden import Hidden
+from interpal._lazy import LateModule
 from interpal._version import __version__
 from interpal.api.seen import Seen
 from interpal.exceptions import NetworkError, ValidationError
-from interpal.flows import arguments, explicit, resume
-from interpal.flows import request as calls
+from interpal.flows import arguments, resume
 from interpal.flows.context import ClientContext, Settings
 from interpal.session import Session, SessionInfo, check_expiration_hours, to_text
 from interpal.session_manager import SessionManager
 from interpal.sessions.events import OnEvent  # noqa: TC001
 from interpal.sessions.state import ClientState
 from interpal.sessions.wait import Flow  # noqa: TC001
-from interpal.transport import origin, protocol
-from interpal.transport.bodies import encode_body
+from interpal.transport import origin
 from interpal.vault.stores.base import Store  # noqa: TC001
 
 if TYPE_CHECKING:
@@ -43,8 +42,16 @@ if TYPE_CHECKING:
 
     from interpal.api.replies import Make
     from interpal.api.upload import Upload
+    from interpal.flows import explicit
+    from interpal.flows import request as calls
+    from interpal.transport import bodies, protocol
 
     P = ParamSpec("P")
+else:
+    explicit = LateModule("interpal.flows.explicit")
+    calls = LateModule("interpal.flows.request")
+    bodies = LateModule("interpal.transport.bodies")
+    protocol = LateModule("interpal.transport.protocol")
 
 T = TypeVar("T")
 
@@ -405,7 +412,7 @@ class Operations:
         maps field names to bytes, files, or (name, content[, type]).
         Raises `SessionExpiredError`, `RateLimitError`, `APIError`, `NetworkError`.
         """
-        body, content_type = encode_body(data, json, files)
+        body, content_type = bodies.encode_body(data, json, files)
         typed = {} if content_type is None else {"Content-Type": content_type}
         request = self._context.request(
             arguments.method(method),

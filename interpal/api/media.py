@@ -21,11 +21,11 @@ from interpal.api.replies import Album, Message, Photo, PhotoUpload, PhotoUpload
 from interpal.api.upload import File, OnProgress, Upload
 from interpal.exceptions import APIError, NetworkError, ValidationError
 from interpal.sessions.wait import Flow  # noqa: TC001  (typing.get_type_hints reads it)
-from interpal.transport.protocol import Pause, Request
+from interpal.transport.messages import Pause, Request
 
 if TYPE_CHECKING:
     from interpal.api.base import Awaiting, Blocking
-    from interpal.transport.protocol import Response
+    from interpal.transport.messages import Response
 
 C = TypeVar("C", bound="Blocking | Awaiting")
 

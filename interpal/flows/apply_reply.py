@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from interpal.flows.context import ClientContext
     from interpal.session import Session
     from interpal.sessions.wait import Flow
-    from interpal.transport.protocol import Request, Response
+    from interpal.transport.messages import Request, Response
 
 
 class Validation(NamedTuple):

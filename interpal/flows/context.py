@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from interpal._lazy import LateModule
 from interpal.exceptions import AuthenticationError, LoginNetworkError, SessionExpiredError
-from interpal.sessions import cookies, refused_logins
 from interpal.sessions.clock import utc_now
 from interpal.sessions.events import Event, OnEvent, tell
 from interpal.sessions.state import ClientState, Phase, StateCell, held_for_a_moment
-from interpal.transport import origin, protocol
-from interpal.transport.protocol import Request
+from interpal.transport import origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,6 +20,14 @@ if TYPE_CHECKING:
     from interpal.flows.pending_requests import Sending
     from interpal.session import Session
     from interpal.session_manager import SessionManager
+    from interpal.sessions import cookies, refused_logins
+    from interpal.transport import messages, protocol
+    from interpal.transport.messages import Request
+else:
+    messages = LateModule("interpal.transport.messages")
+    cookies = LateModule("interpal.sessions.cookies")
+    refused_logins = LateModule("interpal.sessions.refused_logins")
+    protocol = LateModule("interpal.transport.protocol")
 
 
 # Seconds for which a path that is refused is not asked about again.
@@ -216,7 +223,7 @@ class ClientContext:
         body: Any = None,
     ) -> Request:
         """A request below the base URL, without the session, which is put in when it is sent."""
-        return Request(
+        return messages.Request(
             method,
             origin.url_of(self.settings.base_url, path, params),
             {

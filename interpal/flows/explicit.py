@@ -14,7 +14,7 @@ from interpal.session import Session, SessionInfo, local_time
 from interpal.sessions.clock import utc_now
 from interpal.sessions.singleflight import Flight
 from interpal.sessions.wait import Flow, patiently, wait_for
-from interpal.transport import protocol
+from interpal.transport import protocol, sendable
 
 if TYPE_CHECKING:
     from interpal._hidden import Hidden
@@ -78,7 +78,7 @@ class ImportedSession:
                 f"session_cookie: expected the value of {protocol.SESSION_COOKIE}, a Cookie header "
                 "with it, or what export_session() gives"
             )
-        if token is not None and not protocol.is_token(token):
+        if token is not None and not sendable.is_token(token):
             del token, found
             raise ValidationError("auth_token: expected printable ASCII text")
         now, state = utc_now(), context.state

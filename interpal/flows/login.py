@@ -34,7 +34,7 @@ from interpal.transport import protocol
 if TYPE_CHECKING:
     from interpal.flows.context import ClientContext
     from interpal.session_manager import SessionManager
-    from interpal.vault.vault import AccountLock
+    from interpal.vault.core.login_locks import AccountLock
 
 # Seconds. Another process that has got a new cookie, and takes longer to save it, costs a login.
 LONGEST_LOOK = 0.5

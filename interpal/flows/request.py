@@ -15,7 +15,7 @@ from interpal.sessions.singleflight import Flight
 from interpal.sessions.state import Phase
 from interpal.sessions.wait import wait_for
 from interpal.transport import origin, protocol
-from interpal.transport.protocol import Pause, Request, Response
+from interpal.transport.messages import Pause, Request, Response
 
 if TYPE_CHECKING:
     from interpal.flows.context import ClientContext

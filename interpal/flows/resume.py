@@ -6,21 +6,26 @@ import time
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from interpal._lazy import LateModule
 from interpal.exceptions import APIError, NetworkError, SessionExpiredError
 from interpal.flows import identity
-from interpal.flows.apply_reply import Validation, apply_reply, check_reply
-from interpal.flows.pending_requests import Sending, replies_to
 from interpal.flows.saving import find_saved
 from interpal.sessions.clock import utc_now
 from interpal.sessions.singleflight import Flight
 from interpal.sessions.wait import Flow, wait_for
-from interpal.transport import protocol
 
 if TYPE_CHECKING:
+    from interpal.flows import apply_reply, pending_requests
+    from interpal.flows.apply_reply import Validation
     from interpal.flows.context import ClientContext
     from interpal.session import Session
     from interpal.sessions.state import ClientState
-    from interpal.transport.protocol import Response
+    from interpal.transport import protocol
+    from interpal.transport.messages import Response
+else:
+    apply_reply = LateModule("interpal.flows.apply_reply")
+    pending_requests = LateModule("interpal.flows.pending_requests")
+    protocol = LateModule("interpal.transport.protocol")
 
 
 def start(context: ClientContext, epoch: int | None = None) -> Flow[None]:
@@ -96,7 +101,7 @@ def resume(context: ClientContext, epoch: int) -> Flow[None]:
     context.change(lambda state: state.resume(found, saved=saved, verified=valid), epoch=epoch)
     if response is not None:
         request = context.self_request()
-        yield from apply_reply(context, epoch, found, request, response, validation)
+        yield from apply_reply.apply_reply(context, epoch, found, request, response, validation)
     if not valid:
         context.tell("unverified", found.username, reason=validation.reason)
 
@@ -131,8 +136,8 @@ def ask(
     try:
         response: Response = yield context.authenticated(session, context.self_request())
     except NetworkError as fault:
-        return Validation(None, str(fault)), None
-    return check_reply(context, epoch, session, response), response
+        return apply_reply.Validation(None, str(fault)), None
+    return apply_reply.check_reply(context, epoch, session, response), response
 
 
 def unknown_whose(context: ClientContext, session: Session, validation: Validation) -> NetworkError:
@@ -166,14 +171,16 @@ def validate(context: ClientContext) -> Flow[bool]:
     session = yield from current(context, epoch)
     again = True
     while True:
-        with Sending(context, session):
+        with pending_requests.Sending(context, session):
             context.check_epoch(epoch)
             response: Response = yield context.authenticated(session, request)
-            validation = check_reply(context, epoch, session, response)
+            validation = apply_reply.check_reply(context, epoch, session, response)
             if validation.valid is not False:
-                yield from apply_reply(context, epoch, session, request, response, validation)
+                yield from apply_reply.apply_reply(
+                    context, epoch, session, request, response, validation
+                )
                 break
-        yield from replies_to(context, session)
+        yield from pending_requests.replies_to(context, session)
         state = context.state
         if not again or state.epoch != epoch or state.live is None or state.uses(session):
             return False

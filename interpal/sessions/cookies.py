@@ -21,13 +21,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, SupportsIndex
 from interpal._log import Logger
 from interpal.exceptions import AuthenticationError
 from interpal.session import EPOCH, Session, from_text, to_text
-from interpal.transport.protocol import SESSION_COOKIE, is_cookie_value, is_sendable
+from interpal.transport.protocol import SESSION_COOKIE
+from interpal.transport.sendable import is_cookie_value, is_sendable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from http.cookiejar import Cookie
 
-    from interpal.transport.protocol import Response
+    from interpal.transport.messages import Response
 
 MOST_COOKIES = 50
 # Characters: of name and value; and of all cookies together, with their paths and domains.

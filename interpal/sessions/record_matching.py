@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from interpal.exceptions import AmbiguousAccountError
 from interpal.session import DEFAULT_NAME, Session, record_name
-from interpal.transport.protocol import is_sendable, is_token
+from interpal.transport.sendable import is_sendable, is_token
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

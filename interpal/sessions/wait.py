@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from interpal._lazy import LateModule
 from interpal._log import Logger
 from interpal.exceptions import LockTimeoutError
-from interpal.transport.protocol import Pause, Request
+
+if TYPE_CHECKING:
+    from interpal.transport import messages
+    from interpal.transport.messages import Pause, Request
+
+    Step = Request | Pause
+else:
+    messages = LateModule("interpal.transport.messages")
+    # Whoever reads annotations finds any step here: to name the two would load them.
+    Step = object
 
 T = TypeVar("T")
-Step = Request | Pause
 Flow = Generator[Step, Any, T]
 
 _log = Logger("interpal.flows")
@@ -39,7 +48,7 @@ def pauses(longest: float = LONGEST_PAUSE) -> Generator[Pause, None, None]:
 
     pause = SHORTEST_PAUSE
     while True:
-        yield Pause(pause * random.uniform(0.5, 1.0))  # noqa: S311  (spreads load, hides nothing)
+        yield messages.Pause(pause * random.uniform(0.5, 1.0))  # noqa: S311  (spreads load, hides nothing)
         pause = min(pause * 2, longest)
 
 
@@ -84,4 +93,4 @@ def wait_for(lock: Lock, deadline: float, what: str, path: str | None = None) ->
         if not shown and now - start >= WAITING_IS_SHOWN_AFTER:
             shown = True
             _log.info("waiting for %s: process %s is at it", what, holder or "unknown")
-        yield Pause(min(next(coming).seconds, max(deadline - now, 0.0)), in_line=True)
+        yield messages.Pause(min(next(coming).seconds, max(deadline - now, 0.0)), in_line=True)

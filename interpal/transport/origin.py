@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from interpal.exceptions import ValidationError
-from interpal.transport.bodies import encode_form
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,5 +92,7 @@ def url_of(base_url: str, path: str, params: Mapping[str, Any] | None = None) ->
             raise ValidationError("path: this text cannot be written as UTF-8") from None
     url = base_url + ("" if path.startswith("/") else "/") + path
     if params:
+        from interpal.transport.bodies import encode_form
+
         url += ("&" if "?" in path else "?") + encode_form(params).decode("ascii")
     return url

@@ -20,6 +20,8 @@ from interpal.exceptions import (
     RateLimitError,
 )
 from interpal.transport.bodies import encode_form
+from interpal.transport.messages import Request, Response, no_pickling
+from interpal.transport.sendable import is_cookie_value, is_sendable, is_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,7 +31,6 @@ TOKEN_HEADER = "X-Auth-Token"  # noqa: S105  (the name of a header)
 LOGIN_PATH = "/v1/token"
 SELF_PATH = "/v1/account/self"
 
-IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
 LONGEST_SERVER_TEXT = 200
 LONGEST_ERROR = 65536
 _HEADERS_WITH_SECRETS = frozenset({"set-cookie", TOKEN_HEADER.lower(), "authorization"})
@@ -44,79 +45,6 @@ _TOKEN_NAMES = ("auth_token", "token")
 _LONGEST_NAME = 200
 
 
-def _no_pickling(value: object) -> NoReturn:
-    raise TypeError(f"a {type(value).__name__} holds secrets and cannot be pickled")
-
-
-class Request(NamedTuple):
-    """One HTTP request, ready to be sent. Its repr shows neither headers nor body.
-
-    *body* is bytes, None, or an iterable of bytes, which can be sent once only.
-    """
-
-    method: str
-    url: str
-    headers: Mapping[str, str]
-    body: bytes | Iterable[bytes] | None = None
-
-    def __repr__(self) -> str:
-        return f"<Request: {self.method} {self.url.partition('?')[0]}>"
-
-    def __reduce_ex__(self, _: SupportsIndex) -> NoReturn:
-        _no_pickling(self)
-
-    @property
-    def repeatable(self) -> bool:
-        """Whether the body can be sent a second time."""
-        return (
-            self.body is None
-            or isinstance(self.body, bytes)
-            or getattr(self.body, "repeatable", False) is True
-        )
-
-    @property
-    def idempotent(self) -> bool:
-        """Whether sending it twice has the effect of once (RFC 9110 section 9.2.2)."""
-        return self.method in IDEMPOTENT_METHODS
-
-
-class Response(NamedTuple):
-    """One HTTP response, whole. Header names are lower case, in the order received."""
-
-    status: int
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-
-    def __repr__(self) -> str:
-        return f"<Response: {self.status}, {len(self.body)} bytes>"
-
-    def __reduce_ex__(self, _: SupportsIndex) -> NoReturn:
-        _no_pickling(self)
-
-    def header(self, name: str) -> str | None:
-        """The first header of that name."""
-        return next((value for key, value in self.headers if key == name), None)
-
-    def json(self) -> Any:
-        """The parsed body, None for an empty one. Raises ValueError where it is no JSON."""
-        return json.loads(self.body) if self.body.strip() else None
-
-    def json_object(self) -> dict[str, Any] | None:
-        """The body where it is a JSON object, else None."""
-        try:
-            parsed = self.json()
-        except (ValueError, RecursionError):
-            return None
-        return parsed if isinstance(parsed, dict) else None
-
-
-class Pause(NamedTuple):
-    """A flow has to wait this many seconds; *in_line* tells that it waits for another's login."""
-
-    seconds: float
-    in_line: bool = False
-
-
 class Login(NamedTuple):
     """What a successful login gives beside its cookies. Its repr shows nothing of it."""
 
@@ -127,7 +55,7 @@ class Login(NamedTuple):
         return f"<Login of user {self.user_id}>"
 
     def __reduce_ex__(self, _: SupportsIndex) -> NoReturn:
-        _no_pickling(self)
+        no_pickling(self)
 
 
 # Requests.
@@ -204,11 +132,6 @@ def _usable(token: object) -> str | None:
     return token if is_token(token) else None
 
 
-def is_token(token: object) -> TypeGuard[str]:
-    """Whether a header can carry *token*: printable ASCII."""
-    return isinstance(token, str) and bool(token) and token.isascii() and token.isprintable()
-
-
 def user_id_of(body: Mapping[str, Any]) -> str | None:
     """The user's id in a JSON reply, under the names that clients of the site look for."""
     holders = [body, *(body[name] for name in _ID_HOLDERS if isinstance(body.get(name), dict))]
@@ -225,20 +148,6 @@ def user_id_of(body: Mapping[str, Any]) -> str | None:
 def is_name(value: object) -> TypeGuard[str]:
     """Whether *value* may be a name or an id of the site: short text that can be printed."""
     return isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME and value.isprintable()
-
-
-def is_cookie_value(text: str) -> bool:
-    """Whether *text* is a name or value by RFC 6265 section 4.1.1, or has commas besides."""
-    return text.isascii() and text.isprintable() and not any(mark in text for mark in ' ";\\')
-
-
-def is_sendable(text: str) -> bool:
-    """Whether a `Cookie` header can carry *text* as a value.
-
-    That is more than a server should set: browsers send blanks, quotes and backslashes back as
-    they were set.
-    """
-    return text.isascii() and text.isprintable() and ";" not in text and text == text.strip()
 
 
 def cookie_in(text: object) -> tuple[str, dict[str, str]] | None:
@@ -337,7 +246,7 @@ class Secrets:
         return f"<{len(self._texts)} secrets>"
 
     def __reduce_ex__(self, _: SupportsIndex) -> NoReturn:
-        _no_pickling(self)
+        no_pickling(self)
 
     def hide(self, text: str) -> str:
         """Text without these."""

@@ -13,7 +13,6 @@ from interpal.exceptions import (
     VaultRollbackError,
 )
 from interpal.vault.core.key_operations import KeySlots
-from interpal.vault.core.login_locks import AccountLock
 from interpal.vault.core.record_views import Records
 from interpal.vault.core.transaction import ReadOnlyRecord, Record, Transaction, as_saved, freeze
 from interpal.vault.core.versions import (
@@ -37,11 +36,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
     from datetime import datetime
 
+    from interpal.vault.core.login_locks import AccountLock
     from interpal.vault.core.records_apart import RecordsApart
     from interpal.vault.format.key_slots import KdfParameters
     from interpal.vault.stores.base import Store, Stored
 
-__all__ = ["AccountLock", "Vault", "open_store"]
+__all__ = ["Vault", "open_store"]
 
 
 class Vault(Records, KeySlots):
@@ -370,6 +370,8 @@ class Vault(Records, KeySlots):
 
     def login_lock(self, name: str) -> AccountLock:
         """The login lock of an account, not yet taken."""
+        from interpal.vault.core.login_locks import AccountLock
+
         envelope.check_name(name)
 
         def identify() -> tuple[bytes, bytes]:

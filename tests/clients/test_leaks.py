@@ -19,7 +19,8 @@ from interpal.exceptions import InterpalException
 from interpal.session import Session
 from interpal.sessions.clock import utc_now
 from interpal.sessions.cookies import Received, StoredCookie
-from interpal.transport.protocol import Login, Request, Response
+from interpal.transport.messages import Request, Response
+from interpal.transport.protocol import Login
 from tests.helpers import SELF, TOKEN, Place, export_of, listening, replying, unused_port
 from tests.helpers import http as reply
 

@@ -14,7 +14,8 @@ from interpal import AsyncInterpalClient, client, session_manager
 from interpal.api import replies
 from interpal.exceptions import APIError, NetworkError, ValidationError
 from interpal.transport import bodies, origin, protocol
-from interpal.transport.protocol import SESSION_COOKIE, Response
+from interpal.transport.messages import Response
+from interpal.transport.protocol import SESSION_COOKIE
 from interpal.vault.format.jwe import b64encode
 from tests.helpers import SELF, http, listening, request_head
 

@@ -19,7 +19,8 @@ from interpal.flows.context import ClientContext, Settings
 from interpal.flows.login import renew
 from interpal.flows.resume import mark_ended
 from interpal.sessions.state import ClientState
-from interpal.transport.protocol import SESSION_COOKIE, Request, Response
+from interpal.transport.messages import Request, Response
+from interpal.transport.protocol import SESSION_COOKIE
 from tests.helpers import SELF, TOKEN, Place
 
 if TYPE_CHECKING:

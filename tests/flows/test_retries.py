@@ -12,7 +12,8 @@ import pytest
 from interpal.exceptions import APIError, NetworkError, RateLimitError
 from interpal.flows import request
 from interpal.sessions.clock import utc_now
-from interpal.transport.protocol import Response, retry_after
+from interpal.transport.messages import Response
+from interpal.transport.protocol import retry_after
 from tests.helpers import SELF, TOKEN
 
 if TYPE_CHECKING:

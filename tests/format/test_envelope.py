@@ -22,7 +22,7 @@ from interpal.exceptions import (
     VaultLimitError,
     VaultVersionError,
 )
-from interpal.vault.format import envelope, jwe
+from interpal.vault.format import envelope, jwe, record_envelope
 from tests.format.small import RECORDS, SmallVault, make_slot
 
 SMALL = SmallVault.make()
@@ -201,17 +201,17 @@ def seal_record(record: dict[str, Any], **change: Any) -> bytes:
         "content_key": Hidden(os.urandom(32)),
         "iv": os.urandom(12),
     }
-    return envelope.seal_record(
+    return record_envelope.seal_record(
         "maple_ink", record, Hidden(SMALL.vault_key), **{**arguments, **change}
     )
 
 
-def open_record(data: bytes, **change: Any) -> envelope.RecordEnvelope:
+def open_record(data: bytes, **change: Any) -> record_envelope.RecordEnvelope:
     arguments: dict[str, Any] = {
         "vault_id": SMALL.header.id,
         "tag": envelope.name_tag(Hidden(SMALL.vault_key), "maple_ink"),
     }
-    return envelope.open_record(data, Hidden(SMALL.vault_key), **{**arguments, **change})
+    return record_envelope.open_record(data, Hidden(SMALL.vault_key), **{**arguments, **change})
 
 
 def test_a_record_kept_apart_comes_back_with_its_generation() -> None:

@@ -13,7 +13,7 @@ from jwcrypto import jwe as jose
 from jwcrypto import jwk
 
 from interpal._hidden import Hidden
-from interpal.vault.format import envelope, jwe, key_slots
+from interpal.vault.format import envelope, jwe, key_slots, record_envelope
 from interpal.vault.format.key_slots import KdfParameters
 from tests.format.opening import open_vault
 from tests.format.small import RECORDS, SmallVault, make_slot
@@ -64,7 +64,7 @@ def test_jwcrypto_opens_our_vault_with_a_passphrase(small: SmallVault) -> None:
 
 
 def test_jwcrypto_opens_a_record_kept_apart(small: SmallVault) -> None:
-    data = envelope.seal_record(
+    data = record_envelope.seal_record(
         "maple_ink",
         {"a": "\u00e9"},
         Hidden(small.vault_key),

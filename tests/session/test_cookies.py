@@ -15,7 +15,7 @@ from interpal.exceptions import AuthenticationError
 from interpal.session import Session
 from interpal.sessions import cookies
 from interpal.sessions.cookies import Exchange, StoredCookie
-from interpal.transport.protocol import Response
+from interpal.transport.messages import Response
 
 NOW = datetime(2026, 11, 27, 12, 0, tzinfo=timezone.utc)
 HOST = "https://api.interpals.net"
@@ -393,7 +393,7 @@ import sys
 from datetime import datetime, timezone
 from interpal.session import Session
 from interpal.sessions import cookies
-from interpal.transport.protocol import Response
+from interpal.transport.messages import Response
 now = datetime(2026, 11, 27, tzinfo=timezone.utc)
 session = Session(session_cookie="abc", created_at=now, expires_at=None)
 url = "https://api.interpals.net/v1/account/self"

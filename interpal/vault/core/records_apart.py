@@ -27,7 +27,7 @@ from interpal.vault.core.transaction import (
     freeze,
     same_record,
 )
-from interpal.vault.format import envelope
+from interpal.vault.format import envelope, record_envelope
 from interpal.vault.format import header as fields
 from interpal.vault.stores.base import LoadedRecord, RecordWrite, watches_records
 
@@ -272,7 +272,9 @@ class RecordsApart(Mapping[str, Record]):
 
     def _open(self, state: State, tag: bytes, data: bytes) -> RecordEnvelope:
         with self._versions.located():
-            return envelope.open_record(data, state.vault_key, vault_id=state.header.id, tag=tag)
+            return record_envelope.open_record(
+                data, state.vault_key, vault_id=state.header.id, tag=tag
+            )
 
     def _fault(self, state: State, sealed: StoredRecord) -> VaultError | None:
         """What is wrong with a record."""
@@ -535,7 +537,7 @@ def _seal(
     generation: int,
     expires_at: float | None = None,
 ) -> RecordWrite:
-    data = envelope.seal_record(
+    data = record_envelope.seal_record(
         name,
         record.reveal(),
         vault_key,

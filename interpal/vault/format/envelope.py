@@ -38,7 +38,6 @@ from interpal.vault.format.payload import (
     decode_payload,
     encode_payload,
 )
-from interpal.vault.format.record_envelope import RecordEnvelope, open_record, seal_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +47,6 @@ __all__ = [
     "Envelope",
     "Header",
     "Payload",
-    "RecordEnvelope",
     "attempt_tag",
     "check_kdf_budget",
     "check_key",
@@ -58,10 +56,8 @@ __all__ = [
     "encode_payload",
     "name_tag",
     "open_payload",
-    "open_record",
     "parse",
     "seal",
-    "seal_record",
     "to_bytes",
 ]
 

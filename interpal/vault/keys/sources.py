@@ -11,6 +11,7 @@ import os
 from typing import TYPE_CHECKING
 
 from interpal._hidden import Hidden
+from interpal._lazy import LateModule
 from interpal.exceptions import (
     AmbiguousKeyError,
     KeyRequiredError,
@@ -21,16 +22,19 @@ from interpal.vault.files.private_files import Folder, read_secret_file
 from interpal.vault.format.jwe import b64encode
 from interpal.vault.format.key_slots import normalise_passphrase
 from interpal.vault.keys.encoding import KEY_BYTES, parse_key, parse_key_file
-from interpal.vault.keys.environment import NEW_SOURCES, SOURCES, Kind, Source, sources_set
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+
+    from interpal.vault.keys import environment
+    from interpal.vault.keys.environment import Kind, Source
+else:
+    environment = LateModule("interpal.vault.keys.environment")
 
 __all__ = [
     "KEY_BYTES",
     "KEY_FILE_NAME",
     "KeySource",
-    "Kind",
     "default_key_file",
     "default_key_path",
     "explicit_source",
@@ -108,7 +112,7 @@ def find_source(
         finally:
             # Whoever reports an error with local variables is to report no secret.
             del passphrase, key
-    return _the_one_set(SOURCES, environ) or default_key_file()
+    return _the_one_set(environment.SOURCES, environ) or default_key_file()
 
 
 def explicit_source(
@@ -151,13 +155,13 @@ def new_secret_source(environ: Mapping[str, str] | None = None) -> KeySource | N
 
     Raises `AmbiguousKeyError` where `INTERPALS_VAULT_NEW_PASSPHRASE` and its `_FILE` are.
     """
-    return _the_one_set(NEW_SOURCES, environ)
+    return _the_one_set(environment.NEW_SOURCES, environ)
 
 
 def _the_one_set(
     table: Iterable[Source], environ: Mapping[str, str] | None = None
 ) -> KeySource | None:
-    found = sources_set(environ, table)
+    found = environment.sources_set(environ, table)
     if len(found) > 1:
         names = " and ".join(source.name for source in found)
         raise AmbiguousKeyError(f"two sources of the vault key are set: {names}; unset all but one")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from interpal.exceptions import KeyRequiredError, WrongKeyError
 from interpal.vault.format import envelope
 from interpal.vault.format.key_slots import KdfParameters, Slot, derive_key, open_slot
-from interpal.vault.keys.memory import check_memory
 
 if TYPE_CHECKING:
     from interpal._hidden import Hidden
@@ -96,6 +95,8 @@ def slot_key(slot: Slot, secret: Hidden[bytes]) -> Hidden[bytes]:
     """
     if slot.kdf is None or slot.salt is None:
         return secret
+    from interpal.vault.keys.memory import check_memory
+
     check_memory(slot.kdf.memory_kib)
     return derive_key(secret, slot.salt, slot.kdf)
 

@@ -10,9 +10,9 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+from interpal._lazy import LateModule
 from interpal._log import Logger
 from interpal.exceptions import ValidationError, VaultIOError, VaultNotFoundError
-from interpal.vault.files.locks import FileLock, network_filesystem
 from interpal.vault.files.permissions import reported, shown
 from interpal.vault.files.private_files import Folder, is_still
 from interpal.vault.stores.base import Stored
@@ -20,7 +20,11 @@ from interpal.vault.stores.base import Stored
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    from interpal.vault.files import locks
+    from interpal.vault.files.locks import FileLock
     from interpal.vault.files.private_files import Version
+else:
+    locks = LateModule("interpal.vault.files.locks")
 
 MAX_BYTES = 256 * 1024 * 1024
 """FORMAT.md section 5: no vault is larger."""
@@ -110,7 +114,7 @@ class FileStore:
         `LockTimeoutError`, `VaultPermissionError`, `VaultIOError`.
         """
         self._warn_of_network()
-        lock = FileLock(self.path, "write.lock")
+        lock = locks.FileLock(self.path, "write.lock")
         try:
             lock.acquire(timeout)
             with Folder.open(self._folder, create=True) as folder:
@@ -121,7 +125,7 @@ class FileStore:
 
     def login_lock(self, tag: bytes) -> FileLock:
         """The login lock of the account with this *tag*, one of 16, not yet taken."""
-        return FileLock(self.path, f"login-{tag[0] % LOGIN_LOCKS:02d}.lock")
+        return locks.FileLock(self.path, f"login-{tag[0] % LOGIN_LOCKS:02d}.lock")
 
     def close(self) -> None:
         """Nothing is kept open between two operations."""
@@ -130,7 +134,7 @@ class FileStore:
         if self._folder in _looked_at:
             return
         _looked_at.add(self._folder)
-        kind = network_filesystem(self._folder)
+        kind = locks.network_filesystem(self._folder)
         if kind is not None:
             _log.warning(
                 "%s is on a network file system (%s), where locks between hosts cannot be relied "
