@@ -229,7 +229,7 @@ def test_an_error_of_the_system_below_redis_is_one_of_ours(
     def fail(*arguments: Any, **more: Any) -> None:
         raise OSError("no route")
 
-    monkeypatch.setattr(redis.Redis, "execute_command", fail)
+    monkeypatch.setattr(redis.Connection, "send_packed_command", fail)
     with pytest.raises(StoreUnavailableError, match="no route"):
         remote.load()
 

@@ -430,8 +430,11 @@ def test_locks_are_renewed_by_one_thread_that_ends(own: Callable[..., RedisStore
     store = own(lock_seconds=0.6)
     gc.collect()  # what other tests have left
 
+    host, port = store._space.client.server
+
     def threads() -> int:
-        return sum(thread.name == "interpal-locks" for thread in threading.enumerate())
+        name = f"interpal-locks {host}:{port}"
+        return sum(thread.name == name for thread in threading.enumerate())
 
     locks = [store.login_lock(bytes([n]) * 32) for n in range(5)]
     assert all(lock.try_acquire() for lock in locks)

@@ -14,7 +14,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, Union, cast
 
 from interpal._hidden import Hidden
-from interpal.exceptions import ValidationError, VaultError, VaultLimitError, VaultNotFoundError
+from interpal.exceptions import (
+    ValidationError,
+    VaultError,
+    VaultLimitError,
+    VaultNotFoundError,
+    VaultRollbackError,
+)
 from interpal.vault.format import envelope
 from interpal.vault.format.envelope import Header, Payload
 from interpal.vault.format.header import MAX_GENERATION, MAX_TIME
@@ -88,7 +94,7 @@ class Versions:
     makes the others wait for the key rather than derive it too.
     """
 
-    __slots__ = ("_closed", "_state", "_threads", "opener", "store")
+    __slots__ = ("_closed", "_left", "_state", "_threads", "opener", "store")
 
     def __init__(self, store: Store, opener: SlotOpener) -> None:
         self.store = store
@@ -96,6 +102,8 @@ class Versions:
         self._state: State | None = None
         self._threads = _Threads()
         self._closed = False
+        # The ids of the vaults that a rotation of ours has replaced.
+        self._left: set[bytes] = set()
 
     @property
     def path(self) -> str:
@@ -163,6 +171,7 @@ class Versions:
             mark, version = _mark_of(stored), stored.version
             with self.located():
                 parsed = envelope.parse(stored.reveal())
+                self._check_not_undone(parsed.header)
                 # A large file is not to be in memory twice, as text and as what it says.
                 del stored
                 if known is not None and _same_key(parsed.header, known.header):
@@ -215,6 +224,7 @@ class Versions:
             return seen
         with self.located():
             parsed = envelope.parse(stored.reveal())
+            self._check_not_undone(parsed.header)
             if not _same_key(parsed.header, seen.header):
                 return None
             payload = envelope.open_payload(parsed, seen.vault_key)
@@ -297,6 +307,8 @@ class Versions:
                     records = reseal(state, change)
                     old_id = state.header.id
                     self._replace_all(writer, old_id, header, payload, change, records)
+                if change.vault_id != state.header.id:
+                    self._left.add(state.header.id)
                 return change
 
     def _replace_all(
@@ -317,6 +329,23 @@ class Versions:
             replace_all(data, old_id=old_id, new_id=header.id, records=records)
         with self._here.lock:
             self._keep(State(_mark(data), header, change.vault_key, payload))
+
+    def _check_not_undone(self, header: Header) -> None:
+        """Refuse the vault that a rotation of ours has replaced: `VaultRollbackError`.
+
+        A server that another was put in the place of may lack the rotation, and the old key
+        would go on being used by whoever believes that it is not.
+        """
+        if header.id in self._left:
+            generation = header.generation
+            raise VaultRollbackError(
+                f"{self.path}: the rotation that was made here is undone: the store has the "
+                "vault from before it again, as after a failover or a crash of the server, or "
+                "where an old copy was put back. Open the vault anew and rotate it again.",
+                path=self.path,
+                generation=generation,
+                minimum=generation + 1,
+            )
 
     def adopt(self, source: KeySource, slot: Slot, change: Rekey) -> None:
         """From now on open with *source*, for which *change* made *slot*."""

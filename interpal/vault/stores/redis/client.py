@@ -6,8 +6,12 @@ after `CONNECT_SECONDS` and `COMMAND_SECONDS`, and only what may happen twice is
 
 from __future__ import annotations
 
+import errno
 import os
-from typing import TYPE_CHECKING, Any
+import select
+import time
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast
 
 from interpal.exceptions import (
     StoreUnavailableError,
@@ -18,6 +22,7 @@ from interpal.exceptions import (
 )
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Sequence
 
     import redis
@@ -27,39 +32,67 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 3.0
 COMMAND_SECONDS = 3.0
+MOST_SECONDS = 10.0
+"""The longest that a whole reply may take, of which some comes every `COMMAND_SECONDS`."""
+
+_UNKNOWN = "What was being written may or may not have been saved."
 
 # Clients of a process that this one was forked from. To close one would end the parent's.
 _left: list[object] = []
 
 
 class RedisClient:
-    """Runs scripts on the server at *address*. Safe in threads; a forked child connects anew."""
+    """Runs scripts on the server at *address*. Safe in threads; a forked child connects anew.
 
-    __slots__ = ("_client", "address", "location")
+    Connections are made by redis-py, which logs in and speaks TLS; the few commands of the store
+    are sent on them as they are, without what its client does around each.
+    """
+
+    __slots__ = ("_client", "_idle", "address", "location")
 
     def __init__(self, address: Address) -> None:
         self.address = address
         self.location = address.location
         self._client: tuple[int, redis.Redis] | None = None
+        self._idle: list[tuple[int, redis.Connection]] = []
+
+    @property
+    def server(self) -> tuple[str, int]:
+        """Host and port."""
+        return self.address.host, self.address.port
 
     def run(
         self, script: Script, keys: Sequence[str | bytes], values: Sequence[object], *, again: bool
     ) -> Any:
         """The reply of *script*. With *again* it may run twice with no harm."""
         rest = (len(keys), *keys, *values)
-        return self._send(("EVALSHA", script.sha, *rest), script.text, again=again)
+        (reply,) = self._send([("EVALSHA", script.sha, *rest)], script.text, again=again)
+        return reply
 
     def ask(self, *command: object) -> Any:
         """The reply to a command that only reads, or that may be run twice with no harm."""
-        return self._send(command, None, again=True)
+        (reply,) = self._send([command], None, again=True)
+        return reply
+
+    def ask_all(self, *commands: Sequence[object]) -> list[Any]:
+        """The replies to such commands, sent in one trip and run one after the other."""
+        return self._send(commands, None, again=True)
 
     def close(self) -> None:
         """Let go of the connections of this process."""
+        while self._idle:
+            pid, connection = self._idle.pop()
+            if pid == os.getpid():
+                connection.disconnect()  # type: ignore[no-untyped-call]
+            else:
+                _left.append(connection)
         client, self._client = self._client, None
         if client is not None and client[0] == os.getpid():
             client[1].close()
 
-    def _send(self, command: Sequence[object], text: str | None, *, again: bool) -> Any:
+    def _send(
+        self, commands: Sequence[Sequence[object]], text: str | None, *, again: bool
+    ) -> list[Any]:
         # First: where the library is missing, this says so.
         client = self._connected()
         import redis.exceptions
@@ -68,10 +101,13 @@ class RedisClient:
         problem: VaultError | None = None
         while problem is None:
             try:
-                return client.execute_command(*command)  # type: ignore[no-untyped-call]
-            except redis.exceptions.NoScriptError:  # noqa: PERF203  (twice at most)
-                # It was not run: the server has started anew or never saw it.
-                command = ("EVAL", text or "", *command[2:])
+                return self._exchange(client, commands)
+            except redis.exceptions.NoScriptError as error:  # noqa: PERF203  (twice at most)
+                if text is None or commands[0][0] == "EVAL":
+                    problem = translate_error(error, self.address, wrote=wrote)
+                else:
+                    # It was not run: the server has started anew or never saw it.
+                    commands = [("EVAL", text, *commands[0][2:])]
             except redis.RedisError as error:
                 if again and type(error) is redis.ConnectionError:
                     again = False
@@ -79,11 +115,52 @@ class RedisClient:
                     problem = translate_error(error, self.address, wrote=wrote)
             except OSError as error:
                 problem = _unreachable(self.location, f"{type(error).__name__}: {error}")
+                if wrote:
+                    problem.args = (f"{problem} {_UNKNOWN}",)
             except (ValueError, RecursionError):  # of the parser of redis-py
                 odd = redis.exceptions.InvalidResponse("what it says is no reply of Redis")
                 problem = translate_error(odd, self.address, wrote=wrote)
         # Outside of the handlers: the frames behind the cause hold the password.
         raise problem
+
+    def _exchange(self, client: redis.Redis, commands: Sequence[Sequence[object]]) -> list[Any]:
+        """Send the commands and read a reply to each; the first error among them is raised."""
+        import redis.exceptions
+
+        connection = self._take(client)
+        replies: list[Any] = []
+        refused: redis.exceptions.ResponseError | None = None
+        try:
+            connection.send_packed_command([_packed(commands)], check_health=False)  # type: ignore[no-untyped-call]
+            for _ in commands:
+                try:
+                    replies.append(connection.read_response())
+                except redis.exceptions.ResponseError as error:  # noqa: PERF203
+                    refused = refused or error
+        except BaseException:
+            connection.disconnect()  # type: ignore[no-untyped-call]
+            raise
+        self._idle.append((os.getpid(), connection))
+        if refused is not None:
+            raise refused
+        return replies
+
+    def _take(self, client: redis.Redis) -> redis.Connection:
+        """A connection that nobody else uses and that has nothing left to be read."""
+        while self._idle:
+            try:
+                pid, connection = self._idle.pop()
+            except IndexError:
+                break  # another thread has taken it
+            if pid != os.getpid():
+                _left.append(connection)
+            elif _is_quiet(connection):
+                return connection
+            else:
+                connection.disconnect()  # type: ignore[no-untyped-call]
+        made: Any = client.connection_pool.make_connection()
+        made.connect()
+        return cast("redis.Connection", made)
 
     def _connected(self) -> redis.Redis:
         known = self._client
@@ -102,6 +179,74 @@ class RedisClient:
         return client
 
 
+def _packed(commands: Sequence[Sequence[object]]) -> bytes:
+    """Commands as they are sent (https://redis.io/docs/latest/develop/reference/protocol-spec)."""
+    parts = []
+    for command in commands:
+        parts.append(b"*%d\r\n" % len(command))
+        for word in command:
+            data = word if isinstance(word, bytes) else str(word).encode()
+            parts.append(b"$%d\r\n%b\r\n" % (len(data), data))
+    return b"".join(parts)
+
+
+def _is_quiet(connection: redis.Connection) -> bool:
+    """Whether the server has not hung up, and nothing was left unread."""
+    sock: socket.socket | None = connection._sock  # noqa: SLF001
+    if sock is None:
+        return False
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return not poll.poll(0)
+
+
+class _Patience:
+    """A socket whose replies come to an end, however little of one comes at a time.
+
+    A time-out of a socket is for one piece of a reply; here the pieces have to be there
+    `MOST_SECONDS` after the command was sent.
+    """
+
+    __slots__ = ("_sock", "_until")
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._until = time.monotonic() + MOST_SECONDS
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+    def sendall(self, data: bytes) -> None:
+        self._until = time.monotonic() + MOST_SECONDS
+        self._sock.sendall(data)
+
+    def recv(self, *args: Any) -> bytes:
+        self._check()
+        return self._sock.recv(*args)
+
+    def recv_into(self, *args: Any) -> int:
+        self._check()
+        return self._sock.recv_into(*args)
+
+    def _check(self) -> None:
+        if time.monotonic() > self._until:
+            raise TimeoutError("its reply has no end")
+
+
+@cache
+def _patient(kind: type[redis.Connection]) -> type[redis.Connection]:
+    """A class of connections like *kind*, with a `_Patience` for their socket."""
+
+    class Patient(kind):  # type: ignore[valid-type,misc]
+        def _connect(self) -> Any:
+            return _Patience(super()._connect())
+
+    return Patient
+
+
+_POLICY = b"maxmemory_policy:"
+
+
 def check_policy(client: RedisClient) -> None:
     """Refuse a server that would throw locks, counts or records away when memory runs out.
 
@@ -110,12 +255,13 @@ def check_policy(client: RedisClient) -> None:
     """
     try:
         info = client.ask("INFO", "memory")
-        policy = info.get("maxmemory_policy") if isinstance(info, dict) else None
+        lines = info.split(b"\r\n") if isinstance(info, bytes) else []
+        found = [line.partition(b":")[2] for line in lines if line.startswith(_POLICY)]
+        policy = found[0] if found else None
     except VaultPermissionError:
         reply = client.ask("CONFIG", "GET", "maxmemory-policy")
-        values = [*reply.values()] if isinstance(reply, dict) else [*reply][1:]
-        policy = values[0] if values else None
-    name = policy.decode("ascii", "replace") if isinstance(policy, bytes) else policy
+        policy = reply[1] if isinstance(reply, list) and len(reply) > 1 else None
+    name = policy.decode("ascii", "replace") if isinstance(policy, bytes) else None
     if name != "noeviction":
         raise VaultIOError(
             f"{client.location}: maxmemory-policy is {name or 'unknown'}, with which the server "
@@ -126,6 +272,11 @@ def check_policy(client: RedisClient) -> None:
         )
 
 
+# What a server answers for a while: it is loading, runs another's script, has lost its primary,
+# its replicas or a part of its cluster, or is handing keys over. Nothing was run.
+_PASSING = ("LOADING ", "BUSY ", "MASTERDOWN ", "NOREPLICAS ", "CLUSTERDOWN ", "TRYAGAIN ")
+
+
 def translate_error(error: redis.RedisError, address: Address, *, wrote: bool) -> VaultError:
     """The package's error for one of redis-py; *wrote*: a write may have been under way."""
     import redis.exceptions
@@ -133,8 +284,18 @@ def translate_error(error: redis.RedisError, address: Address, *, wrote: bool) -
     where = address.location
     text = _scrubbed(error, address)
     kinds = redis.exceptions
-    if isinstance(error, kinds.BusyLoadingError) or text.startswith("BUSY "):
-        return StoreUnavailableError(f"{where}: not ready ({text}). Try again later.", path=where)
+    passing = (
+        kinds.BusyLoadingError,
+        kinds.ClusterDownError,
+        kinds.TryAgainError,
+        kinds.AskError,
+        kinds.MasterDownError,
+        kinds.NoScriptError,
+    )
+    if isinstance(error, passing) or any(word in text for word in _PASSING):
+        return StoreUnavailableError(
+            f"{where}: not ready ({text}). Nothing was written. Try again later.", path=where
+        )
     if isinstance(error, (kinds.AuthenticationError, kinds.AuthorizationError)) or (
         "NOAUTH" in text
     ):
@@ -154,10 +315,12 @@ def translate_error(error: redis.RedisError, address: Address, *, wrote: bool) -
     if isinstance(error, (kinds.TimeoutError, kinds.ConnectionError, kinds.InvalidResponse)):
         problem = _unreachable(where, text)
         if wrote:
-            problem.args = (f"{problem} What was being written may or may not have been saved.",)
+            problem.args = (f"{problem} {_UNKNOWN}",)
         return problem
-    if isinstance(error, kinds.OutOfMemoryError) or "OOM command" in text:
-        remedy = "Its memory is used up: raise maxmemory or remove keys."
+    number: int | None = None
+    if isinstance(error, kinds.OutOfMemoryError) or "OOM " in text:
+        number = errno.ENOSPC
+        remedy = "Its memory is used up (maxmemory): raise that limit, or remove records."
     elif isinstance(error, kinds.ReadOnlyError) or "READONLY" in text:
         remedy = "It is a replica: give the address of the primary."
     elif "MISCONF" in text:
@@ -167,7 +330,9 @@ def translate_error(error: redis.RedisError, address: Address, *, wrote: bool) -
     else:
         remedy = "Look at the server's version (5 or later) and at its log."
     return VaultIOError(
-        f"{where}: the server refused ({text}). {remedy} The old content is intact.", path=where
+        f"{where}: the server refused ({text}). {remedy} The old content is intact.",
+        path=where,
+        errno=number,
     )
 
 
@@ -221,7 +386,10 @@ def _client(address: Address) -> redis.Redis:
             ssl_certfile=address.cert,
             ssl_keyfile=address.key,
         )
-    return redis.Redis(**options)
+    client = redis.Redis(**options)
+    pool = client.connection_pool
+    pool.connection_class = _patient(pool.connection_class)
+    return client
 
 
 def _quiet() -> dict[str, Any]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from interpal.exceptions import StaleWriteError, VaultCorruptError
+from interpal.exceptions import StaleWriteError, VaultCorruptError, VaultLimitError
 from interpal.vault.format.jwe import b64decode, b64encode
 from interpal.vault.stores.base import LoadedRecord, Stored, StoredRecord
 from interpal.vault.stores.redis import scripts
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from interpal.vault.stores.base import Fence, RecordWrite
     from interpal.vault.stores.redis.address import Address
+
+MOST_WRITES = 20_000
+"""Records changed by one script: some tenths of a second for which others wait."""
 
 BATCH = 250
 """Records read or written by one script: a few milliseconds for which others wait."""
@@ -31,7 +34,16 @@ _REFUSALS = {
     "lock": "the write lock was lost, since its holder was held up for too long",
     "fence": "the login lock was lost, and another process has had it since",
     "record": "the record was changed by another process meanwhile",
+    "lost": "the server has lost a part of the new records, as it may in a failover or a crash, "
+    "and the vault is as it was before the rotation: rotate again",
 }
+
+
+class Filled(NamedTuple):
+    """What a rotation has written: how many records, and the sum of their generations."""
+
+    records: int
+    generations: int
 
 
 class Space:
@@ -55,7 +67,11 @@ class Space:
 
     def root(self) -> Stored | None:
         """The root, None where there is none. Its identity is the vault's id."""
-        vault_id, data = self.client.ask("HMGET", self.keys.root, "id", "d")
+        return self.as_root(self.client.ask("HMGET", self.keys.root, "id", "d"))
+
+    def as_root(self, reply: Sequence[bytes | None]) -> Stored | None:
+        """The root in the server's reply of its id and itself."""
+        vault_id, data = reply
         if vault_id is None or data is None:
             return None
         identity = _id(vault_id)
@@ -69,9 +85,13 @@ class Space:
 
     def record(self, vault_id: bytes, tag: bytes) -> LoadedRecord:
         """One record of a vault, and whether the root is that vault."""
-        keys = (self.keys.root, self._record(vault_id, _text(tag)))
-        data = self.client.run(scripts.READ, keys, (vault_id.hex(),), again=True)
-        return LoadedRecord(None, current=False) if data == 0 else LoadedRecord(data, current=True)
+        # The record first: where the root is still the vault after that, the record was its own.
+        data, found = self.client.ask_all(
+            ("HGET", self._record(vault_id, _text(tag)), "d"), ("HGET", self.keys.root, "id")
+        )
+        if found != vault_id.hex().encode("ascii"):
+            return LoadedRecord(None, current=False)
+        return LoadedRecord(data, current=True)
 
     def records(self, vault_id: bytes) -> Iterator[StoredRecord]:
         """All records of a vault, each once."""
@@ -105,8 +125,16 @@ class Space:
     ) -> bool:
         """Make all changes or none. False where another holds the write lock.
 
-        With a *token* the write lock is this holder's, and is freed by the same step.
+        With a *token* the write lock is this holder's, and is freed by the same step. Raises
+        `VaultLimitError` before anything is sent where it would hold the server up.
         """
+        if len(changes) > MOST_WRITES:
+            raise VaultLimitError(
+                f"{self.location}: {len(changes)} records in one transaction would hold the "
+                f"server up for all others; save at most {MOST_WRITES} of them at a time. Nothing "
+                "was written.",
+                path=self.location,
+            )
         tags = [_text(change.tag) for change in changes]
         keys: list[str | bytes] = [*self.keys[:3], self._index(vault_id)]
         keys += [self._record(vault_id, tag) for tag in tags]
@@ -116,15 +144,25 @@ class Space:
             values += (tag, change.expected, change.generation, _end(change), change.data or b"")
         return self.write(scripts.COMMIT, keys, values) == "ok"
 
-    def fill(self, token: str, vault_id: bytes, changes: Sequence[RecordWrite]) -> None:
-        """Write records of the vault that a rotation makes, whatever they were."""
+    def fill(
+        self, token: str, vault_id: bytes, changes: Sequence[RecordWrite], before: Filled
+    ) -> Filled:
+        """Write records of the vault that a rotation makes; how many there are then.
+
+        *before* is how many there have to be already.
+        """
+        after = Filled(
+            before.records + len(changes),
+            before.generations + sum(change.generation for change in changes),
+        )
         tags = [_text(change.tag) for change in changes]
-        keys: list[str | bytes] = [self.keys.write, self._index(vault_id)]
+        keys: list[str | bytes] = [self.keys.write, self._index(vault_id), self.filled(vault_id)]
         keys += [self._record(vault_id, tag) for tag in tags]
-        values: list[object] = [token]
+        values: list[object] = [token, *before, *after]
         for tag, change in zip(tags, changes, strict=True):
             values += (tag, change.generation, _end(change), change.data or b"")
         self.write(scripts.FILL, keys, values)
+        return after
 
     def drop(self, vault_id: bytes) -> None:
         """Take away the records of a vault that the root is not (any more)."""
@@ -134,6 +172,7 @@ class Space:
             keys += [self._record(vault_id, tag) for tag in tags]
             if not self.client.run(scripts.DROP, keys, (vault_id.hex(), *tags), again=True):
                 return
+        self.client.ask("DEL", self.filled(vault_id))
         self.client.ask("SREM", self.keys.sets, vault_id.hex())
 
     def left_over(self) -> list[bytes]:
@@ -153,6 +192,10 @@ class Space:
                 path=self.location,
             )
         return answer
+
+    def filled(self, vault_id: bytes) -> str:
+        """The key of what a rotation has written so far."""
+        return f"{self._prefix}{vault_id.hex()}:filled"
 
     def _index(self, vault_id: bytes) -> str:
         return f"{self._prefix}{vault_id.hex()}:index"

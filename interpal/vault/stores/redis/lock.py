@@ -49,6 +49,7 @@ class RedisLock:
         "_pid",
         "_tag",
         "_until",
+        "root",
         "token",
     )  # fmt: skip
 
@@ -70,6 +71,8 @@ class RedisLock:
         self._pid = -1
         self._until = 0.0
         self.token = ""
+        # The id of the root and the root as they were when the write lock was taken.
+        self.root: list[bytes | None] | None = None
 
     def __repr__(self) -> str:
         return f"<RedisLock {'held' if self.held else 'not held'}>"
@@ -107,12 +110,22 @@ class RedisLock:
         asked = time.monotonic()
         values = (self.token, int(self._life * 1000), self._tag)
         reply = self._client.run(LOCK, (self._key, *self._keys[:3]), values, again=True)
-        if not reply:
+        if reply == 0:
             return False
-        self._fence = int(reply) if self._tag else 0
+        if self._tag:
+            self._fence = int(reply)
+        else:
+            self.root = reply
         self._until = asked + self._life
-        _renewer.add(self)
+        self._renewer.add(self)
         return True
+
+    @property
+    def _renewer(self) -> Renewer:
+        """The one of the server: one that hangs holds up no lock of another."""
+        server = self._client.server
+        found = _renewers.get(server)
+        return found or _renewers.setdefault(server, Renewer("{}:{}".format(*server)))
 
     def holder(self) -> str | None:
         """Host and pid of the holder, None where nobody holds it or it cannot be told."""
@@ -138,7 +151,7 @@ class RedisLock:
         """Do as if it were free, after a script that has freed it. False where it was not ours."""
         if not self.mine:
             return False
-        _renewer.drop(self)
+        self._renewer.drop(self)
         self._until = 0.0
         return True
 
@@ -166,9 +179,10 @@ class Renewer:
     A lock that was dropped without a release is not kept: it ends with its life.
     """
 
-    __slots__ = ("_change", "_due", "_pid", "_running", "_wake")
+    __slots__ = ("_change", "_due", "_pid", "_running", "_server", "_wake")
 
-    def __init__(self) -> None:
+    def __init__(self, server: str = "") -> None:
+        self._server = server
         self._start()
 
     def _start(self) -> None:
@@ -188,7 +202,8 @@ class Renewer:
                 if due < self._wake:
                     self._change.notify()
             else:
-                threading.Thread(target=self._run, name="interpal-locks", daemon=True).start()
+                name = f"interpal-locks {self._server}".strip()
+                threading.Thread(target=self._run, name=name, daemon=True).start()
                 self._running = True
 
     def drop(self, lock: RedisLock) -> None:
@@ -237,4 +252,5 @@ class Renewer:
         self._change.wait(seconds)
 
 
-_renewer = Renewer()
+# By server: the host and port.
+_renewers: dict[tuple[str, int], Renewer] = {}

@@ -12,6 +12,8 @@ Keys, all in the hash slot of `{prefix}` (tags are base64url, ids hexadecimal):
     {prefix}:<id>:index         set: the tags of the vault's records
     {prefix}:<id>:r:<tag>       hash: g (generation), d (the envelope)
     {prefix}:sets               set: ids whose records were left by a rotation that broke off
+    {prefix}:<id>:filled        hash: n (records), g (the sum of their generations) so far, of the
+                                set that a rotation is writing
 
 The mark is the token of the write lock that the rotation holds, so it ends with that lock.
 """
@@ -38,14 +40,6 @@ class Script:
         return self._sha
 
 
-READ = Script(
-    """
--- root, record; id -> 0 where the root is another vault, else the envelope or nil
-if redis.call('HGET', KEYS[1], 'id') ~= ARGV[1] then return 0 end
-return redis.call('HGET', KEYS[2], 'd')
-"""
-)
-
 READ_MANY = Script(
     """
 -- index, records…; tags… -> envelopes; what has expired leaves the index
@@ -62,12 +56,13 @@ return found
 LOCK = Script(
     """
 -- lock, root, write, fence; token, life in ms, tag or '' -> 0 where another holds it, else the
--- fence. It grows with the server's clock too: a server that lost its last second grows past it.
+-- fence, or for the write lock the root's id and the root. The fence grows with the server's
+-- clock too: a server that lost its last second grows past it.
 local held = redis.call('GET', KEYS[1])
 if held and held ~= ARGV[1] then return 0 end
 if ARGV[3] == '' then
     redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-    return 1
+    return redis.call('HMGET', KEYS[2], 'id', 'd')
 end
 local mark = redis.call('HGET', KEYS[2], 'm')
 if mark and mark == redis.call('GET', KEYS[3]) then return 0 end
@@ -201,22 +196,31 @@ return 'ok'
 FILL = Script(
     _PUT
     + """
--- write, new index, records…; token, then (tag, generation, end, envelope)…
+-- write, new index, filled, records…; token, n and g before, n and g after, then
+-- (tag, generation, end, envelope)… A server that was put in the place of another, or has started
+-- anew, may lack what went before: what it has is a beginning of what was written, so counting
+-- what is there proves that all of it is.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'lock' end
-for i = 3, #KEYS do
-    local a = (i - 3) * 4 + 2
+local had = redis.call('HMGET', KEYS[3], 'n', 'g')
+if (had[1] or '0') ~= ARGV[2] or (had[2] or '0') ~= ARGV[3] then return 'lost' end
+for i = 4, #KEYS do
+    local a = (i - 4) * 4 + 6
     put(KEYS[2], KEYS[i], ARGV[a], '0', unpack(ARGV, a + 1, a + 3))
 end
+redis.call('HSET', KEYS[3], 'n', ARGV[4], 'g', ARGV[5])
 return 'ok'
 """
 )
 
 SWAP = Script(
     """
--- root, write, fence, sets; token, old id, new id, root
+-- root, write, fence, sets, filled; token, old id, new id, root, n, g
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 'lock' end
 if redis.call('HGET', KEYS[1], 'id') ~= ARGV[2] then return 'vault' end
+local had = redis.call('HMGET', KEYS[5], 'n', 'g')
+if (had[1] or '0') ~= ARGV[5] or (had[2] or '0') ~= ARGV[6] then return 'lost' end
 redis.call('HSET', KEYS[1], 'id', ARGV[3], 'd', ARGV[4])
+redis.call('DEL', KEYS[5])
 redis.call('HDEL', KEYS[1], 'm')
 redis.call('SADD', KEYS[4], ARGV[2])
 redis.call('SREM', KEYS[4], ARGV[3])

@@ -7,6 +7,7 @@ own settings say: with `appendonly yes` and `appendfsync always` nothing acknowl
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from interpal.vault.format.jwe import b64encode
 from interpal.vault.stores.base import Stored
 from interpal.vault.stores.redis import scripts
 from interpal.vault.stores.redis.address import Address
-from interpal.vault.stores.redis.keyspace import BATCH, Space
+from interpal.vault.stores.redis.keyspace import BATCH, Filled, Space
 from interpal.vault.stores.redis.lock import RedisLock
 
 if TYPE_CHECKING:
@@ -60,6 +61,14 @@ class RedisStore:
         """The root, None where there is none."""
         return self._space.root()
 
+    def is_still(self, version: object) -> bool:  # noqa: ARG002
+        """False: to ask the server costs as much as to load."""
+        return False
+
+    def is_gone(self) -> bool:
+        """False: to ask the server costs as much as to load."""
+        return False
+
     def load_record(self, vault_id: bytes, tag: bytes) -> LoadedRecord:
         """One record of the vault *vault_id*, and whether that is still the vault."""
         return self._space.record(vault_id, tag)
@@ -92,11 +101,17 @@ class RedisStore:
         """Hold the write lock; seconds to wait for it, 0 to try once."""
         lock = self._write_lock()
         wait = _Wait(timeout)
+        full: VaultIOError | None = None
         try:
-            while not lock.try_acquire():
-                if not wait.again():
-                    raise self._locked_out(lock, timeout)
-            yield RedisWriter(self._space, lock)
+            try:
+                while not lock.try_acquire():
+                    if not wait.again():
+                        raise self._locked_out(lock, timeout)
+            except VaultIOError as error:
+                if error.errno != errno.ENOSPC:
+                    raise
+                full = error
+            yield RedisWriter(self._space, lock, full)
         finally:
             lock.release()
 
@@ -132,16 +147,26 @@ class RedisStore:
 class RedisWriter:
     """What the holder of the write lock may do, once. A `RecordWriter`."""
 
-    __slots__ = ("_lock", "_space")
+    __slots__ = ("_full", "_lock", "_space", "_spent")
 
-    def __init__(self, space: Space, lock: RedisLock) -> None:
+    def __init__(self, space: Space, lock: RedisLock, full: VaultIOError | None = None) -> None:
         self._space = space
         self._lock = lock
+        # Why there is no lock: no memory for one. What only removes can do without.
+        self._full = full
+        self._spent = False
 
     def load(self) -> Stored | None:
         """The root, None where there is none."""
+        if self._full is not None and not self._spent:
+            return self._space.root()
         self._token()
-        return self._space.root()
+        root, self._lock.root = self._lock.root, None
+        return self._space.root() if root is None else self._space.as_root(root)
+
+    def is_still(self, version: object) -> bool:  # noqa: ARG002
+        """False: to ask the server costs as much as to load."""
+        return False
 
     def load_record(self, vault_id: bytes, tag: bytes) -> LoadedRecord:
         """One record of the vault *vault_id*, and whether that is still the vault."""
@@ -200,6 +225,18 @@ class RedisWriter:
         fence: Fence | None = None,
     ) -> None:
         """Make all changes or none; *root* replaces the root in the same step."""
+        if self._full is not None and not self._spent:
+            if root is not None or any(change.data is not None for change in changes):
+                raise self._full
+            if not self._space.commit("", vault_id, changes, None, fence):
+                where = self._space.location
+                raise StaleWriteError(
+                    f"{where}: another process holds the write lock; nothing was written. Begin "
+                    "again.",
+                    path=where,
+                )
+            self._spent = True
+            return
         self._space.commit(self._token(), vault_id, changes, root, fence)
         self._lock.forget()
 
@@ -214,10 +251,11 @@ class RedisWriter:
         for left in space.left_over():
             if left not in (old_id, new_id):
                 self._drop(left)
-        rest = iter(records)
+        rest, done = iter(records), Filled(0, 0)
         while batch := list(islice(rest, BATCH)):
-            space.fill(token, new_id, batch)
-        space.write(scripts.SWAP, keys, (token, old, new, root))
+            done = space.fill(token, new_id, batch, done)
+        all_keys = (*keys, space.filled(new_id))
+        space.write(scripts.SWAP, all_keys, (token, old, new, root, *done))
         self._lock.forget()
         self._drop(old_id)
 
@@ -229,6 +267,8 @@ class RedisWriter:
             _log.warning("%s: old records stay for now: %s", self._space.location, error)
 
     def _token(self) -> str:
+        if self._full is not None and not self._spent:
+            raise self._full
         if not self._lock.held:
             where = self._space.location
             if self._lock.mine:
