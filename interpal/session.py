@@ -8,6 +8,8 @@ from types import MappingProxyType
 from typing import Any, NoReturn, SupportsIndex
 
 from interpal.exceptions import ValidationError
+from interpal.vault.format.times import from_text as from_text
+from interpal.vault.format.times import to_text as to_text
 
 SECONDS_OF_LEEWAY = 60.0
 LONGEST_LIFETIME_HOURS = 1000 * 366 * 24
@@ -309,34 +311,14 @@ class SessionInfo(_Value):
         return f"SessionInfo({fields})"
 
 
-def _parsed(text: str) -> datetime:
-    # Python 3.10 does not read the Z.
-    return datetime.fromisoformat(text.removesuffix("Z") + "+00:00" * text.endswith("Z"))
-
-
-def to_text(time: datetime) -> str:
-    """RFC 3339 UTC text, `2026-11-22T07:40:00Z`."""
-    return time.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
-
-
-def from_text(text: object) -> datetime | None:
-    """The aware UTC time of RFC 3339 text; None where it is none."""
-    if not isinstance(text, str):
-        return None
-    try:
-        time = _parsed(text)
-        return time.astimezone(timezone.utc) if time.tzinfo is not None else None
-    except (ValueError, OverflowError):
-        return None
-
-
 def local_time(value: object) -> datetime | None:
     """The aware UTC time of a time or its text; one without an offset is local, as in 1.x."""
+    if isinstance(value, str):
+        from interpal.vault.format.legacy_file import loose_time
+
+        return loose_time(value, None)
     try:
-        time = value if isinstance(value, datetime) else None
-        if isinstance(value, str):
-            time = _parsed(value)
-        return None if time is None else time.astimezone(timezone.utc)
+        return value.astimezone(timezone.utc) if isinstance(value, datetime) else None
     except (ValueError, OverflowError, OSError):
         return None
 

@@ -39,6 +39,7 @@ from interpal.transport import origin as origins
 from interpal.transport import sendable
 from interpal.vault.files.permissions import without_repairs
 from interpal.vault.keys.sources import KeySource, find_source
+from interpal.vault.stores.file import DEFAULT_FILE as DEFAULT_SESSION_FILE
 from interpal.vault.vault import Vault, open_store
 
 if TYPE_CHECKING:
@@ -56,7 +57,6 @@ else:
 
 T = TypeVar("T")
 
-DEFAULT_SESSION_FILE = ".interpals_session.json"
 DEFAULT_EXPIRATION_HOURS = 24
 # A URL may hold a password.
 _URL_SCHEMES = ("file", "sqlite", "redis", "rediss")

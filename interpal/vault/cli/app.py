@@ -13,13 +13,13 @@ from click.shell_completion import shell_complete
 
 from interpal._version import __version__
 from interpal.vault.cli import coredump, errors, output
+from interpal.vault.stores.file import DEFAULT_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
-DEFAULT_FILE = ".interpals_session.json"
 _COMPLETE = "_INTERPAL_VAULT_COMPLETE"
 
 HELP = """Sessions in an encrypted vault: make one, look into it, look after its keys.

@@ -7,7 +7,6 @@ import os
 import stat
 import sys
 from contextlib import nullcontext
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 
-_LIFETIME = timedelta(hours=24)
 # Sources that may put a question of their own to the person.
 _ASKING = ("INTERPALS_VAULT_PASSPHRASE_COMMAND", "INTERPALS_VAULT_KEYRING")
 
@@ -166,7 +164,6 @@ def _read_source(
             default_name=user,
             local=None,
             now=formatting.utc_now(),
-            lifetime=_LIFETIME,
         )
     except VaultFormatError as error:
         raise VaultFormatError(f"{store.location}: {error}", path=store.location) from None

@@ -1,6 +1,6 @@
 """The key operations of a vault: who opens it, and with what.
 
-What they make of the slots is in `slot_changes.py`, which is imported where it is used. Each is
+What they make of the slots is in `keys/rekey.py`, which is imported where it is used. Each is
 one atomic save, proven on the new bytes before they replace the old ones.
 """
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-import time
 from contextlib import suppress
 
 from interpal.exceptions import LockTimeoutError, VaultError
 from interpal.vault.files.permissions import reported, shown
 from interpal.vault.files.private_files import Folder
+from interpal.vault.files.waiting import Waiting
 
 # Every open lock file of this process, held or only waited for. The guard makes opening and
 # noting one step, so that a fork in another thread finds each descriptor noted.
@@ -132,8 +132,7 @@ class FileLock:
     def _take(self, timeout: float) -> bool:
         if self.held:
             return True
-        deadline = time.monotonic() + timeout
-        pause = 0.001
+        waiting = Waiting(timeout)
         stale = 0
         fd = self._fd = -1
         try:
@@ -152,13 +151,8 @@ class FileLock:
                     stale += 1
                     if stale < 10:
                         continue
-                left = deadline - time.monotonic()
-                if left <= 0:
+                if not waiting.pause():
                     return False
-                # Uneven, so that many that wait do not all come at the same moment.
-                time.sleep(min(left, pause * (0.5 + os.urandom(1)[0] / 255)))
-                # Newcomers knock more often; who has waited long does so again, or would starve.
-                pause = min(pause * 2, 0.05 if left > timeout - 1 else 0.01)
         except BaseException:
             self._fd = -1
             raise

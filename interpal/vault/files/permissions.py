@@ -11,7 +11,7 @@ import os
 import stat
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from interpal._log import Logger
 from interpal.exceptions import VaultError, VaultIOError, VaultPermissionError
@@ -71,10 +71,9 @@ def _encodable(path: str) -> bool:
 
 def quoted(path: str) -> str:
     """*path* as one word of a shell command."""
-    text = shown(path)
-    if all(c.isalnum() or c in "/._-+=:@%" for c in text):
-        return text
-    return "'" + text.replace("'", "'\\''") + "'"
+    import shlex
+
+    return shlex.quote(shown(path))
 
 
 def io_error(error: OSError, path: str, what: str) -> VaultError:
@@ -123,17 +122,17 @@ def check_folder(found: os.stat_result, name: str, resolved: Callable[[], str]) 
     *found* is from the open descriptor, *name* is the folder's path as it was given; *resolved*
     gives it without symbolic links. Raises `VaultPermissionError`.
     """
-    if not _trusted(found):
+    if not is_trusted_owner(found):
         raise foreign_owner(resolved(), found)
-    if _open_to_all(found):
+    others = who_else_writes(found)
+    if others == "every user":
         path = resolved()
         raise VaultPermissionError(
             f"{shown(path)}: every user of this machine may change what is in this folder. "
             f"Mend it: chmod o-w {quoted(path)}",
             path=shown(path),
         )
-    shared = found.st_mode & stat.S_IWGRP and not found.st_mode & stat.S_ISVTX
-    if shared and not in_group_of_its_own(found):
+    if others == "the group":
         path = resolved()
         warn_once(
             "group",
@@ -144,10 +143,58 @@ def check_folder(found: os.stat_result, name: str, resolved: Callable[[], str]) 
         )
     if ("above", name) not in _warned:
         _warned.add(("above", name))
-        _warn_of_ancestors(resolved())
+        for above, its in doubtful_ancestors(resolved()):
+            warn_once(
+                "folder",
+                above,
+                "%s (owner %d, mode %04o): another user may replace the folders in it",
+                shown(above),
+                its.st_uid,
+                stat.S_IMODE(its.st_mode),
+            )
 
 
-def in_group_of_its_own(found: os.stat_result) -> bool:
+def is_trusted_owner(found: os.stat_result) -> bool:
+    """Whether it belongs to this user, or to root, who can do anything anyway."""
+    return found.st_uid in (0, os.geteuid())
+
+
+def who_else_writes(folder: os.stat_result) -> Literal["every user", "the group"] | None:
+    """Who but its owner may put files into a folder and take them away; None for nobody.
+
+    With the sticky bit nobody else may take them away. A group that has the owner alone, as many
+    systems give each user, is nobody else.
+    """
+    if folder.st_mode & stat.S_ISVTX:
+        return None
+    if folder.st_mode & stat.S_IWOTH:
+        return "every user"
+    shared = folder.st_mode & stat.S_IWGRP and not _in_group_of_its_own(folder)
+    return "the group" if shared else None
+
+
+def doubtful_ancestors(path: str) -> Generator[tuple[str, os.stat_result], None, None]:
+    """The folders above *path* (resolved) in which another user may replace folders."""
+    above = os.path.dirname(path)
+    while above != path:
+        path, above = above, os.path.dirname(above)
+        try:
+            found = os.stat(path)
+        except OSError:
+            continue  # what cannot be looked at cannot be judged
+        if not is_trusted_owner(found) or who_else_writes(found) == "every user":
+            yield path, found
+
+
+def exposes_secret(found: os.stat_result) -> bool:
+    """Whether others may get at a file with a key or passphrase in it (docs/keys.md).
+
+    One of root's may be readable, as container secrets are, but nobody else may write it.
+    """
+    return bool(found.st_mode & (0o022 if found.st_uid == 0 else 0o066))
+
+
+def _in_group_of_its_own(found: os.stat_result) -> bool:
     """Whether the group is that of the owner alone, which many systems give each user."""
     try:
         import grp
@@ -159,33 +206,6 @@ def in_group_of_its_own(found: os.stat_result) -> bool:
         return False  # Not known, or no longer to be read by who has given up rights.
     alone = group.gr_gid == owner.pw_gid and set(group.gr_mem) <= {owner.pw_name}
     return alone and group.gr_name == owner.pw_name
-
-
-def _warn_of_ancestors(path: str) -> None:
-    above = os.path.dirname(path)
-    while above != path:
-        path, above = above, os.path.dirname(above)
-        try:
-            found = os.stat(path)
-        except OSError:
-            continue  # what cannot be looked at cannot be judged; the folder itself was
-        if not _trusted(found) or _open_to_all(found):
-            warn_once(
-                "folder",
-                path,
-                "%s (owner %d, mode %04o): another user may replace the folders in it",
-                shown(path),
-                found.st_uid,
-                stat.S_IMODE(found.st_mode),
-            )
-
-
-def _trusted(found: os.stat_result) -> bool:
-    return found.st_uid in (0, os.geteuid())
-
-
-def _open_to_all(found: os.stat_result) -> bool:
-    return bool(found.st_mode & stat.S_IWOTH) and not found.st_mode & stat.S_ISVTX
 
 
 def kind_of(found: os.stat_result) -> str:

@@ -1,7 +1,7 @@
 """Private files: open, check and replace atomically, in a folder that was checked first.
 
 Nothing here knows what a vault is. Opening the folder is in `folders.py`, what is refused and
-with which words in `trust.py`, the locks beside a vault in `locks.py`. The rules are those of
+with which words in `permissions.py`, the locks beside a vault in `locks.py`. The rules are those of
 docs/shared-server.md, the traps those of docs/reliability.md.
 """
 
@@ -24,8 +24,10 @@ from interpal.exceptions import (
 )
 from interpal.vault.files.folders import OpenFolder
 from interpal.vault.files.permissions import (
+    exposes_secret,
     foreign_owner,
     is_loose,
+    is_trusted_owner,
     kind_of,
     may_repair,
     quoted,
@@ -86,8 +88,8 @@ class Folder(OpenFolder):
         """Read the file at *name*, at most *limit* bytes. None where there is nothing.
 
         It must be a regular file of this user with one name. Looser mode bits than 0600 are
-        tightened, but in `trust.without_repairs`. With `foreign` any owner is read and nothing is
-        changed. Raises `VaultPermissionError`, `VaultLimitError`, `VaultIOError`.
+        tightened, but in `permissions.without_repairs`. With `foreign` any owner is read and
+        nothing is changed. Raises `VaultPermissionError`, `VaultLimitError`, `VaultIOError`.
         """
         with reported(lambda: self.path_of(name), "read"):
             # Before opening: to open a device can have effects of its own.
@@ -378,9 +380,9 @@ def _check_regular(path: str, found: os.stat_result) -> None:
 
 
 def _check_secret(path: str, found: os.stat_result) -> None:
-    if found.st_uid not in (0, os.geteuid()):
+    if not is_trusted_owner(found):
         raise foreign_owner(path, found)
-    if found.st_mode & (0o022 if found.st_uid == 0 else 0o066):
+    if exposes_secret(found):
         raise VaultPermissionError(
             f"{shown(path)} holds a secret and other users can get at it "
             f"(mode {stat.S_IMODE(found.st_mode):04o}). Mend it: chmod 600 {quoted(path)}",

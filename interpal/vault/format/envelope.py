@@ -1,8 +1,8 @@
 """Bytes of a vault <-> its header and its payload (FORMAT.md): no I/O, no clock, no randomness.
 
 Reading follows FORMAT.md section 5 to the letter: `parse` is everything that needs no key,
-then the caller opens a slot (`slots.py`), `check_key` judges it, `open_payload` decrypts. What is
-authenticated is the header's text as it was read; it is never written anew to be checked.
+then the caller opens a slot (`key_slots.py`), `check_key` judges it, `open_payload` decrypts.
+What is authenticated is the header's text as it was read; it is never written anew to be checked.
 """
 
 from __future__ import annotations
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
-    "MAX_FILE_BYTES",
     "Envelope",
     "Header",
     "Payload",
@@ -61,14 +60,9 @@ __all__ = [
     "to_bytes",
 ]
 
-MAX_FILE_BYTES = 256 * 2**20
 COMMITMENT_BYTES = 32
 
 _TYPE = "interpal-vault"
-# Base64 has none of these, so a JWE holds a handful of them whatever its size. Counting comes
-# before parsing: a file of nothing but commas would take gigabytes as Python objects.
-_PUNCTUATION = (b'"', b",", b"{", b"[")
-_MAX_PUNCTUATION = 100_000
 
 _BETWEEN_SLOTS = '","'
 
@@ -119,8 +113,8 @@ def parse(data: bytes) -> Envelope:
     # It may be a session in clear, and a traceback may show the values of variables.
     text = Hidden(data)
     del data
-    if len(text.reveal()) > MAX_FILE_BYTES:
-        raise VaultLimitError(f"the vault is larger than {MAX_FILE_BYTES // 2**20} MiB")
+    if len(text.reveal()) > fields.MAX_FILE_BYTES:
+        raise VaultLimitError(f"the vault is larger than {fields.MAX_FILE_BYTES // 2**20} MiB")
     sealed = _own_parts(text)
     if sealed is not None:
         own = _own_header(sealed.protected)
@@ -128,7 +122,7 @@ def parse(data: bytes) -> Envelope:
             return Envelope(own, sealed)
         vault = _check_header_members(fields.decode_header(sealed.protected))
         return Envelope(_read_header(vault), sealed)
-    if sum(map(text.reveal().count, _PUNCTUATION)) > _MAX_PUNCTUATION:
+    if jwe.is_crowded(text.reveal()):
         raise VaultFormatError("not a vault: the file holds more members than any JWE")
     members = fields.json_object(text, "the file")
     if "protected" not in members:
@@ -347,8 +341,10 @@ def seal(
     protected = fields.encode_header(_header_text(*header[:5], texts))
     sealed = jwe.seal(protected, plaintext, vault_key, content_key=content_key, iv=iv)
     data = to_bytes(Envelope(header, sealed))
-    if len(data) > MAX_FILE_BYTES:
-        raise ValidationError(f"the vault would be larger than {MAX_FILE_BYTES // 2**20} MiB")
+    if len(data) > fields.MAX_FILE_BYTES:
+        raise ValidationError(
+            f"the vault would be larger than {fields.MAX_FILE_BYTES // 2**20} MiB"
+        )
     return data
 
 

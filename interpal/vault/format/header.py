@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 VERSION = 1
+MAX_FILE_BYTES = 256 * 2**20
 MAX_HEADER_BYTES = 64 * 2**10
 MAX_DEPTH = 8
 MAX_TIME = 253402300799

@@ -40,6 +40,11 @@ _PADDING = (b"", b"===", b"==", b"=")
 # Characters that are decoded at once: a multiple of 4.
 _PIECE = 2**16
 
+# Base64 has none of these, so a JWE holds a handful of them whatever its size, and a record of
+# 64 KiB, the most that is kept, fewer than that.
+_PUNCTUATION = (b'"', b",", b"{", b"[")
+_MAX_PUNCTUATION = 100_000
+
 # More digits than any number that is looked at: a longer one is cut, not converted, since
 # converting costs the square of the length and CPython refuses some lengths of its own accord.
 _MAX_DIGITS = 40
@@ -196,6 +201,14 @@ def _decoder(allow_float: bool, any_int: bool, shape: bool) -> json.JSONDecoder:
         parse_float=_finite if allow_float else _no_float,
         parse_constant=_no_constant,
     )
+
+
+def is_crowded(data: bytes) -> bool:
+    """Whether *data* has more members than any JSON of the format.
+
+    To be asked before parsing: as Python objects they take forty times their size.
+    """
+    return sum(map(data.count, _PUNCTUATION)) > _MAX_PUNCTUATION
 
 
 def is_deeper(data: bytes, max_depth: int) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from interpal._hidden import Hidden
 from interpal.exceptions import VaultFormatError
-from interpal.vault.format import jwe
+from interpal.vault.format import jwe, times
 from interpal.vault.format.payload import MAX_RECORD_DEPTH, name_fault, record_fault
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 COOKIE = "interpals_sessid"
 DEFAULT_NAME = "default"
+LIFETIME = timedelta(hours=24)
+"""How long a session of interpal 1.x lasts, where the file does not say."""
 
 # The names of one thing, the earlier before the later.
 _ALIASES = {
@@ -39,17 +41,9 @@ _FIRST_NAMES = _KNOWN | {"protected", "encrypted_key", "iv", "ciphertext", "tag"
 
 # Cookie values by RFC 6265 section 4.1.1, and the comma that this site puts into one of them.
 _COOKIE_VALUE = re.compile(r"[\x21\x23-\x3a\x3c-\x5b\x5d-\x7e]+")
-# A record of 64 KiB, the most that is kept, has fewer of these, and a vault a few dozen.
-_PUNCTUATION = (b'"', b",", b"{", b"[")
-_MAX_PUNCTUATION = 100_000
 _ATTRIBUTES = {"path", "domain", "expires", "max-age", "secure", "httponly", "samesite"}
 
-_TIME = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)"
-    r"(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?\s*"
-    r"([Zz]|[+-]\d\d(?::?\d\d(?::?\d\d(?:\.\d+)?)?)?)?)?",
-    re.ASCII,
-)
+_FRACTION = re.compile(r"\.\d+")
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 # Seconds since 1970 stay below this until the year 5138; milliseconds have passed it in 1973.
 _MILLISECONDS = 1e11
@@ -84,7 +78,7 @@ def classify(data: bytes) -> Literal["vault", "plain", "empty", "truncated", "fo
         return "empty"
     # What a crash leaves may end in NUL bytes, where the size was written and the data not.
     data = data.rstrip(b" \t\r\n\0")
-    if _is_crowded(data):
+    if jwe.is_crowded(data):
         return "foreign"
     members = _members(data)
     if members is not None:
@@ -102,7 +96,7 @@ def parse(
     default_name: str | None,
     local: tzinfo | None,
     now: datetime,
-    lifetime: timedelta,
+    lifetime: timedelta = LIFETIME,
 ) -> LegacyRecord:
     """The record of a plain session file.
 
@@ -112,7 +106,7 @@ def parse(
 
     Raises `VaultFormatError` where there is no session cookie to be used.
     """
-    members = None if _is_crowded(data) else _members(data)
+    members = None if jwe.is_crowded(data) else _members(data)
     found = None if members is None else _session_cookie(members)
     if members is None or found is None:
         del data, members, found
@@ -125,8 +119,8 @@ def parse(
         "cookies": {**others, **_cookies(members.get("cookies"))},
         "username": _text(_first(members, "username")),
         "user_id": _text(_first(members, "user_id")),
-        "created_at": _format(created),
-        "expires_at": _format(expires),
+        "created_at": times.to_text(created),
+        "expires_at": times.to_text(expires),
         "last_validated_at": None,
     }
     for unknown in members:
@@ -139,11 +133,6 @@ def parse(
         del data, members, found, cookie, others, record, username
         raise VaultFormatError(f"this session file of interpal 1.x cannot be kept: it {fault}")
     return LegacyRecord(record_name(username), Hidden(record))
-
-
-def _is_crowded(data: bytes) -> bool:
-    """Whether it has too many members: as Python objects they take forty times its size."""
-    return sum(map(data.count, _PUNCTUATION)) > _MAX_PUNCTUATION
 
 
 def _members(data: bytes) -> dict[str, Any] | None:
@@ -280,8 +269,8 @@ def _cookies(value: object) -> dict[str, str]:
 def _times(
     members: dict[str, Any], local: tzinfo | None, now: datetime, lifetime: timedelta
 ) -> tuple[datetime, datetime]:
-    created = _time(_first(members, "created_at"), local)
-    expires = _time(_first(members, "expires_at"), local)
+    created = loose_time(_first(members, "created_at"), local)
+    expires = loose_time(_first(members, "expires_at"), local)
     try:
         if created is None:
             created = now if expires is None else min(now, expires - lifetime)
@@ -290,35 +279,23 @@ def _times(
         return now, now + lifetime
 
 
-def _time(value: object, local: tzinfo | None) -> datetime | None:
-    """An aware time, or None for what says none; numbers are seconds or milliseconds."""
+def loose_time(value: object, local: tzinfo | None) -> datetime | None:
+    """The aware UTC time in what is more, or says less, than RFC 3339 text; None where it is none.
+
+    A text without an offset is in the zone *local*, None for the machine's. A number is seconds
+    since 1970, or milliseconds, as JavaScript has them.
+    """
     try:
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             seconds = value / 1000 if abs(value) > _MILLISECONDS else value
             return _EPOCH + timedelta(seconds=seconds)
-        match = _TIME.fullmatch(value.strip()) if isinstance(value, str) else None
-        if match is None:
+        if not isinstance(value, str):
             return None
-        *numbers, fraction, offset = match.groups(default="0")
-        microsecond = int(fraction[:6].ljust(6, "0"))
-        year, month, day, hour, minute, second = map(int, numbers)
-        time = datetime(year, month, day, hour, minute, second, microsecond)  # noqa: DTZ001
-        zone = local if match[8] is None else timezone(_offset(offset))
-        return (time if zone is None else time.replace(tzinfo=zone)).astimezone(timezone.utc)
+        # Python 3.10 reads a fraction of three or six digits only.
+        text = _FRACTION.sub(lambda found: found[0][:7].ljust(7, "0"), value.strip(), count=1)
+        time = times.parse(text)
+        if time.tzinfo is None and local is not None:
+            time = time.replace(tzinfo=local)
+        return time.astimezone(timezone.utc)
     except (ValueError, OverflowError, OSError):
         return None
-
-
-def _offset(text: str) -> timedelta:
-    """The offset of `Z`, `+hh`, `+hhmm`, `+hh:mm` or with seconds."""
-    if text in "Zz":
-        return timedelta(0)
-    digits = text[1:].replace(":", "").partition(".")[0].ljust(6, "0")
-    hours, minutes, seconds = (int(digits[at : at + 2]) for at in (0, 2, 4))
-    offset = timedelta(hours=hours, minutes=minutes, seconds=seconds)
-    return -offset if text[0] == "-" else offset
-
-
-def _format(time: datetime) -> str:
-    """RFC 3339, UTC: `2026-11-22T07:40:00Z`, with a fraction where there is one."""
-    return time.astimezone(timezone.utc).replace(tzinfo=None).isoformat() + "Z"

@@ -6,7 +6,6 @@ of itself; it counts as true only where the content was authenticated.
 
 from __future__ import annotations
 
-import math
 import os
 import stat
 from datetime import datetime, timedelta, timezone
@@ -171,18 +170,7 @@ def account(name: str, record: Mapping[str, Any]) -> Account:
 
 def to_time(value: object) -> datetime | None:
     """A time from RFC 3339 text or epoch seconds, aware UTC; None for anything else."""
-    try:
-        if isinstance(value, str):
-            text = value.strip()
-            time = datetime.fromisoformat(text[:-1] + "+00:00" if text[-1:] in "Zz" else text)
-            if time.tzinfo is None:
-                time = time.replace(tzinfo=timezone.utc)
-            return time.astimezone(timezone.utc)
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
-            return _EPOCH + timedelta(seconds=value)
-    except (ValueError, OverflowError):
-        pass
-    return None
+    return legacy_file.loose_time(value, timezone.utc)
 
 
 def from_epoch(seconds: int) -> datetime:

@@ -45,14 +45,14 @@ def of_folder(folder: str) -> Iterator[Finding]:
     path, word = shown(folder), quoted(folder)
     mode = stat.S_IMODE(found.st_mode)
     ours = found.st_uid == us
-    if found.st_uid not in (0, us):
+    if not permissions.is_trusted_owner(found):
         yield Finding(
             "folder-owner",
             path,
             f"the folder belongs to {user_name(found.st_uid)}, who may replace what is in it",
             "keep the vault in a folder of your own",
         )
-    loose = _loose(found)
+    loose = permissions.who_else_writes(found)
     if loose:
         who, bits = ("go", 0o022) if loose == "every user" else ("g", 0o020)
         yield Finding(
@@ -62,32 +62,14 @@ def of_folder(folder: str) -> Iterator[Finding]:
             f"chmod {who}-w {word}",
             (lambda: restrict(folder, mode & ~bits)) if ours else None,
         )
-    above = folder
-    while above != os.path.dirname(above):
-        above = os.path.dirname(above)
-        try:
-            found = os.stat(above)
-        except OSError:
-            continue
-        if found.st_uid not in (0, us) or _loose(found) == "every user":
-            yield Finding(
-                "folder-above",
-                shown(above),
-                "another user may replace the folders in it (owner "
-                f"{user_name(found.st_uid)}, mode {stat.S_IMODE(found.st_mode):04o})",
-                "keep the vault in a folder whose parents belong to you or root",
-            )
-
-
-def _loose(found: os.stat_result) -> str | None:
-    """Who else may put files there; the group of its own that many systems give a user is none."""
-    if found.st_mode & stat.S_ISVTX:
-        return None
-    if found.st_mode & stat.S_IWOTH:
-        return "every user"
-    if not found.st_mode & stat.S_IWGRP or permissions.in_group_of_its_own(found):
-        return None
-    return "the group"
+    for above, found in permissions.doubtful_ancestors(folder):
+        yield Finding(
+            "folder-above",
+            shown(above),
+            "another user may replace the folders in it (owner "
+            f"{user_name(found.st_uid)}, mode {stat.S_IMODE(found.st_mode):04o})",
+            "keep the vault in a folder whose parents belong to you or root",
+        )
 
 
 def of_sources(folder: str, environ: Mapping[str, str] | None) -> Iterator[Finding]:
@@ -129,14 +111,14 @@ def _of_key_file(name: str, path: str, folder: str) -> Iterator[Finding]:
         return
     mode = stat.S_IMODE(found.st_mode)
     us = os.geteuid()
-    if found.st_uid not in (0, us):
+    if not permissions.is_trusted_owner(found):
         yield Finding(
             "key-file",
             shown(path),
             f"{name}: it belongs to {user_name(found.st_uid)}",
             f"chown {us} {quoted(path)}",
         )
-    elif mode & (0o022 if found.st_uid == 0 else 0o066):
+    elif permissions.exposes_secret(found):
         yield Finding(
             "key-file",
             shown(path),

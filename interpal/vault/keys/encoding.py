@@ -15,6 +15,8 @@ from interpal.vault.format.jwe import b64encode
 from interpal.vault.format.key_slots import normalise_passphrase
 
 KEY_BYTES = 32
+KEY_FILE_LIMIT = 4096
+"""Bytes of a file with a key in it, at most."""
 
 _BLANKS = b" \t\r\n"
 _NO_KEY = f"this is no key; a key is {KEY_BYTES} bytes as base64, base64url or hex"

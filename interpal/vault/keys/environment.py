@@ -13,6 +13,7 @@ from interpal.exceptions import KeySourceError, VaultError
 from interpal.vault.files.permissions import shown
 from interpal.vault.files.private_files import read_secret_file
 from interpal.vault.keys.encoding import (
+    KEY_FILE_LIMIT,
     parse_key_file,
     parse_key_text,
     parse_passphrase,
@@ -26,7 +27,6 @@ Kind = Literal["passphrase", "key"]
 
 # A passphrase has 4,096 bytes at most, and its file a newline after it.
 _PASSPHRASE_FILE_LIMIT = 4098
-_KEY_FILE_LIMIT = 4096
 
 
 def passphrase_in_value(setting: Hidden[bytes], name: str) -> Hidden[bytes]:
@@ -85,7 +85,7 @@ def key_in_value(setting: Hidden[bytes], name: str) -> Hidden[bytes]:
 
 def key_in_file(setting: Hidden[bytes], name: str) -> Hidden[bytes]:
     """The content of the file at this path: 32 bytes, or their text."""
-    return parse_key_file(_read(setting, name, _KEY_FILE_LIMIT), _with_path(name, setting))
+    return parse_key_file(_read(setting, name, KEY_FILE_LIMIT), _with_path(name, setting))
 
 
 def _with_path(name: str, path: Hidden[bytes]) -> str:

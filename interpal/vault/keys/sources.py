@@ -21,7 +21,7 @@ from interpal.exceptions import (
 from interpal.vault.files.private_files import Folder, read_secret_file
 from interpal.vault.format.jwe import b64encode
 from interpal.vault.format.key_slots import normalise_passphrase
-from interpal.vault.keys.encoding import KEY_BYTES, parse_key, parse_key_file
+from interpal.vault.keys.encoding import KEY_BYTES, KEY_FILE_LIMIT, parse_key, parse_key_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -45,7 +45,6 @@ __all__ = [
 ]
 
 KEY_FILE_NAME = "vault.key"
-_KEY_FILE_LIMIT = 4096
 
 
 class KeySource:
@@ -198,14 +197,14 @@ def default_key_file() -> KeySource:
                 "INTERPALS_VAULT_PASSPHRASE, INTERPALS_VAULT_KEY or the _FILE of one of them, or "
                 "hand over passphrase or key in the program"
             )
-        return parse_key_file(read_secret_file(path, _KEY_FILE_LIMIT), path)
+        return parse_key_file(read_secret_file(path, KEY_FILE_LIMIT), path)
 
     def make() -> Hidden[bytes]:
         if not _is_there(path):
             with Folder.open(os.path.dirname(path), create=True) as folder:
                 # Where another process was first, its key is the one that counts.
                 folder.create(KEY_FILE_NAME, _new_key_line())
-        return parse_key_file(read_secret_file(path, _KEY_FILE_LIMIT), path)
+        return parse_key_file(read_secret_file(path, KEY_FILE_LIMIT), path)
 
     return KeySource("key", f"key file {path}", read, make)
 

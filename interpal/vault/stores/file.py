@@ -15,6 +15,7 @@ from interpal._log import Logger
 from interpal.exceptions import ValidationError, VaultIOError, VaultNotFoundError
 from interpal.vault.files.permissions import reported, shown
 from interpal.vault.files.private_files import Folder, is_still
+from interpal.vault.format.header import MAX_FILE_BYTES
 from interpal.vault.stores.base import Stored
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 else:
     locks = LateModule("interpal.vault.files.locks")
 
-MAX_BYTES = 256 * 1024 * 1024
-"""FORMAT.md section 5: no vault is larger."""
+DEFAULT_FILE = ".interpals_session.json"
+"""The vault where none is named: in the working directory, by the name of interpal 1.x."""
 
 LOGIN_LOCKS = 16
 
@@ -185,7 +186,7 @@ class FileWriter:
 
 
 def _load(folder: Folder, name: str, *, foreign: bool = False) -> Stored | None:
-    opened = folder.read(name, limit=MAX_BYTES, foreign=foreign)
+    opened = folder.read(name, limit=MAX_FILE_BYTES, foreign=foreign)
     if opened is None:
         return None
     return Stored(opened.data.reveal(), opened.identity, opened.version)

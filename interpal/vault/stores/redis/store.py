@@ -8,7 +8,6 @@ own settings say: with `appendonly yes` and `appendfsync always` nothing acknowl
 from __future__ import annotations
 
 import errno
-import os
 import time
 from contextlib import contextmanager
 from itertools import islice
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from interpal._log import Logger
 from interpal.exceptions import LockTimeoutError, StaleWriteError, VaultError, VaultIOError
+from interpal.vault.files.waiting import Waiting
 from interpal.vault.format.jwe import b64encode
 from interpal.vault.stores.base import Stored
 from interpal.vault.stores.redis import scripts
@@ -91,21 +91,21 @@ class RedisStore:
         Raises `StoreUnavailableError` where the server did not answer in time: the changes may
         or may not have been made, as it says.
         """
-        wait = _Wait(timeout)
+        wait = Waiting(timeout)
         while not self._space.commit("", vault_id, changes, root, fence):
-            if not wait.again():
+            if not wait.pause():
                 raise self._locked_out(self._write_lock(), timeout)
 
     @contextmanager
     def record_lock(self, timeout: float) -> Generator[RedisWriter, None, None]:
         """Hold the write lock; seconds to wait for it, 0 to try once."""
         lock = self._write_lock()
-        wait = _Wait(timeout)
+        waiting = Waiting(timeout)
         full: VaultIOError | None = None
         try:
             try:
                 while not lock.try_acquire():
-                    if not wait.again():
+                    if not waiting.pause():
                         raise self._locked_out(lock, timeout)
             except VaultIOError as error:
                 if error.errno != errno.ENOSPC:
@@ -281,23 +281,3 @@ class RedisWriter:
                 f"{where}: the write lock is not held (any more, or by this process)", path=where
             )
         return self._lock.token
-
-
-class _Wait:
-    """Pauses between two tries, until *timeout* seconds are over."""
-
-    __slots__ = ("_deadline", "_pause")
-
-    def __init__(self, timeout: float) -> None:
-        self._deadline = time.monotonic() + timeout
-        self._pause = 0.002
-
-    def again(self) -> bool:
-        """Wait a little. False where the time is over."""
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            return False
-        # Uneven, so that many that wait do not all come at the same moment.
-        time.sleep(min(left, self._pause * (0.5 + os.urandom(1)[0] / 255)))
-        self._pause = min(self._pause * 2, 0.05)
-        return True

@@ -26,6 +26,7 @@ from interpal.exceptions import (
 from interpal.vault.files.locks import FileLock, network_filesystem
 from interpal.vault.files.permissions import may_repair, shown, warn_once
 from interpal.vault.files.private_files import Folder
+from interpal.vault.files.waiting import Waiting
 from interpal.vault.stores.sqlite.database_files import SIDE_FILES, check_file, identity_of, uri_of
 from interpal.vault.stores.sqlite.errors import in_the_way, timed_out, translate_error
 
@@ -163,20 +164,15 @@ class SqliteConnection:
 
     def patiently(self, run: Callable[[], _T], timeout: float) -> _T:
         """Run until nobody is in the way, and give the errors of SQLite the package's words."""
-        deadline = time.monotonic() + timeout
-        pause = 0.001
+        waiting = Waiting(timeout)
         while True:
             try:
                 return run()
             except sqlite3.Error as error:
                 if not in_the_way(error):
                     raise translate_error(error, self.path) from error
-            left = deadline - time.monotonic()
-            if left <= 0:
+            if not waiting.pause():
                 raise timed_out(self.path, timeout)
-            # Uneven and often, since a commit takes less than a millisecond: nobody is to starve.
-            time.sleep(min(left, pause * (0.5 + os.urandom(1)[0] / 255)))
-            pause = min(pause * 2, 0.01)
 
 
 class Pool:

@@ -33,7 +33,7 @@ _log = Logger("interpal.vault.stores.sqlite.store")
 def check_file(folder: Folder, name: str) -> tuple[int, int] | None:
     """Device and inode of a private file of ours; None for nothing. Never opens it.
 
-    Looser mode bits than 0600 are tightened, but in `trust.without_repairs`. Raises
+    Looser mode bits than 0600 are tightened, but in `permissions.without_repairs`. Raises
     `VaultPermissionError`, `VaultIOError`.
     """
     found = folder.look(name)
@@ -70,9 +70,6 @@ def identity_of(path: str) -> tuple[int, int] | None:
 
 def uri_of(path: str) -> str:
     """The `file:` URI of SQLite for a path of any bytes; never makes a file."""
-    plain = b"/._-+=@,"
-    name = "".join(
-        chr(byte) if byte in plain or (byte < 128 and chr(byte).isalnum()) else f"%{byte:02X}"
-        for byte in os.fsencode(path)
-    )
-    return f"file:{name}?mode=rw"
+    from urllib.parse import quote
+
+    return f"file:{quote(os.fsencode(path), safe='/+=@,')}?mode=rw"
