@@ -99,7 +99,7 @@ class SessionManager:
         if passphrase is not None and key is not None:
             del passphrase, key, store
             raise AmbiguousKeyError(
-                "both a vault passphrase and a vault key were given: give one of them"
+                "both a vault passphrase and a vault key were given: use only one of them"
             )
         hidden, passphrase, key = Hidden((passphrase, key)), None, None
         both = store is not None and session_file is not None

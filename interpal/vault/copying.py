@@ -59,7 +59,7 @@ def copy(
     where something else is read back than was copied, and what reading and saving raise.
     """
     if source.id == target.id:
-        raise ValidationError(f"{source.path} and {target.path} are one and the same vault")
+        raise ValidationError(f"{source.path} and {target.path} are the same vault")
     work = _Copying(source, target, replace=replace, step=step)
     work.save(BATCH if keeps_records(target_store) else None)
     return work.verify()
@@ -126,7 +126,7 @@ class _Copying:
         if wrong:
             raise VaultIOError(
                 f"{self._target.path}: {wrong} of {len(self._prints)} records are not what was "
-                "copied: somebody else has changed them meanwhile, or the store has lost them. "
+                "copied: another process has changed them, or the store has lost them. "
                 "Copy again.",
                 path=self._target.path,
             )

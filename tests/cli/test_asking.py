@@ -148,7 +148,7 @@ def test_a_passphrase_is_no_use_where_only_a_key_opens(run: Program, vault: Path
     with run.terminal("list") as terminal:
         assert terminal.end() == 78
         assert "Passphrase for" not in terminal.screen
-        assert "no key is at hand; set" in terminal.screen
+        assert "no key available; set" in terminal.screen
     with run.terminal("import", vault.name, "-f", "new.json") as terminal:
         assert terminal.end() == 78
         assert "Passphrase for" not in terminal.screen
@@ -212,7 +212,7 @@ def test_a_copy_into_a_vault_with_a_passphrase_of_its_own_asks_for_it(
         with run.terminal("copy", vault.name, "key.json", *more, env=WITH_KEY) as terminal:
             assert terminal.end() == (78 if more else 77)
             assert "Passphrase for" not in terminal.screen
-            assert "name another DEST" in terminal.screen
+            assert "choose another DEST" in terminal.screen
             assert "NEW_PASSPHRASE" not in terminal.screen
 
 

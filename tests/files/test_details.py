@@ -248,7 +248,7 @@ def test_a_file_of_another_size_than_was_written_is_an_error_of_the_disk(
 ) -> None:
     monkeypatch.setattr(os, "write", lambda fd, data: len(data))
     with pytest.raises(
-        VaultIOError, match=r"cannot save: the file has another size than was written\."
+        VaultIOError, match=r"cannot save: the file has a different size than what was written\."
     ) as caught:
         folder.replace("vault", b"new")
     assert caught.value.errno == errno.EIO

@@ -237,4 +237,4 @@ def test_any_path_can_be_shown_and_quoted() -> None:
     assert permissions.shown("/a/\udcff") == "/a/\\xff"
     assert permissions.shown("/a/\ud800\x1b") == "/a/\\ud800\\x1b"
     assert permissions.quoted("/a/b-c") == "/a/b-c"
-    assert permissions.quoted("/a b/it's") == "'/a b/it'\\''s'"
+    assert permissions.quoted("/a b/it's") == "'/a b/it'\"'\"'s'"

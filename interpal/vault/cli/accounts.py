@@ -26,14 +26,15 @@ def name_of(vault: Vault, user: str | None) -> str:
     names = sorted(vault)
     if len(names) > 1:
         raise AmbiguousAccountError(
-            f"{vault.path}: there are several accounts ({formatting.listed(names)}); say which "
+            f"{vault.path}: there are several accounts ({formatting.listed(names)}); choose one "
             "with --user",
             accounts=names,
         )
     if not names:
         raise errors.NotFound(
             "no-such-account",
-            f"{vault.path}: there is no account in it yet; log in, or `interpal-vault import`",
+            f"{vault.path}: there are no accounts in it yet; log in, or use `interpal-vault "
+            "import`",
             path=vault.path,
         )
     return names[0]

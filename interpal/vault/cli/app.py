@@ -22,44 +22,43 @@ F = TypeVar("F", bound="Callable[..., Any]")
 
 _COMPLETE = "_INTERPAL_VAULT_COMPLETE"
 
-HELP = """Sessions in an encrypted vault: make one, look into it, look after its keys.
+HELP = """Manage sessions in an encrypted vault: create it, inspect it, and manage its keys.
 
-The vault is the file .interpals_session.json of this folder, or the one that
--f FILE names, which may be a URL too (sqlite:PATH, redis://HOST). Its key is
-looked for in INTERPALS_VAULT_PASSPHRASE, ..._PASSPHRASE_FILE,
-..._PASSPHRASE_COMMAND, INTERPALS_VAULT_KEY, ..._KEY_FILE, ..._KEYRING and
-systemd credentials (one of them at most); else it is the key file of the user;
-else a terminal is asked for the passphrase. No secret is ever typed into the
-command itself.
+The vault is .interpals_session.json in this folder, or FILE with -f FILE, which
+may also be a URL (sqlite:PATH, redis://HOST). Its key comes from one of
+INTERPALS_VAULT_PASSPHRASE, ..._PASSPHRASE_FILE, ..._PASSPHRASE_COMMAND,
+INTERPALS_VAULT_KEY, ..._KEY_FILE, ..._KEYRING or a systemd credential; without
+them, from your key file; otherwise you are asked for the passphrase. Secrets are
+never given as arguments.
 
 \b
 First steps:
-  interpal-vault init                     make a vault; your key file opens it
-  interpal-vault init --passphrase        the same, for a passphrase
-  interpal-vault import old_session.json  take in a plain file of interpal 1.x
-  interpal-vault inspect                  what is in it, and how long it lasts
-  interpal-vault doctor                   what could be safer, and how
+  interpal-vault init                     create a vault that your key file opens
+  interpal-vault init --passphrase        the same, with a passphrase
+  interpal-vault import old_session.json  encrypt a plain file of interpal 1.x
+  interpal-vault inspect                  show its accounts and when they expire
+  interpal-vault doctor                   find security problems
 
 \b
 Keys:
   interpal-vault passwd                   change the passphrase
-  interpal-vault slot add --kid laptop    one more passphrase for the vault
+  interpal-vault slot add --kid laptop    add another passphrase
   interpal-vault rotate                   a new vault key, after a revocation
 
 \b
-Back up, and restore:
-  interpal-vault export -o backup.json    an encrypted copy, new passphrase
-  interpal-vault verify backup.json       the copy can be read, all of it
-  interpal-vault import backup.json       put its accounts back
+Back up and restore:
+  interpal-vault export -o backup.json    write an encrypted copy
+  interpal-vault verify backup.json       check that it can be read
+  interpal-vault import backup.json       restore its accounts
   interpal-vault copy team.json sqlite:team.db    move into another store
 
-`interpal-vault VERB --help` tells more, with an example each.
+`interpal-vault VERB --help` tells more, with an example.
 """
 
 EPILOG = """\b
-Exit codes: 0 ok, 1 doctor found something or a question was answered no,
-64 usage, 65 damaged or no vault, 66 not found, 69 the source of the key
-gives none, 70 internal, 73 exists, 74 I/O, 75 locked, 76 other version,
+Exit codes: 0 ok, 1 doctor found a problem or a question was answered no,
+64 usage, 65 damaged or no vault, 66 not found, 69 key source
+unavailable, 70 internal, 73 exists, 74 I/O, 75 locked, 76 other version,
 77 wrong key, 78 no key, or ambiguous or insecure configuration,
 130 interrupted.
 

@@ -28,26 +28,26 @@ if TYPE_CHECKING:
 @cli.command("copy", short_help="Copy all sessions into a vault in another store.")
 @click.argument("source", metavar="SOURCE", type=click.Path())
 @click.argument("target", metavar="DEST", type=click.Path())
-@click.option("--passphrase", "ask", is_flag=True, help="Ask for a passphrase of DEST's own.")
-@click.option("--replace", is_flag=True, help="Overwrite sessions that are newer in DEST, too.")
+@click.option("--passphrase", "ask", is_flag=True, help="Ask for a separate passphrase for DEST.")
+@click.option("--replace", is_flag=True, help="Also overwrite sessions that are newer in DEST.")
 @profile_option
 @json_option
 def copy_verb(
     source: str, target: str, ask: bool, replace: bool, profile: str | None, as_json: bool
 ) -> None:
-    """Copy all sessions of SOURCE into DEST, which is made if need be.
+    """Copy all sessions of SOURCE into DEST, which is created if needed.
 
-    Both are a path, sqlite:PATH, redis://HOST or rediss://HOST, or @FILE with the URL in that
-    private file, as a URL with a password has to be given. SOURCE is not changed.
+    Each is a path, sqlite:PATH, redis://HOST or rediss://HOST, or @FILE, where the private
+    file FILE holds the URL. A URL with a password has to be given as @FILE. SOURCE is not
+    changed.
 
-    The key of SOURCE comes from the usual sources. DEST opens with the same one, so that
-    programs only need the new address; or with a passphrase of its own, from
-    INTERPALS_VAULT_NEW_PASSPHRASE_FILE, INTERPALS_VAULT_NEW_PASSPHRASE or, with --passphrase,
-    the terminal. Its vault key is a new one either way. Other key slots are not copied.
+    The key of SOURCE comes from the usual sources. DEST opens with the same key, so programs
+    only need the new address. For a separate passphrase, set
+    INTERPALS_VAULT_NEW_PASSPHRASE_FILE or INTERPALS_VAULT_NEW_PASSPHRASE, or use --passphrase
+    to be asked for it. DEST has a vault key of its own. Other key slots are not copied.
 
-    A copy that was cut off goes on where it was when it is begun again: what is the same in
-    DEST already is left alone. A session that was made later in DEST is kept (73), unless
-    --replace. At the end every record is read back from DEST and compared.
+    An interrupted copy continues where it stopped: run it again. Without --replace, a session
+    that is newer in DEST is kept (73). At the end every record is read back and compared.
 
     \b
     Example:
@@ -55,7 +55,7 @@ def copy_verb(
     """
     pair = stores.store_of(source), stores.store_of(target)
     if stores.same_place(*pair):
-        raise ValidationError(f"{pair[0].location}: SOURCE and DEST are one place")
+        raise ValidationError(f"{pair[0].location}: SOURCE and DEST are the same place")
     with opening.open_vault(pair[0]) as vault:
         with _open_target(vault, pair[1], ask=ask, profile=profile) as copy:
             with output.progress("Copying", len(vault), passes=2) as step:
@@ -68,11 +68,11 @@ def copy_verb(
     else:
         output.say(_told(done, said, where))
         if left_out:
-            output.say(f"Key slots that it has not: {', '.join(left_out)}; see `slot add`")
+            output.say(f"Key slots that were not copied: {', '.join(left_out)}; see `slot add`")
     if done.kept:
         raise VaultExistsError(
-            f"{where}: the sessions of {formatting.listed(done.kept)} were not copied, since those "
-            "that are there are newer or do not tell; --replace overwrites them",
+            f"{where}: the sessions of {formatting.listed(done.kept)} were not copied, because "
+            "those in DEST are newer or have no time; --replace overwrites them",
             path=where,
         )
 
@@ -88,9 +88,7 @@ def _open_target(source: Vault, store: Store, *, ask: bool, profile: str | None)
     """The vault to copy into: opened, or made, with the key that it is to have."""
     given = sources.new_secret_source()
     if given is not None and ask:
-        raise ValidationError(
-            f"--passphrase asks for what {given.name} gives already: leave one of them out"
-        )
+        raise ValidationError(f"--passphrase and {given.name} are both given; use only one of them")
     own = given if given is not None else source.source
     if stores.exists(store):
         return _open(store, own, ask=ask)
@@ -113,7 +111,7 @@ def _open(store: Store, own: KeySource, *, ask: bool) -> Vault:
         except (KeyRequiredError, WrongKeyError) as error:
             kind, what = type(error), f"{own.described} does not open it"
     terminal = None
-    remedy = "name another DEST"
+    remedy = "choose another DEST"
     if opening.takes_passphrase(store):
         terminal = Terminal.open()
         remedy = f"give its passphrase with INTERPALS_VAULT_NEW_PASSPHRASE_FILE, or {remedy}"
@@ -121,7 +119,7 @@ def _open(store: Store, own: KeySource, *, ask: bool) -> Vault:
         what = "no passphrase opens it, only a raw key"
     if terminal is None:
         raise kind(
-            f"{store.location}: there is a vault already, and {what}; {remedy}",
+            f"{store.location}: a vault already exists, and {what}; {remedy}",
             path=store.location,
         )
     with terminal:

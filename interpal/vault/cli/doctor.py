@@ -26,15 +26,15 @@ _GIT_SECONDS = 10
 
 @cli.command("doctor")
 @file_option
-@click.option("--fix", is_flag=True, help="Mend what can be mended safely.")
+@click.option("--fix", is_flag=True, help="Fix what can be fixed safely.")
 @json_option
 def doctor_verb(path: str, fix: bool, as_json: bool) -> int:
-    """Look for what could be safer about the vault, and say how. Needs no key.
+    """Look for security problems around the vault, and say how to fix them. Needs no key.
 
-    Modes, owners, the folder, key files beside the vault, git, leftovers, weak slots,
+    It checks modes, owners, the folder, key files beside the vault, git, leftovers, weak slots,
     ambiguous sources, plain session files of 1.x nearby, the clock, network file systems.
-    With --fix it takes rights away from others and clears leftovers, and nothing else. Exit
-    code 1 says that something is left.
+    With --fix it removes the access of other users and clears leftovers, and nothing else. Exit
+    code 1 means that problems remain.
 
     \b
     Example:
@@ -61,11 +61,11 @@ def doctor_verb(path: str, fix: bool, as_json: bool) -> int:
         )
     else:
         for finding in mended:
-            _put(finding, Cell("mended", "green"))
+            _put(finding, Cell("fixed", "green"))
         for finding in findings:
             _put(finding, Cell(finding.code, "yellow"))
         if not findings and not missing:
-            output.put(f"{store.location}: nothing found that could be safer.")
+            output.put(f"{store.location}: no problems found.")
     if missing:
         raise errors.no_vault(store.location)
     return errors.FOUND if findings else errors.OK
@@ -93,11 +93,15 @@ def _examine(store: Store, place: str) -> list[Finding]:
         if isinstance(error, StoreUnavailableError):
             raise
         message = str(error).removeprefix(f"{store.location}: ")
-        remedy = "put a sound copy back, or move it away and `interpal-vault import` a backup"
+        remedy = (
+            "restore a good copy, or move it away and import a backup with `interpal-vault import`"
+        )
         return [*findings, Finding("unreadable", store.location, message, remedy)]
     for slot in slots:
         if slot.kdf is not None and slot.kdf.is_weak:
-            message = f"slot {slot.kid} has weak Argon2id settings: its passphrase is guessed fast"
+            message = (
+                f"slot {slot.kid} has weak Argon2id settings: its passphrase can be guessed quickly"
+            )
             remedy = f"interpal-vault passwd -f {quoted(place)} --slot {slot.kid}"
             findings.append(Finding("weak-slot", store.location, message, remedy))
     return findings
@@ -111,7 +115,7 @@ def _mend(finding: Finding, *, as_json: bool) -> None:
     except VaultError as error:
         output.warn(str(error), as_json=as_json)
     except OSError as error:
-        output.warn(f"{finding.path}: cannot mend it: {error.strerror}", as_json=as_json)
+        output.warn(f"{finding.path}: cannot fix it: {error.strerror}", as_json=as_json)
 
 
 def _told(finding: Finding, *, mended: bool) -> dict[str, Any]:

@@ -97,23 +97,23 @@ def failure_of(error: BaseException) -> Failure:
     if isinstance(error, click.ClickException):
         return Failure("usage", USAGE, error.format_message())
     if isinstance(error, OSError):
-        return Failure("io", IO, f"cannot go on: {error.strerror or type(error).__name__}")
+        return Failure("io", IO, f"cannot continue: {error.strerror or type(error).__name__}")
     if isinstance(error, MemoryError):
-        return Failure("io", IO, "out of memory: give the process more, and try again")
+        return Failure("io", IO, "out of memory: allow the process more, and try again")
     return Failure(
         "internal",
         INTERNAL,
         # Not the text of the error: it might carry what nobody should see.
-        f"an internal error ({type(error).__name__}); this is a bug, and nothing half-done was "
-        "saved. Please report it with the command that you typed",
+        f"an internal error ({type(error).__name__}): this is a bug. Nothing was half saved. "
+        "Please report it, with the command that you ran",
     )
 
 
 def no_vault(path: str) -> e.VaultNotFoundError:
     """There is nothing at the path."""
     return e.VaultNotFoundError(
-        f"{path}: there is no vault; make one with `interpal-vault init`, or name another "
-        "with -f FILE",
+        f"{path}: no vault found; create one with `interpal-vault init`, or name another with -f "
+        "FILE",
         path=path,
     )
 
@@ -122,7 +122,7 @@ def no_account(name: str, path: str) -> NotFound:
     """No record of that name."""
     return NotFound(
         "no-such-account",
-        f"{path}: there is no account {name}; `interpal-vault list` shows those that are there",
+        f"{path}: no account {name}; `interpal-vault list` shows the accounts",
         path=path,
     )
 
@@ -130,7 +130,6 @@ def no_account(name: str, path: str) -> NotFound:
 def exists(path: str) -> e.VaultExistsError:
     """Something is at the path already."""
     return e.VaultExistsError(
-        f"{path}: there is something already, and it was left alone; name another path, or move "
-        "it away",
+        f"{path}: it already exists and was left unchanged; choose another path, or move it away",
         path=path,
     )

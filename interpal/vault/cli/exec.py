@@ -28,15 +28,14 @@ _PRIVATE = "INTERPALS_VAULT_"
 
 @cli.command("exec", context_settings={"allow_interspersed_args": False})
 @file_option
-@click.option("--user", metavar="NAME", help="Whose session, where there are several.")
+@click.option("--user", metavar="NAME", help="Whose session to use, if there are several.")
 @click.argument("command", metavar="-- CMD [ARGS]...", nargs=-1, required=True)
 def exec_verb(path: str, user: str | None, command: tuple[str, ...]) -> int:
     """Run CMD with the session in its environment.
 
-    It finds INTERPALS_SESSION_COOKIE, INTERPALS_AUTH_TOKEN and INTERPALS_USERNAME there, and
-    no INTERPALS_VAULT_* variable. CMD takes the place of this program, so signals reach it and
-    its exit code is the exit code; 127 where there is no such command, 126 where it cannot be
-    run.
+    CMD gets INTERPALS_SESSION_COOKIE, INTERPALS_AUTH_TOKEN and INTERPALS_USERNAME, and no
+    INTERPALS_VAULT_* variable. It replaces this program, so signals reach it and its exit code
+    is returned. The exit code is 127 if there is no such command, 126 if it cannot be run.
 
     \b
     Example:
@@ -52,10 +51,10 @@ def exec_verb(path: str, user: str | None, command: tuple[str, ...]) -> int:
     try:
         _become(command, environment)
     except FileNotFoundError:
-        output.say(f"{output.PROGRAM}: {clean(command[0])}: there is no such command.")
+        output.say(f"{output.PROGRAM}: {clean(command[0])}: command not found.")
         return errors.NO_COMMAND
     except OSError as error:
-        output.say(f"{output.PROGRAM}: {clean(command[0])}: cannot run it: {error.strerror}.")
+        output.say(f"{output.PROGRAM}: {clean(command[0])}: it cannot be run: {error.strerror}.")
         return errors.NOT_EXECUTABLE
 
 
@@ -77,7 +76,8 @@ def child_environment(
             continue
         if not isinstance(value, str) or "\0" in value:
             raise VaultCorruptError(
-                f"{where}: the {member} of {clean(name)} is no text that an environment can hold",
+                f"{where}: the {member} of {clean(name)} cannot be put into an environment "
+                "variable",
                 path=where,
             )
         environment[variable] = value

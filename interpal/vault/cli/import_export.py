@@ -53,9 +53,11 @@ class Source(NamedTuple):
 @cli.command("import", short_help="Encrypt plain files of interpal 1.x, or a backup.")
 @click.argument("files", metavar="FILES...", nargs=-1, required=True, type=click.Path())
 @file_option
-@click.option("--user", metavar="NAME", help="The account of a file that names none.")
-@click.option("--replace", is_flag=True, help="Put them in the place of sessions there already.")
-@click.option("--remove-source", is_flag=True, help="Remove the plain files once all is saved.")
+@click.option("--user", metavar="NAME", help="The account, for a file that names none.")
+@click.option("--replace", is_flag=True, help="Replace sessions that are already there.")
+@click.option(
+    "--remove-source", is_flag=True, help="Remove the plain files after everything is saved."
+)
 @click.option("--passphrase", "ask", is_flag=True, help="Ask for the passphrase of a new vault.")
 @click.option(
     "--secret-file", metavar="FILE", type=click.Path(), help="The passphrase or key of a backup."
@@ -71,12 +73,12 @@ def import_verb(
     secret_file: str | None,
     as_json: bool,
 ) -> int:
-    """Encrypt the sessions of plain files into the vault, which is made if need be.
+    """Encrypt the sessions of plain files into the vault, which is created if needed.
 
     FILES are session files of interpal 1.x, what `export --plaintext` wrote, or other vaults,
-    such as a backup. All are saved at once or none is. A session that is there already stays,
-    and the exit code is 73, unless --replace. A file at the path of the vault itself is
-    encrypted in place.
+    such as a backup. Either all are saved, or none. Without --replace, a session that already
+    exists is kept, and the exit code is 73. A file at the path of the vault itself is encrypted
+    in place.
 
     \b
     Example:
@@ -119,13 +121,13 @@ def import_verb(
         output.say(f"{target.location}: {formatting.plural(len(imported), 'session')} encrypted")
         if any(source.kind == "plain" for source in sources):
             output.say(
-                "Old blocks of the disk, backups and git histories may still hold the plain text: "
-                "a new login makes it worthless."
+                "Old disk blocks, backups and git history may still hold the plain text. Log in "
+                "again to make it worthless."
             )
     if kept:
         raise VaultExistsError(
-            f"{target.location}: the sessions of {formatting.listed(sorted(kept))} were there "
-            "already and were kept; --replace puts the imported ones in their place",
+            f"{target.location}: the sessions of {formatting.listed(sorted(kept))} already exist "
+            "and were kept; --replace overwrites them with the imported ones",
             path=target.location,
         )
     return errors.OK
@@ -138,9 +140,7 @@ def _read_source(
     try:
         stored = report.load(store)
     except VaultNotFoundError:
-        raise VaultNotFoundError(
-            f"{store.location}: there is no such file", path=store.location
-        ) from None
+        raise VaultNotFoundError(f"{store.location}: no such file", path=store.location) from None
     kind = legacy_file.classify(stored.reveal())
     if kind == "vault":
         if stores.same_place(store, target):
@@ -156,7 +156,7 @@ def _read_source(
     if kind != "plain":
         what = report.what_instead(stored.reveal())
         if kind == "foreign":
-            what = "this is neither a session file of interpal 1.x nor a vault; it was left alone"
+            what = "neither a session file of interpal 1.x nor a vault; it was left unchanged"
         raise VaultFormatError(f"{store.location}: {what}", path=store.location)
     try:
         name, record = legacy_file.parse(
@@ -256,7 +256,7 @@ def _remove(source: Source) -> bool:
     return True
 
 
-@cli.command("export", short_help="Write a copy for a passphrase of its own.")
+@cli.command("export", short_help="Write a copy with a passphrase of its own.")
 @file_option
 @click.option("-o", "--output", "target", metavar="FILE", type=click.Path(), help="Write it here.")
 @click.option("--user", metavar="NAME", help="Only the session of this account.")
@@ -271,19 +271,19 @@ def export_verb(
     profile: str | None,
     as_json: bool,
 ) -> None:
-    """Write a copy of the vault, encrypted for a passphrase of its own.
+    """Write a copy of the vault, encrypted with a passphrase of its own.
 
     The passphrase of the copy comes from INTERPALS_VAULT_NEW_PASSPHRASE_FILE or
-    INTERPALS_VAULT_NEW_PASSPHRASE, else the terminal is asked for it, twice. The copy is a
-    vault like any other: move it into place, or `import` it. With --plaintext it is plain
-    JSON, which anybody can use who can read it; never on a terminal, and with mode 0600.
+    INTERPALS_VAULT_NEW_PASSPHRASE; otherwise you are asked for it, twice. The copy is a vault
+    like any other: move it into place, or `import` it. With --plaintext it is plain JSON that
+    anyone who can read it can use. It is never written to a terminal, and has mode 0600.
 
     \b
     Example:
       interpal-vault export -o backup.json
     """
     if plaintext and profile is not None:
-        raise ValidationError("--profile is for an encrypted copy, and --plaintext asks for none")
+        raise ValidationError("--profile is for an encrypted copy; leave out --plaintext")
     if target is None:
         _check_stdout(plaintext=plaintext)
     elif target.startswith(stores.SCHEMES):
@@ -291,7 +291,7 @@ def export_verb(
     elif FileStore(target).details() is not None:
         where = FileStore(target).location
         raise VaultExistsError(
-            f"{where}: there is something already, and it was left alone; name another path",
+            f"{where}: it already exists and was left unchanged; choose another path",
             path=where,
         )
     with opening.open_vault(path) as vault:
@@ -329,10 +329,10 @@ def _sealed(records: Mapping[str, Record], target: str | None, profile: str | No
 def _check_stdout(*, plaintext: bool) -> None:
     """Refuse to write the copy where it has no business."""
     if sys.stdout.isatty():
-        raise ValidationError("a copy is not shown on a terminal: write it with -o FILE")
+        raise ValidationError("a copy is not written to a terminal; use -o FILE")
     found = os.fstat(sys.stdout.fileno())
     if plaintext and stat.S_ISREG(found.st_mode) and found.st_mode & 0o077:
         raise errors.InsecureRequest(
-            f"the file that the output goes to can be read by other users (mode "
-            f"{stat.S_IMODE(found.st_mode):04o}): use -o FILE, which makes it 0600"
+            f"other users can read the output file (mode "
+            f"{stat.S_IMODE(found.st_mode):04o}): use -o FILE, which creates it with mode 0600"
         )

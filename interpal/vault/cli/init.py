@@ -12,15 +12,15 @@ from interpal.vault.vault import Vault
 
 @cli.command("init")
 @file_option
-@click.option("--passphrase", "ask", is_flag=True, help="Ask for a passphrase of its own.")
+@click.option("--passphrase", "ask", is_flag=True, help="Ask for a passphrase for this vault.")
 @profile_option
 @json_option
 def init_verb(path: str, ask: bool, profile: str | None, as_json: bool) -> None:
-    """Make an empty vault.
+    """Create an empty vault.
 
-    Its key is the one that a source names; with none it is your key file, which is made if
-    need be, so that programs open the vault without being told anything. With --passphrase
-    the terminal is asked for one, twice. What is there already is never overwritten (73).
+    Its key comes from the configured source. If there is none, your key file is used, and
+    created if needed, so programs can open the vault without any setting. With --passphrase
+    you are asked for a passphrase, twice. An existing file is never overwritten (73).
 
     \b
     Example:
@@ -43,7 +43,7 @@ def init_verb(path: str, ask: bool, profile: str | None, as_json: bool) -> None:
     if as_json:
         output.put_json({"path": store.location, "created": True, "key_source": source_name})
     else:
-        output.say(f"{store.location}: an empty vault was made; it opens with {_with(source_name)}")
+        output.say(f"{store.location}: created an empty vault; it opens with {_with(source_name)}")
 
 
 def _with(source: str) -> str:

@@ -24,16 +24,18 @@ if TYPE_CHECKING:
     from interpal.vault.vault import Vault
 
 
-@cli.command("inspect", short_help="Show what a vault is and, with its key, what is in it.")
+@cli.command(
+    "inspect", short_help="Show the properties of a vault and, with its key, the accounts in it."
+)
 @click.argument("vault", metavar="[FILE]", required=False, type=click.Path())
 @file_option
 @json_option
-@click.option("--no-key", is_flag=True, help="Look at what needs no key, and ask for none.")
+@click.option("--no-key", is_flag=True, help="Show only what needs no key, and ask for none.")
 @click.pass_context
 def inspect_verb(
     context: click.Context, vault: str | None, path: str, as_json: bool, no_key: bool
 ) -> int:
-    """Show what a vault is and, with its key, what is in it. Never a secret.
+    """Show the properties of a vault and, with its key, the accounts in it. Never a secret.
 
     Without a key: format, generation, times, key slots, size, mode and owner, as the file
     claims them. With a key all of it is authenticated, and the accounts are shown. With a
@@ -121,7 +123,7 @@ def _put_report(
     if authentic:
         trust = Cell(f"authenticated with the {_kind(source)}", "green")
     elif isinstance(problem, VaultPermissionError) or problem is None:
-        trust = Cell("unauthenticated: looked at without a key", "yellow")
+        trust = Cell("unauthenticated: read without a key", "yellow")
     else:
         trust = Cell("unauthenticated: see the message", "red")
     output.put_title(found.path)
@@ -173,5 +175,5 @@ def _one_path(context: click.Context, argument: str | None, option: str) -> str:
     given = context.get_parameter_source("path")
     named = given is click.core.ParameterSource.COMMANDLINE
     if named and os.path.abspath(argument) != os.path.abspath(option):
-        raise click.UsageError("FILE and -f name two vaults: give one")
+        raise click.UsageError("FILE and -f name different vaults; give one")
     return argument

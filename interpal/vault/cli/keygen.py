@@ -20,9 +20,8 @@ from interpal.vault.keys.sources import KEY_BYTES
 def keygen_verb(target: str | None, as_json: bool) -> None:
     """Make a random 32-byte key: one line of base64url.
 
-    It is printed, which is the purpose; with -o it is written to a new file of mode 0600
-    instead. Use it as INTERPALS_VAULT_KEY_FILE or INTERPALS_VAULT_KEY, and keep a copy of it
-    apart from the vault.
+    The key is printed, or with -o written to a new file of mode 0600. Use it as
+    INTERPALS_VAULT_KEY_FILE or INTERPALS_VAULT_KEY, and keep a copy of it away from the vault.
 
     \b
     Example:
@@ -39,4 +38,6 @@ def keygen_verb(target: str | None, as_json: bool) -> None:
     if as_json:
         output.put_json({"path": path})
     else:
-        output.say(f"{path}: a new key was made; INTERPALS_VAULT_KEY_FILE={quoted(path)} uses it")
+        output.say(
+            f"{path}: created a new key; use it with INTERPALS_VAULT_KEY_FILE={quoted(path)}"
+        )

@@ -92,7 +92,7 @@ def open_vault(place: str | Store, *, typed: list[str] | None = None) -> Vault:
 
 
 def peek(store: Store) -> Vault | None:
-    """The vault in *store*, to look only: None where no key is at hand, or Enter was pressed."""
+    """The vault in *store*, to look only: None where no key is available, or Enter was pressed."""
     try:
         return _opened(store, skip=True)
     except _NoKeyError:
@@ -164,7 +164,7 @@ def open_copy(location: str, stored: Stored, *, secret_file: str | None, typed: 
         if terminal is None:
             nobody = ", and there is no terminal to ask" if asks else ""
             raise type(error)(
-                f"{location}: the key at hand does not open this copy{nobody}; give its secret "
+                f"{location}: the available key does not open this copy{nobody}; give its secret "
                 "with --secret-file FILE",
                 path=location,
             ) from None
@@ -197,7 +197,7 @@ def ask_and_start(
         try:
             vault = start(sources.passphrase_argument(passphrase, "prompt"))
         except WrongKeyError:
-            terminal.tell("That passphrase does not open it.")
+            terminal.tell("Wrong passphrase.")
         else:
             if typed is not None:
                 typed.append(passphrase)
@@ -276,7 +276,7 @@ def profile(name: str | None) -> KdfParameters | None:
 def profile_for(source: KeySource, name: str | None) -> KdfParameters | None:
     """The same for a slot with the secret of *source*; `ValidationError` where that is a key."""
     if name is not None and source.kind == "key":
-        raise ValidationError("--profile is for passphrases, and the key comes from a raw key")
+        raise ValidationError("--profile is for passphrases, not for a raw key")
     return profile(name)
 
 
@@ -292,9 +292,9 @@ def _explained(error: VaultError, location: str, *, asks: bool) -> VaultError:
     if isinstance(error, WrongKeyError):
         what = f"the key file {path} does not open it"
     elif os.path.lexists(path):
-        what = f"it opens with a passphrase, and only the key file {path} is at hand"
+        what = f"it opens with a passphrase, but only the key file {path} is available"
     else:
-        what = "no key is at hand"
+        what = "no key available"
     if asks:
         what += ", and there is no terminal to ask"
     kind = WrongKeyError if isinstance(error, WrongKeyError) else _NoKeyError

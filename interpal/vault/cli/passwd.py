@@ -12,16 +12,21 @@ from interpal.vault.cli.slot import slot_of
 
 @cli.command("passwd")
 @file_option
-@click.option("--slot", "kid", metavar="KID", help="The slot; else the one that opened.")
+@click.option(
+    "--slot",
+    "kid",
+    metavar="KID",
+    help="The slot to change; by default the one that opened the vault.",
+)
 @profile_option
 @json_option
 def passwd_verb(path: str, kid: str | None, profile: str | None, as_json: bool) -> None:
     """Change a passphrase; no record is touched.
 
     The new one comes from INTERPALS_VAULT_NEW_PASSPHRASE_FILE or
-    INTERPALS_VAULT_NEW_PASSPHRASE, else the terminal is asked for it, twice. This is no
-    revocation: whoever knew the old passphrase and has an old copy of the file can still open
-    that copy. `rotate` is the remedy for the future.
+    INTERPALS_VAULT_NEW_PASSPHRASE; otherwise you are asked for it, twice. This does not revoke
+    the old passphrase: anyone who knew it and has an old copy of the file can still open that
+    copy. Run `rotate` to protect what is saved from now on.
 
     \b
     Example:
@@ -32,7 +37,7 @@ def passwd_verb(path: str, kid: str | None, profile: str | None, as_json: bool) 
         if kid is None and slot.kind == "key":
             raise ValidationError(
                 f"{vault.path} was opened with a raw key, which has no passphrase to change; "
-                "say which with --slot KID, or make one with `interpal-vault slot add`"
+                "choose a slot with --slot KID, or add one with `interpal-vault slot add`"
             )
         source = opening.new_source(f"{vault.path}, slot {slot.kid}")
         vault.change_slot(
@@ -42,8 +47,8 @@ def passwd_verb(path: str, kid: str | None, profile: str | None, as_json: bool) 
     if as_json:
         output.put_json({"path": where, "changed": slot.kid})
         return
-    output.say(f"{where}: slot {slot.kid} opens with the new passphrase now")
+    output.say(f"{where}: slot {slot.kid} now opens with the new passphrase")
     output.say(
-        "Whoever knew the old one and has an old copy of the file can still open that copy; "
-        "`interpal-vault rotate` keeps what comes from now on out of their reach."
+        "Anyone who knew the old one and has an old copy of the file can still open that copy. "
+        "Run `interpal-vault rotate` to protect what is saved from now on."
     )

@@ -12,7 +12,7 @@ from interpal.vault.health import report
 
 @cli.command("prune")
 @file_option
-@click.option("--damaged", is_flag=True, help="Drop records that do not open any more, too.")
+@click.option("--damaged", is_flag=True, help="Also drop records that can no longer be decrypted.")
 @json_option
 def prune_verb(path: str, damaged: bool, as_json: bool) -> None:
     """Drop the sessions that have expired. One that names no expiry stays.

@@ -16,27 +16,27 @@ if TYPE_CHECKING:
     from interpal.vault.format.key_slots import Slot
 
 
-@cli.command("rotate", short_help="Draw a new vault key and encrypt everything anew.")
+@cli.command("rotate", short_help="Create a new vault key and re-encrypt everything.")
 @file_option
-@click.option("--drop-slots", is_flag=True, help="Drop every slot whose secret is not at hand.")
+@click.option("--drop-slots", is_flag=True, help="Drop every slot whose secret is not available.")
 @click.option(
     "--secret-file",
     "secret_files",
     metavar="KID=FILE",
     multiple=True,
-    help="The passphrase or key of a slot that is to stay. May be repeated.",
+    help="The passphrase or key of a slot to keep. May be repeated.",
 )
 @yes_option
 @json_option
 def rotate_verb(
     path: str, drop_slots: bool, secret_files: tuple[str, ...], yes: bool, as_json: bool
 ) -> None:
-    """Draw a new vault key and encrypt everything anew.
+    """Create a new vault key and re-encrypt everything.
 
-    What was revoked stays out of everything that is saved from now on. A slot can be kept only
-    with its secret: that of the slot that opened is at hand, the others are read with
-    --secret-file or asked for at the terminal. The sessions themselves stay what they were: if
-    one may have leaked, log in again.
+    Removed slots and old passphrases do not open anything that is saved from now on. To keep
+    a slot, its secret is needed: the one that opened the vault is known, others are read with
+    --secret-file, or you are asked for them. The sessions themselves do not change: if one may
+    have leaked, log in again.
 
     \b
     Example:

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 
 
 @cli.group(
-    "slot", short_help="Add, list and remove the secrets that open it.", invoke_without_command=True
+    "slot",
+    short_help="Add, list and remove the secrets that open the vault.",
+    invoke_without_command=True,
 )
 @click.pass_context
 def slot_group(context: click.Context) -> None:
-    """Key slots: every one opens the vault, with a secret of its own. Eight at most.
+    """Manage key slots. Each opens the vault with a secret of its own; there are up to eight.
 
     \b
     Example:
@@ -64,15 +66,15 @@ def slot_add_verb(
     """Add a key slot: one more secret that opens the vault.
 
     A passphrase comes from INTERPALS_VAULT_NEW_PASSPHRASE_FILE or
-    INTERPALS_VAULT_NEW_PASSPHRASE, else the terminal is asked for it, twice. A raw key comes
-    from a file, which `keygen -o FILE` makes.
+    INTERPALS_VAULT_NEW_PASSPHRASE; otherwise you are asked for it, twice. A raw key comes from
+    a file; `keygen -o FILE` creates one.
 
     \b
     Example:
       interpal-vault slot add --kid server --key-file server.key
     """
     if key_file is not None and profile is not None:
-        raise click.UsageError("--profile is for passphrases, and --key-file gives a raw key")
+        raise click.UsageError("--profile is for passphrases, not for the raw key of --key-file")
     with opening.open_vault(path) as vault:
         if key_file is not None:
             slot = vault.add_slot(key=opening.key_from_file(key_file).reveal(), kid=kid)
@@ -95,8 +97,8 @@ def slot_add_verb(
 def slot_remove_verb(kid: str, path: str, yes: bool, as_json: bool) -> None:
     """Remove a key slot. The last one cannot be removed.
 
-    Whoever has its secret and an old copy of the file can still open that copy, and the vault
-    key in it; `rotate` is the remedy for the future.
+    Anyone with its secret and an old copy of the file can still open that copy, and get the
+    vault key from it. Run `rotate` to protect what is saved from now on.
 
     \b
     Example:
@@ -106,7 +108,7 @@ def slot_remove_verb(kid: str, path: str, yes: bool, as_json: bool) -> None:
         slot = slot_of(vault, kid)
         if len(vault.slots) > 1:
             opening.confirm(
-                f"Remove slot {slot.kid} of {vault.path}? Its {slot.kind} will open it no more.",
+                f"Remove slot {slot.kid} of {vault.path}? Its {slot.kind} will no longer open it.",
                 yes=yes,
             )
         vault.remove_slot(slot.kid)
@@ -115,7 +117,10 @@ def slot_remove_verb(kid: str, path: str, yes: bool, as_json: bool) -> None:
         output.put_json({"path": where, "removed": slot.kid})
     else:
         output.say(f"{where}: slot {slot.kid} was removed")
-        output.say("Its old secret still opens old copies; `interpal-vault rotate` is the remedy.")
+        output.say(
+            "Its old secret still opens old copies. Run `interpal-vault rotate` to protect what is "
+            "saved from now on."
+        )
 
 
 def slot_of(vault: Vault, kid: str) -> Slot:
@@ -125,7 +130,7 @@ def slot_of(vault: Vault, kid: str) -> Slot:
             return slot
     raise errors.NotFound(
         "no-such-slot",
-        f"{vault.path}: there is no slot {formatting.clean(kid)}; there are: "
+        f"{vault.path}: no slot {formatting.clean(kid)}; the slots are: "
         + ", ".join(slot.kid for slot in vault.slots),
         path=vault.path,
     )

@@ -55,8 +55,8 @@ def store_of(text: str) -> Store:
         return open_store(_url_in(text[1:]))
     if _has_password(text):
         raise errors.InsecureRequest(
-            "other users see the password of this URL in the list of processes: put the URL into "
-            "a file of mode 0600, and give @FILE in its place"
+            "other users can see the password of this URL in the process list: put the URL into a "
+            "file of mode 0600, and give @FILE instead"
         )
     return open_store(text)
 
@@ -65,7 +65,7 @@ def _url_in(path: str) -> str:
     try:
         return read_secret_file(path, _URL_LIMIT).reveal().decode().rstrip("\r\n")
     except UnicodeDecodeError:
-        raise ValidationError(f"{shown(path)}: this is no URL of a store") from None
+        raise ValidationError(f"{shown(path)}: not the URL of a store") from None
 
 
 def _has_password(text: str) -> bool:
@@ -110,7 +110,7 @@ def load(store: Store) -> Stored:
     with without_repairs():
         stored = store.load()
     if stored is None:
-        raise VaultNotFoundError(f"{store.location}: there is no vault", path=store.location)
+        raise VaultNotFoundError(f"{store.location}: no vault found", path=store.location)
     return stored
 
 

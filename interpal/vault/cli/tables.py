@@ -45,7 +45,7 @@ def accounts_json(accounts: list[Account], now: datetime) -> list[dict[str, Any]
 def put_accounts(accounts: list[Account], now: datetime) -> None:
     """The table of the accounts, 80 columns for names of up to 20."""
     if not accounts:
-        output.say("There is no account in it yet.")
+        output.say("No accounts yet.")
         return
     rows: list[list[Cell | str]] = []
     for account in accounts:

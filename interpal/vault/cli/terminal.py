@@ -90,7 +90,7 @@ class Terminal:
                 continue
             if self.ask_secret("Repeat passphrase: ") == Hidden(text.encode()):
                 return text
-            self.tell("The two are not the same.")
+            self.tell("The passphrases do not match.")
         raise ValidationError("no new passphrase was given; nothing was changed")
 
     def _checked(self, line: Hidden[bytes]) -> str | None:
@@ -99,9 +99,9 @@ class Terminal:
             text = line.reveal().decode()
             normalise_passphrase(text)
         except UnicodeDecodeError:
-            self.tell("That is not valid UTF-8.")
+            self.tell("Not valid UTF-8.")
         except ValidationError as error:
-            self.tell(f"That does not do: {error}.")
+            self.tell(f"Not usable: {error}.")
         else:
             return text
         return None
@@ -116,7 +116,7 @@ class Terminal:
         while not line.reveal().endswith(b"\n"):
             piece = Hidden(os.read(self._fd, 4096))
             if not piece.reveal():
-                raise NoAnswerError("the terminal gave no answer; nothing was changed")
+                raise NoAnswerError("no answer from the terminal; nothing was changed")
             line = Hidden(line.reveal() + piece.reveal())
             if len(line.reveal()) > _LINE_LIMIT:
                 raise ValidationError(

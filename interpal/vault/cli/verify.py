@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 @file_option
 @json_option
 def verify_verb(vaults: tuple[str, ...], path: str, as_json: bool) -> int:
-    """Authenticate everything in a vault, or in many; the exit code says how it went.
+    """Authenticate everything in one vault, or in many.
 
-    The files are read and nothing is changed. With several faults the exit code is that of
-    the first, but 65 where one of them is damage.
+    The files are only read. The exit code is that of the first failure, or 65 if one of the
+    vaults is damaged.
 
     \b
     Example:

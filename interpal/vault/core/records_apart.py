@@ -199,7 +199,7 @@ class RecordsApart(Mapping[str, Record]):
         if not self._is_still(state):
             raise StaleWriteError(
                 f"{self._store.location}: the vault was rotated while its records were read; "
-                "begin again",
+                "start again",
                 path=self._store.location,
             )
 
@@ -266,7 +266,7 @@ class RecordsApart(Mapping[str, Record]):
             # Rotated, replaced or removed: the root says which.
             state = self._versions.read()
         raise VaultCorruptError(
-            f"{self._store.location}: the store knows the vault by another id than the vault has",
+            f"{self._store.location}: the store and the vault disagree about the vault's id",
             path=self._store.location,
         )
 
@@ -442,7 +442,7 @@ class RecordsApart(Mapping[str, Record]):
         if not found.current:
             raise StaleWriteError(
                 f"{self._store.location}: the write lock was lost, and the vault was rotated or "
-                "removed since; nothing was written. Begin again.",
+                "removed since; nothing was written. Start again.",
                 path=self._store.location,
             )
         if found.data is None:

@@ -195,7 +195,7 @@ class Versions:
         writing.add(thread)
         try:
             seen = self._state
-            # Nothing is made, not even a lock, where the vault has gone.
+            # Nothing is made, not even a lock, where the vault is gone.
             if seen is None or not watches(self.store) or self.store.is_gone():
                 seen = self.read()
             self._check_not_closed()
@@ -356,7 +356,7 @@ class Versions:
         """The file's own header, for one save more. Raises `VaultLimitError` after 2^53 - 1."""
         if header.generation >= MAX_GENERATION:
             raise VaultLimitError(
-                f"{self.path}: the generation has reached its bound; export to a new vault",
+                f"{self.path}: the generation has reached its limit; export to a new vault",
                 path=self.path,
             )
         return header._replace(generation=header.generation + 1, updated_at=epoch_now())
@@ -364,7 +364,7 @@ class Versions:
     def not_found(self) -> VaultNotFoundError:
         """The error for a vault that is not there."""
         return VaultNotFoundError(
-            f"{self.path}: there is no vault; open it with create=True to make one",
+            f"{self.path}: no vault found; open it with create=True to create one",
             path=self.path,
         )
 
@@ -372,7 +372,7 @@ class Versions:
         """Raise RuntimeError where this thread is writing already: it would wait for itself."""
         if threading.get_ident() in self._here.writing:
             raise RuntimeError(
-                "this thread is inside a transaction of this vault already: change the records "
+                "this thread is already inside a transaction of this vault: change the records "
                 "that transaction() gave you"
             )
 

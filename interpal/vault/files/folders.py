@@ -57,7 +57,7 @@ class OpenFolder:
             except FileNotFoundError:
                 parent, name = os.path.split(real)
                 if not create or not name:
-                    message = f"{shown(real)}: there is no such folder"
+                    message = f"{shown(real)}: no such folder"
                     raise VaultNotFoundError(message, path=shown(real)) from None
                 with cls.open(parent, create=True, strict=False) as above:
                     return above.subfolder(name, create=True, strict=strict)
@@ -72,7 +72,7 @@ class OpenFolder:
             except FileNotFoundError:
                 if not create:
                     path = shown(self.path_of(name))
-                    message = f"{path}: there is no such folder"
+                    message = f"{path}: no such folder"
                     raise VaultNotFoundError(message, path=path) from None
                 try:
                     os.mkdir(name, 0o700, dir_fd=self._fd)

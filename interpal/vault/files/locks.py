@@ -94,7 +94,7 @@ class FileLock:
             by = f"process {holder}" if holder else "another process"
             raise LockTimeoutError(
                 f"{self.path}: {by} holds the lock, after waiting {timeout:g} s. Try again later; "
-                "if that process is stuck, end it: the lock is free at that moment.",
+                "if that process is stuck, end it to free the lock.",
                 path=shown(self._path),
                 holder=holder,
             )
@@ -217,7 +217,7 @@ def _close(fd: int) -> None:
 def network_filesystem(path: str) -> str | None:
     """The type of the network file system that *path* is on; None for a local one.
 
-    Reads /proc/self/mountinfo (proc(5)); None too where there is no such file.
+    Reads /proc/self/mountinfo (proc(5)); None too where no such file.
     """
     real = os.path.realpath(path)
     try:

@@ -25,18 +25,18 @@ _REMEDIES = {
     errno.ENOSPC: "Free some space on that disk.",
     errno.EDQUOT: "Free some space: the quota of this user is used up.",
     errno.EROFS: "The file system is read-only: mount it writable or use another path.",
-    errno.EIO: "Check the disk and its cables, and the system's log.",
+    errno.EIO: "Check the disk and the system's log.",
     errno.EMFILE: "This process has too many open files: close some, or raise `ulimit -n`.",
     errno.ENFILE: "The system has too many open files.",
     errno.EFBIG: "Raise the limit on the size of files (`ulimit -f`).",
-    errno.ENOLCK: "There are no locks to be had here: use a local disk or the Redis store.",
+    errno.ENOLCK: "Locks do not work here: use a local disk or the Redis store.",
     errno.ENOSYS: "This file system cannot do it: use a local disk or the Redis store.",
     errno.EOPNOTSUPP: "This file system cannot do it: use a local disk or the Redis store.",
     errno.ESTALE: "The network file system lost the file: try again, or use a local disk.",
     errno.ENAMETOOLONG: "Use a shorter path.",
     errno.ENOTDIR: "A part of the path is a file where a folder is needed.",
-    errno.ELOOP: "A symbolic link stands there: give the path of the file itself.",
-    errno.ENOENT: "A file or folder was taken away meanwhile: try again.",
+    errno.ELOOP: "It is a symbolic link: use the path of the file itself.",
+    errno.ENOENT: "A file or folder was removed: try again.",
     errno.EINTR: "Try again.",
 }
 _KINDS = {
@@ -80,7 +80,7 @@ def io_error(error: OSError, path: str, what: str) -> VaultError:
     """The package's error for *error*, met when trying to *what* ("read", "save") at *path*."""
     reason = f"{shown(path)}: cannot {what}: {error.strerror or error}."
     if error.errno in (errno.EACCES, errno.EPERM):
-        remedy = f"Look at owner and mode (ls -ld {quoted(path)}) and at those of its folders."
+        remedy = f"Check its owner and mode (ls -ld {quoted(path)}), and those of its folders."
         return VaultPermissionError(f"{reason} {remedy}", path=shown(path))
     remedy = _REMEDIES.get(error.errno or 0, "The old content is intact.")
     return VaultIOError(f"{reason} {remedy}", path=shown(path), errno=error.errno)
@@ -129,7 +129,7 @@ def check_folder(found: os.stat_result, name: str, resolved: Callable[[], str]) 
         path = resolved()
         raise VaultPermissionError(
             f"{shown(path)}: every user of this machine may change what is in this folder. "
-            f"Mend it: chmod o-w {quoted(path)}",
+            f"Fix it: chmod o-w {quoted(path)}",
             path=shown(path),
         )
     if others == "the group":
@@ -137,7 +137,7 @@ def check_folder(found: os.stat_result, name: str, resolved: Callable[[], str]) 
         warn_once(
             "group",
             path,
-            "%s: the group may change what is in this folder. Mend it: chmod g-w %s",
+            "%s: the group may change what is in this folder. Fix it: chmod g-w %s",
             shown(path),
             quoted(path),
         )
@@ -216,8 +216,8 @@ def kind_of(found: os.stat_result) -> str:
 def wrong_kind(path: str, found: os.stat_result, wanted: str) -> VaultPermissionError:
     """The error for something that is not *wanted* ("a regular file")."""
     return VaultPermissionError(
-        f"{shown(path)} is {kind_of(found)}, not {wanted}; it was left alone. "
-        "Give another path, or move it away.",
+        f"{shown(path)} is {kind_of(found)}, not {wanted}; it was left unchanged. Use another "
+        "path, or move it away.",
         path=shown(path),
     )
 
@@ -226,8 +226,8 @@ def foreign_owner(path: str, found: os.stat_result) -> VaultPermissionError:
     """The error for a file or folder of another user."""
     us = os.geteuid()
     return VaultPermissionError(
-        f"{shown(path)} belongs to user {found.st_uid} and this process runs as user {us}; it "
-        f"was left alone. Run as its owner, use another path, or: chown {us} {quoted(path)}",
+        f"{shown(path)} belongs to user {found.st_uid} and this process runs as user {us}; it was "
+        f"left unchanged. Run as its owner, use another path, or: chown {us} {quoted(path)}",
         path=shown(path),
     )
 
@@ -263,7 +263,7 @@ def tighten(fd: int, found: os.stat_result, path: str) -> None:
         warn_once(
             "mode",
             path,
-            "%s: other users may get at it (mode %04o), and that cannot be changed: %s",
+            "%s: other users can access it (mode %04o), and that cannot be changed: %s",
             shown(path),
             mode,
             error.strerror,

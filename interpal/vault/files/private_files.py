@@ -258,8 +258,8 @@ class Folder(OpenFolder):
             path = self.path_of(name)
             raise VaultPermissionError(
                 f"{shown(path)} has {found.st_nlink} hard links, so another name leads to it too; "
-                f"it was left alone. Look for them (find / -xdev -samefile {quoted(path)}) and "
-                "remove the others.",
+                f"it was left unchanged. Find the others (find / -xdev -samefile {quoted(path)}) "
+                "and remove them.",
                 path=shown(path),
             )
 
@@ -292,7 +292,7 @@ class Folder(OpenFolder):
             os.fsync(fd)  # never a second time: a second one forgets what the first lost
             found = os.fstat(fd)
             if found.st_size != size:
-                raise OSError(errno.EIO, "the file has another size than was written")
+                raise OSError(errno.EIO, "the file has a different size than what was written")
             if verify is not None:
                 os.lseek(fd, 0, os.SEEK_SET)
                 verify(_read_all(fd, size, size).reveal())
@@ -326,7 +326,7 @@ class Folder(OpenFolder):
         except FileNotFoundError:
             pass
         except OSError as error:
-            _log.warning("%s stays behind: %s", shown(self.path_of(name)), error.strerror)
+            _log.warning("%s could not be removed: %s", shown(self.path_of(name)), error.strerror)
 
     def _sync(self, name: str, done: str) -> None:
         try:
@@ -334,7 +334,7 @@ class Folder(OpenFolder):
         except OSError as error:
             path = self.path_of(name)
             raise NotDurableError(
-                f"{shown(path)}: {done}, but perhaps not durable, since the folder could not be "
+                f"{shown(path)}: {done}, but perhaps not durably, because the folder could not be "
                 f"synced ({error.strerror}): a power cut now might bring the old state back.",
                 path=shown(path),
                 errno=error.errno,
@@ -355,11 +355,9 @@ def read_secret_file(path: str, limit: int) -> Hidden[bytes]:
             _check_regular(path, os.stat(path))
             fd = os.open(path, os.O_RDONLY | _SAFE)
         except FileNotFoundError:
-            raise KeySourceError(
-                f"{shown(path)}: there is no such file", path=shown(path)
-            ) from None
+            raise KeySourceError(f"{shown(path)}: no such file", path=shown(path)) from None
         except ValueError:  # a NUL, or text that is no file name
-            raise KeySourceError(f"{shown(path)} is no path", path=shown(path)) from None
+            raise KeySourceError(f"{shown(path)} is not a path", path=shown(path)) from None
         try:
             found = os.fstat(fd)
             _check_regular(path, found)
@@ -384,8 +382,8 @@ def _check_secret(path: str, found: os.stat_result) -> None:
         raise foreign_owner(path, found)
     if exposes_secret(found):
         raise VaultPermissionError(
-            f"{shown(path)} holds a secret and other users can get at it "
-            f"(mode {stat.S_IMODE(found.st_mode):04o}). Mend it: chmod 600 {quoted(path)}",
+            f"{shown(path)} holds a secret that other users can access "
+            f"(mode {stat.S_IMODE(found.st_mode):04o}). Fix it: chmod 600 {quoted(path)}",
             path=shown(path),
         )
 

@@ -276,8 +276,8 @@ def derive_key(passphrase: Hidden[bytes], salt: bytes, kdf: KdfParameters) -> Hi
     except (MemoryError, HashingError):
         raise VaultLimitError(
             f"Argon2id could not run: this key slot needs {-(-kdf.memory_kib // 1024)} MiB of "
-            f"memory and {kdf.lanes} threads; give the process more, or make the slot anew "
-            "with smaller numbers on a larger machine"
+            f"memory and {kdf.lanes} threads; allow the process more, or create the slot again "
+            "with lower settings on a larger machine"
         ) from None
 
 

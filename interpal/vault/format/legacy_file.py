@@ -110,7 +110,7 @@ def parse(
     found = None if members is None else _session_cookie(members)
     if members is None or found is None:
         del data, members, found
-        raise VaultFormatError("this is no session file of interpal 1.x: it has no session cookie")
+        raise VaultFormatError("not a session file of interpal 1.x: it has no session cookie")
     cookie, others = found
     created, expires = _times(members, local, now, lifetime)
     record: dict[str, Any] = {

@@ -167,7 +167,7 @@ def record_text(record: object) -> tuple[str | None, str | None]:
 
 def _attempt_fault(attempt: object) -> str | None:
     if not isinstance(attempt, dict) or "until" not in attempt or not attempt.keys() <= _ATTEMPT:
-        return "has not an until, or other members than tag, count, kind and forget_at beside it"
+        return "has no until, or members other than tag, count, kind and forget_at beside it"
     until = attempt["until"]
     if not _is_integer(until, 0, header.MAX_TIME):
         return "has an until that is not a time in whole seconds"
@@ -313,7 +313,7 @@ def decode_payload(text: Hidden[str] | None) -> tuple[Payload, str | None]:
 
 def _payload_fault(text: str, content: Any) -> str | None:
     if not isinstance(content, dict) or content.keys() - {"attempts", "salt"} != {"records"}:
-        return "the payload has other members than records, attempts and salt"
+        return "the payload has members other than records, attempts and salt"
     records = content["records"]
     attempts = content.get("attempts", {})
     if not isinstance(records, dict) or not isinstance(attempts, dict):

@@ -79,7 +79,7 @@ def examine(
             Finding(
                 "clock",
                 shown(store.path),
-                f"the clock of this machine says {time.strftime('%Y-%m-%d', time.gmtime(moment))}",
+                f"this machine's clock says {time.strftime('%Y-%m-%d', time.gmtime(moment))}",
                 "set the clock (timedatectl set-ntp true)",
             )
         )
@@ -92,7 +92,7 @@ def _of_file(store: FileStore, details: Details) -> Iterator[Finding]:
     if not stat.S_ISREG(details.mode):
         what = _kind_of_mode(details.mode)
         yield Finding(
-            "kind", path, f"this is {what}, not a regular file", "give the path of the file itself"
+            "kind", path, f"this is {what}, not a regular file", "use the path of the file itself"
         )
         return
     if details.uid != os.geteuid():
@@ -107,7 +107,7 @@ def _of_file(store: FileStore, details: Details) -> Iterator[Finding]:
         yield Finding(
             "mode",
             path,
-            f"other users may get at it (mode {mode:04o})",
+            f"other users can access it (mode {mode:04o})",
             f"chmod 600 {word}",
             lambda: restrict(store.path, 0o600),
         )
@@ -126,14 +126,15 @@ def _of_content(store: FileStore, now: float) -> Iterator[Finding]:
         found = report.describe(store, report.load(store))
     except VaultError as error:
         message = str(error).removeprefix(f"{path}: ")
-        remedy = "put a sound copy back, or move the file away"
+        remedy = "restore a good copy, or move the file away"
         try:
             is_plain = legacy_file.classify(report.load(store).reveal()) == "plain"
         except VaultError:
             is_plain = False
         if is_plain:
             message = (
-                "this is a plain session file of interpal 1.x: who can read it has the session"
+                "this is a plain session file of interpal 1.x: anyone anyone who can read it has "
+                "the session"
             )
             remedy = f"interpal-vault import {quoted(store.path)} -f {quoted(store.path)}"
         yield Finding("plain-session" if is_plain else "unreadable", path, message, remedy)
@@ -144,7 +145,7 @@ def _of_content(store: FileStore, now: float) -> Iterator[Finding]:
                 "weak-slot",
                 path,
                 f"slot {slot.kid} has weak Argon2id settings ({slot.kdf.memory_kib} KiB, "
-                f"passes: {slot.kdf.passes}): its passphrase can be guessed fast",
+                f"passes: {slot.kdf.passes}): its passphrase can be guessed quickly",
                 f"interpal-vault passwd -f {quoted(store.path)} --slot {slot.kid}",
             )
     newest = max(found.updated_at, *(slot.made_at for slot in found.slots))
@@ -167,9 +168,9 @@ def _of_git(store: FileStore, git: Callable[[str, list[str]], int | None]) -> It
         yield Finding(
             "git-tracked",
             store.location,
-            "git tracks it, and every copy of the repository has it",
-            f"git rm --cached {word}, add it to .gitignore, and log in again: the history keeps "
-            "what it has",
+            "git tracks it, and every copy of the repository contains it",
+            f"git rm --cached {word}, add it to .gitignore, and log in again: the history still "
+            "contains it",
         )
     elif git(folder, ["check-ignore", "--quiet", "--", name]) == 1:
         yield Finding(
@@ -225,13 +226,13 @@ def _of_leftovers(store: FileStore, now: float) -> Iterator[Finding]:
                 "set-aside",
                 shown(path),
                 "a damaged vault was set aside here",
-                f"see what can be had of it, then: rm {quoted(path)}",
+                f"recover what you can from it, then: rm {quoted(path)}",
             )
         elif found.st_mtime < now - _FRESH_SECONDS:
             yield Finding(
                 "leftover",
                 shown(path),
-                "a save that was cut off has left this",
+                "left behind by an interrupted save",
                 f"rm {quoted(path)}",
                 lambda: _sweep(store),
             )

@@ -101,7 +101,7 @@ def load(store: FileStore) -> Stored:
     """
     stored = store.load(foreign=True)
     if stored is None:
-        raise VaultNotFoundError(f"{store.location}: there is no vault", path=store.location)
+        raise VaultNotFoundError(f"{store.location}: no vault found", path=store.location)
     return stored
 
 
@@ -113,7 +113,7 @@ def describe(store: FileStore, stored: Stored) -> Report:
     header = parsed(store.location, stored).header
     details = store.details()
     if details is None:
-        raise VaultNotFoundError(f"{store.location}: the vault has gone", path=store.location)
+        raise VaultNotFoundError(f"{store.location}: the vault is gone", path=store.location)
     return Report(
         path=store.location,
         id=header.id.hex(),
@@ -146,9 +146,9 @@ def what_instead(data: bytes) -> str | None:
     return {
         "plain": "this is a plain session file of interpal 1.x, not a vault: encrypt it with "
         "`interpal-vault import`",
-        "empty": "the file is empty: put a copy back, or remove it",
-        "truncated": "the file is cut off: put a copy back, or move it away",
-        "foreign": "this is no vault: give another path",
+        "empty": "the file is empty: restore a copy, or remove it",
+        "truncated": "the file is truncated: restore a copy, or move it away",
+        "foreign": "not a vault; check the path",
     }.get(legacy_file.classify(data))
 
 

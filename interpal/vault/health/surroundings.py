@@ -106,7 +106,7 @@ def _of_key_file(name: str, path: str, folder: str) -> Iterator[Finding]:
             "key-file",
             shown(path),
             f"{name}: {error.strerror}",
-            "put the file back, or name another",
+            "restore the file, or name another",
         )
         return
     mode = stat.S_IMODE(found.st_mode)
@@ -122,7 +122,7 @@ def _of_key_file(name: str, path: str, folder: str) -> Iterator[Finding]:
         yield Finding(
             "key-file",
             shown(path),
-            f"{name}: other users may get at it (mode {mode:04o})",
+            f"{name}: other users can access it (mode {mode:04o})",
             f"chmod 600 {quoted(path)}",
             (lambda: restrict(path, 0o600)) if found.st_uid == us else None,
         )
@@ -130,8 +130,8 @@ def _of_key_file(name: str, path: str, folder: str) -> Iterator[Finding]:
         yield Finding(
             "key-beside-vault",
             shown(path),
-            f"{name}: it lies beside the vault, so whoever copies the folder has both",
-            "move it to another folder, best to another disk",
+            f"{name}: it is beside the vault, so anyone who copies the folder has both",
+            "move it to another folder, preferably on another disk",
         )
 
 
@@ -150,14 +150,15 @@ def of_neighbours(store: FileStore) -> Iterator[Finding]:
             yield Finding(
                 "key-beside-vault",
                 shown(path),
-                "a key file lies beside the vault, so whoever copies the folder has both",
-                "move it to another folder, best to another disk",
+                "a key file is beside the vault, so anyone who copies the folder has both",
+                "move it to another folder, preferably on another disk",
             )
         elif name.endswith(_SUFFIX) and _is_plain(path):
             yield Finding(
                 "plain-session",
                 shown(path),
-                "a plain session file of interpal 1.x: who can read it has the session",
+                "a plain session file of interpal 1.x: anyone anyone who can read it has the "
+                "session",
                 f"interpal-vault import {quoted(path)} -f {quoted(store.path)} --remove-source",
             )
 

@@ -19,12 +19,12 @@ KEY_FILE_LIMIT = 4096
 """Bytes of a file with a key in it, at most."""
 
 _BLANKS = b" \t\r\n"
-_NO_KEY = f"this is no key; a key is {KEY_BYTES} bytes as base64, base64url or hex"
+_NO_KEY = f"not a key; a key is {KEY_BYTES} bytes as base64, base64url or hex"
 
 
 def parse_passphrase(content: Hidden[bytes], name: str) -> Hidden[bytes]:
     """The normalised passphrase in UTF-8 *content*. Raises `KeySourceError` naming *name*."""
-    reason = "this is not valid UTF-8"
+    reason = "not valid UTF-8"
     try:
         return normalise_passphrase(content.reveal().decode())
     except ValidationError as error:
@@ -62,7 +62,7 @@ def parse_key_file(content: Hidden[bytes], name: str) -> Hidden[bytes]:
     if len(content.reveal()) == KEY_BYTES:
         return content
     if not content.reveal().strip(_BLANKS):
-        raise KeySourceError(f"{name}: the key file is empty; put the key back, or remove the file")
+        raise KeySourceError(f"{name}: the key file is empty; restore the key, or remove the file")
     return parse_key_text(content, name)
 
 

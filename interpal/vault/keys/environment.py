@@ -68,12 +68,12 @@ def passphrase_in_keyring(setting: Hidden[bytes], name: str) -> Hidden[bytes]:
         password = keyring.get_password(service, username)
     except errors.KeyringError as error:
         raise KeySourceError(
-            f"{name}: the keyring gives nothing ({type(error).__name__}); unlock it, or look at "
+            f"{name}: the keyring returned nothing ({type(error).__name__}); unlock it, or run "
             "`keyring diagnose`"
         ) from None
     if password is None:
         raise KeySourceError(
-            f"{name}: the keyring has no such entry; make it with `keyring set SERVICE USERNAME`"
+            f"{name}: the keyring has no such entry; add it with `keyring set SERVICE USERNAME`"
         )
     return parse_passphrase(Hidden(password.encode("utf-8", "surrogatepass")), name)
 

@@ -21,8 +21,8 @@ def check_memory(needed_kib: int) -> None:
     if left is not None and needed_kib > left:
         raise VaultLimitError(
             f"this key slot needs {_mebibytes(needed_kib)} MiB of memory for Argon2id and only "
-            f"{left // 1024} MiB are free; free some, give the process more, or make the slot "
-            "anew with smaller numbers on a larger machine"
+            f"{left // 1024} MiB are free; free some, allow the process more, or create the slot "
+            "again with lower settings on a larger machine"
         )
 
 

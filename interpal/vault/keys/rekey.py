@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from interpal.vault.keys.unlock import SlotOpener
 
 _FOR_TESTS = KdfParameters.INSECURE_FOR_TESTS
-_STAYS = "the old one stays in its place. Check the disk and the memory of this machine."
+_KEPT = "the old content was kept. Check the disk and the memory of this machine."
 
 
 class Rekey(NamedTuple):
@@ -110,7 +110,7 @@ def adding(header: Header, vault_key: Hidden[bytes], wanted: NewSlot) -> Rekey:
         kid = next(name for name in map("slot-{}".format, count(1)) if name not in names)
     _check_kid(kid)
     if kid in names:
-        raise ValidationError(f"kid: there is a key slot {kid!r} already")
+        raise ValidationError(f"kid: key slot {kid!r} already exists")
     kdf = _check_cost(wanted, header.slots)
     slot, key = _make(vault_key, header.id, kid, wanted.source.read(), kdf, wanted.now)
     return Rekey(header.id, vault_key, (*header.slots, slot), {kid: key})
@@ -172,17 +172,17 @@ def rotating(
             continue
         if slot.kdf is not None and slot.kdf.is_weak and slot.kdf != _FOR_TESTS:
             raise ValidationError(
-                f"key slot {slot.kid!r} is too weak to be made again: change it first; nothing "
+                f"key slot {slot.kid!r} is too weak to be created again: change it first; nothing "
                 "was changed"
             )
         kept.append((slot, key))
     if missing and not drop_slots:
         raise KeyRequiredError(
-            "a rotation needs the secret of every key slot that is to stay, and has none for "
+            "a rotation needs the secret of every key slot to keep, and has none for "
             f"{', '.join(map(repr, missing))}: give them, or drop these slots; nothing was changed"
         )
     if not kept:
-        raise KeyRequiredError("no key slot would be left that can be opened; nothing was changed")
+        raise KeyRequiredError("no key slot that can be opened would be left; nothing was changed")
     new_id, new_key = os.urandom(ID_BYTES), Hidden(os.urandom(32))
     slots = tuple(
         _wrap(new_key, new_id, slot.kid, key, slot.kdf, slot.salt, now) for slot, key in kept
@@ -205,9 +205,9 @@ def prove(data: bytes, change: Rekey, payload: Payload) -> None:
             envelope.check_key(parsed.header, slot, change.vault_key)
         good = good and envelope.open_payload(parsed, change.vault_key) == payload
     except VaultError as error:
-        raise VaultIOError(f"the new content cannot be read back ({error}); {_STAYS}") from error
+        raise VaultIOError(f"the new content cannot be read back ({error}); {_KEPT}") from error
     if not good:
-        raise VaultIOError(f"the new content is not what was written; {_STAYS}")
+        raise VaultIOError(f"the new content is not what was written; {_KEPT}")
 
 
 def slot_named(header: Header, kid: object) -> Slot:
@@ -216,7 +216,7 @@ def slot_named(header: Header, kid: object) -> Slot:
         if slot.kid == kid:
             return slot
     names = ", ".join(slot.kid for slot in header.slots)
-    raise ValidationError(f"kid: there is no key slot {kid!r}; there are {names}")
+    raise ValidationError(f"kid: no key slot {kid!r}; the slots are {names}")
 
 
 def _check_kid(kid: object) -> None:
@@ -239,7 +239,7 @@ def _check_cost(wanted: NewSlot, others: tuple[Slot, ...]) -> KdfParameters | No
     if kdf.cost + sum(slot.kdf.cost for slot in others if slot.kdf) > MAX_TOTAL_COST:
         raise ValidationError(
             "kdf: with this slot it would cost more than "
-            f"{MAX_TOTAL_COST // 2**20} GiB-passes to try a passphrase: take smaller numbers"
+            f"{MAX_TOTAL_COST // 2**20} GiB-passes to try a passphrase: choose lower settings"
         )
     return kdf
 

@@ -125,7 +125,7 @@ def explicit_source(
     try:
         if passphrase is not None and key is not None:
             raise AmbiguousKeyError(
-                "both a vault passphrase and a vault key were given: give one of them"
+                "both a vault passphrase and a vault key were given: use only one of them"
             )
         if passphrase is not None:
             return passphrase_argument(passphrase)
@@ -193,9 +193,9 @@ def default_key_file() -> KeySource:
     def read() -> Hidden[bytes]:
         if not _is_there(path):
             raise KeyRequiredError(
-                f"no key for the vault: there is no key file at {path}; put it back, set "
-                "INTERPALS_VAULT_PASSPHRASE, INTERPALS_VAULT_KEY or the _FILE of one of them, or "
-                "hand over passphrase or key in the program"
+                f"no key for the vault: no key file at {path}; restore it, set "
+                "INTERPALS_VAULT_PASSPHRASE, INTERPALS_VAULT_KEY or the _FILE form of one of "
+                "them, or pass a passphrase or key in the program"
             )
         return parse_key_file(read_secret_file(path, KEY_FILE_LIMIT), path)
 
@@ -213,8 +213,8 @@ def _is_there(path: str) -> bool:
     if not os.path.isabs(path):
         # Without HOME and a passwd entry it would be made in the working directory, under "~".
         raise KeySourceError(
-            f"the key file of the user has no place: {path} is not absolute; set HOME or "
-            "XDG_CONFIG_HOME to an absolute path, or give the key of the vault"
+            f"there is no place for the user's key file: {path} is not absolute; set HOME or "
+            "XDG_CONFIG_HOME to an absolute path, or pass the vault's key"
         )
     return os.path.lexists(path)
 

@@ -50,9 +50,9 @@ class SlotOpener:
         if not candidates:
             other = "passphrase" if source.kind == "key" else "key"
             raise KeyRequiredError(
-                f"this vault opens with a {other} only, and what is at hand is "
-                f"{source.described}: set INTERPALS_VAULT_{other.upper()} or its _FILE instead, "
-                f"or hand over the {other} in the program"
+                f"this vault opens only with a {other}, and what is available is "
+                f"{source.described}: set INTERPALS_VAULT_{other.upper()} or its _FILE form "
+                f"instead, or pass the {other} in the program"
             )
         envelope.check_kdf_budget(candidates)
         # A slot whose key is at hand costs nothing, so it goes first.
@@ -73,7 +73,7 @@ class SlotOpener:
                 envelope.check_key(header, slot, vault_key)
                 return vault_key
         raise WrongKeyError(
-            f"no key slot opens with {source.described}: it is another one, or the slots were "
+            f"no key slot opens with {source.described}: it is the wrong one, or the slots were "
             "tampered with; nothing was changed"
         )
 

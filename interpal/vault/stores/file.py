@@ -180,7 +180,7 @@ class FileWriter:
     def _locked(self) -> Folder:
         if not self._lock.held:
             path = shown(self._folder.path_of(self._name))
-            message = f"{path}: the write lock is not held (any more, or by this process)"
+            message = f"{path}: this process does not hold the write lock (any more)"
             raise VaultIOError(message, path=path)
         return self._folder
 
@@ -202,7 +202,7 @@ def _absolute(path: str | os.PathLike[str]) -> str:
     try:
         os.fsencode(text)
     except UnicodeEncodeError:
-        raise ValidationError("path: is no file name on this system") from None
+        raise ValidationError("path: not a file name on this system") from None
     if not text or "\0" in text:
         raise ValidationError("path: must not be empty and must not hold a NUL")
     with reported(text, "find the working directory"):

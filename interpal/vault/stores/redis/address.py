@@ -58,18 +58,18 @@ class Address(NamedTuple):
         except ValueError:
             host, port, options, parts = None, None, [], None
         if parts is None or not host or parts.scheme not in ("redis", "rediss") or parts.fragment:
-            raise _fault("is no redis://user:password@host:port/database")
+            raise _fault("expected redis://user:password@host:port/database")
         database = parts.path.strip("/") or "0"
         if not (database.isascii() and database.isdigit() and len(database) <= 6):
             raise _fault("the database after the host must be a number")
         found = dict(options)
         unknown = sorted(found.keys() - _OPTIONS)
         if unknown or len(found) != len(options):
-            raise _fault(f"after the ? may stand, once each: {', '.join(sorted(_OPTIONS))}")
+            raise _fault(f"the options after the ? are, once each: {', '.join(sorted(_OPTIONS))}")
         tls = parts.scheme == "rediss"
         files = [found.get(name) for name in ("ca", "cert", "key")]
         if any(files) and not tls:
-            raise _fault("ca, cert and key are for rediss://, which encrypts the way")
+            raise _fault("ca, cert and key need rediss://, which encrypts the connection")
         prefix = found.get("prefix", DEFAULT_PREFIX)
         if not 1 <= len(prefix) <= 64 or not all(c.isalnum() or c in "._-:" for c in prefix):
             raise _fault("prefix must be 1 to 64 letters, digits and . _ - :")

@@ -118,7 +118,7 @@ class RedisClient:
                 if wrote:
                     problem.args = (f"{problem} {_UNKNOWN}",)
             except (ValueError, RecursionError):  # of the parser of redis-py
-                odd = redis.exceptions.InvalidResponse("what it says is no reply of Redis")
+                odd = redis.exceptions.InvalidResponse("its answer is not a Redis reply")
                 problem = translate_error(odd, self.address, wrote=wrote)
         # Outside of the handlers: the frames behind the cause hold the password.
         raise problem
@@ -266,8 +266,8 @@ def check_policy(client: RedisClient) -> None:
         raise VaultIOError(
             f"{client.location}: maxmemory-policy is {name or 'unknown'}, with which the server "
             "may drop locks and sessions when its memory is used up. Change the setting: "
-            "CONFIG SET maxmemory-policy noeviction (and in redis.conf), or use a server of its "
-            "own.",
+            "CONFIG SET maxmemory-policy noeviction (and in redis.conf), or use a dedicated "
+            "server.",
             path=client.location,
         )
 
@@ -300,15 +300,15 @@ def translate_error(error: redis.RedisError, address: Address, *, wrote: bool) -
         "NOAUTH" in text
     ):
         return VaultPermissionError(
-            f"{where}: the server does not let this user in ({text}). Look at the user and the "
-            "password in the URL.",
+            f"{where}: the server refused the login ({text}). Check the user and the password in "
+            "the URL.",
             path=where,
         )
     if isinstance(error, kinds.NoPermissionError) or any(
         words in text for words in ("NOPERM", "ACL failure", "user executing the script")
     ):
         return VaultPermissionError(
-            f"{where}: the server does not let this user do it ({text}). Allow the user the "
+            f"{where}: the server does not permit this ({text}). Allow the user the "
             f"keys {{{address.prefix}}}:* and the commands that docs/scaling.md lists.",
             path=where,
         )
@@ -322,13 +322,15 @@ def translate_error(error: redis.RedisError, address: Address, *, wrote: bool) -
         number = errno.ENOSPC
         remedy = "Its memory is used up (maxmemory): raise that limit, or remove records."
     elif isinstance(error, kinds.ReadOnlyError) or "READONLY" in text:
-        remedy = "It is a replica: give the address of the primary."
+        remedy = "It is a replica: use the address of the primary."
     elif "MISCONF" in text:
-        remedy = "It cannot save to its disk: look at the server's log and at its disk."
+        remedy = "It cannot save to its disk: check the server's log and its disk."
     elif "MOVED" in text or isinstance(error, kinds.MovedError):
-        remedy = "It is a node of a cluster that has the keys elsewhere: give that node's address."
+        remedy = (
+            "It is a cluster node without these keys: use the address of the node that has them."
+        )
     else:
-        remedy = "Look at the server's version (5 or later) and at its log."
+        remedy = "Check the server's version (5 or later) and its log."
     return VaultIOError(
         f"{where}: the server refused ({text}). {remedy} The old content is intact.",
         path=where,
@@ -338,7 +340,7 @@ def translate_error(error: redis.RedisError, address: Address, *, wrote: bool) -
 
 def _unreachable(where: str, text: str) -> StoreUnavailableError:
     return StoreUnavailableError(
-        f"{where}: the store does not answer ({text}). Look whether the server runs and can be "
+        f"{where}: the store does not answer ({text}). Check that the server runs and can be "
         "reached, and try again.",
         path=where,
     )

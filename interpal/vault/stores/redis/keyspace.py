@@ -30,10 +30,10 @@ GRACE_MS = 7 * 86_400_000
 _FAR = 10**11
 
 _REFUSALS = {
-    "vault": "the vault was rotated, replaced or removed meanwhile",
-    "lock": "the write lock was lost, since its holder was held up for too long",
-    "fence": "the login lock was lost, and another process has had it since",
-    "record": "the record was changed by another process meanwhile",
+    "vault": "the vault was rotated, replaced or removed",
+    "lock": "the write lock was lost, because its holder was delayed for too long",
+    "fence": "the login lock was lost, and another process has held it since",
+    "record": "another process has changed the record",
     "lost": "the server has lost a part of the new records, as it may in a failover or a crash, "
     "and the vault is as it was before the rotation: rotate again",
 }
@@ -77,8 +77,8 @@ class Space:
         identity = _id(vault_id)
         if identity is None:
             raise VaultCorruptError(
-                f"{self.location}: the vault is damaged: what stands under {self.keys.root} has no "
-                "id of a vault. Take it from a backup.",
+                f"{self.location}: the vault is damaged: what stands under {self.keys.root} has "
+                "no vault id. Restore it from a backup.",
                 path=self.location,
             )
         return Stored(data, identity)

@@ -145,7 +145,7 @@ class RedisLock:
         try:
             self._client.run(RELEASE, (self._key,), (self.token,), again=True)
         except VaultError as error:
-            _log.warning("a lock is free in %g s only: %s", self._life, error)
+            _log.warning("a lock will not be free for %g s: %s", self._life, error)
 
     def forget(self) -> bool:
         """Do as if it were free, after a script that has freed it. False where it was not ours."""
@@ -169,7 +169,7 @@ class RedisLock:
         if self._until:
             self._until = min(self._until, asked)
             where = self._client.location
-            _log.warning("%s: a lock was lost, since it was not renewed in time", where)
+            _log.warning("%s: a lock was lost, because it was not renewed in time", where)
         return False
 
 

@@ -273,11 +273,11 @@ class RedisWriter:
             where = self._space.location
             if self._lock.mine:
                 raise StaleWriteError(
-                    f"{where}: the write lock was lost, since its holder was held up for too "
+                    f"{where}: the write lock was lost, because its holder was delayed for too "
                     "long; nothing was written. Read again.",
                     path=where,
                 )
             raise VaultIOError(
-                f"{where}: the write lock is not held (any more, or by this process)", path=where
+                f"{where}: this process does not hold the write lock (any more)", path=where
             )
         return self._lock.token

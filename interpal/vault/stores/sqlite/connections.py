@@ -348,8 +348,8 @@ class Pool:
             return False
         if mark != APPLICATION_ID:
             raise VaultFormatError(
-                f"{self._shown} is an SQLite database of something else; it was left alone. "
-                "Give another path.",
+                f"{self._shown} is an SQLite database of another program; it was left unchanged. "
+                "Use another path.",
                 path=self._shown,
             )
         if version != SCHEMA_VERSION:
@@ -363,9 +363,9 @@ class Pool:
         others = found - _TABLES
         if not found >= _TABLES or any(not sql.startswith("CREATE TABLE ") for sql in others):
             raise VaultFormatError(
-                f"{self._shown}: somebody has changed the tables of this vault, or added views, "
-                "triggers or indexes; it was left alone. Drop what was added (`sqlite3 FILE "
-                ".schema` shows it), or take it from a backup.",
+                f"{self._shown}: the tables of this vault were changed, or views, triggers or "
+                "indexes were added; it was left unchanged. Drop what was added (`sqlite3 FILE "
+                ".schema` shows it), or restore a backup.",
                 path=self._shown,
             )
         return True

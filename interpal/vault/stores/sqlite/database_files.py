@@ -47,8 +47,8 @@ def check_file(folder: Folder, name: str) -> tuple[int, int] | None:
     if found.st_nlink > 1:
         raise VaultPermissionError(
             f"{shown(path)} has {found.st_nlink} hard links, so another name leads to it too; it "
-            f"was left alone. Look for them (find / -xdev -samefile {quoted(path)}) and remove "
-            "the others.",
+            f"was left unchanged. Find the others (find / -xdev -samefile {quoted(path)}) and "
+            "remove them.",
             path=shown(path),
         )
     mode = stat.S_IMODE(found.st_mode)

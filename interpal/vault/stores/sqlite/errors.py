@@ -26,8 +26,7 @@ def timed_out(path: str, timeout: float) -> LockTimeoutError:
     """The error for a wait of *timeout* seconds that was in vain."""
     return LockTimeoutError(
         f"{shown(path)}: another process or thread holds the write lock, after waiting "
-        f"{timeout:g} s. Try again later; if that process is stuck, end it: the lock is free at "
-        "that moment.",
+        f"{timeout:g} s. Try again later; if that process is stuck, end it to free the lock.",
         path=shown(path),
     )
 
@@ -36,10 +35,12 @@ def translate_error(error: sqlite3.Error, path: str) -> VaultError:
     """The package's error for one of SQLite, by its text: Python 3.10 has no codes."""
     where, text = shown(path), str(error)
     if "is not a database" in text:
-        return VaultFormatError(f"{where} is no SQLite database; it was left alone", path=where)
+        return VaultFormatError(
+            f"{where} is not an SQLite database; it was left unchanged", path=where
+        )
     if "malformed" in text or "corrupt" in text:
         return VaultCorruptError(
-            f"{where}: the database is damaged ({text}). Take it from a backup, or try "
+            f"{where}: the database is damaged ({text}). Restore it from a backup, or try "
             f"`sqlite3 {quoted(path)} .recover`",
             path=where,
         )
@@ -48,7 +49,7 @@ def translate_error(error: sqlite3.Error, path: str) -> VaultError:
     elif "readonly" in text:
         remedy = "Make the file and its folder writable."
     elif "unable to open" in text:
-        remedy = f"Look at its owner, mode and folder (ls -l {quoted(path)}*)."
+        remedy = f"Check its owner, mode and folder (ls -l {quoted(path)}*)."
     else:
-        remedy = "The old content is intact; look at the disk and at the system's log."
-    return VaultIOError(f"{where}: SQLite cannot go on: {text}. {remedy}", path=where)
+        remedy = "The old content is intact; check the disk and the system's log."
+    return VaultIOError(f"{where}: SQLite cannot continue: {text}. {remedy}", path=where)

@@ -160,7 +160,7 @@ class SqliteStore:
         deadline = time.monotonic() + timeout
         connection = self._pool.take(create=True, timeout=timeout)
         if connection is None:
-            raise VaultIOError(f"{self.location}: was taken away meanwhile", path=self.location)
+            raise VaultIOError(f"{self.location}: it was removed", path=self.location)
         try:
             connection.begin(max(0.0, deadline - time.monotonic()))
             try:
@@ -232,7 +232,7 @@ class SqliteWriter:
             vault_id = self._current_id()
             if vault_id is None:
                 raise StaleWriteError(
-                    f"{self._location}: there is no vault any more; nothing was written",
+                    f"{self._location}: the vault is gone; nothing was written",
                     path=self._location,
                 )
         connection.execute(_SET_ROOT, (vault_id, data))
@@ -311,7 +311,7 @@ class SqliteWriter:
     def _locked(self) -> SqliteConnection:
         if not (self._link.in_process and self._link.sql.in_transaction):
             raise VaultIOError(
-                f"{self._location}: the write lock is not held (any more, or by this process)",
+                f"{self._location}: this process does not hold the write lock (any more)",
                 path=self._location,
             )
         return self._link
@@ -323,7 +323,7 @@ class SqliteWriter:
     def _check_vault(self, vault_id: bytes) -> None:
         if self._current_id() != vault_id:
             raise StaleWriteError(
-                f"{self._location}: the vault was rotated or replaced meanwhile; nothing was "
+                f"{self._location}: the vault was rotated or replaced; nothing was "
                 "written. Open it again.",
                 path=self._location,
             )
@@ -378,7 +378,7 @@ def _values(change: RecordWrite) -> tuple[object, ...]:
 
 def _stale(location: str) -> StaleWriteError:
     return StaleWriteError(
-        f"{location}: the record was changed by another process meanwhile, or the vault was "
+        f"{location}: another process has changed the record, or the vault was "
         "rotated or replaced; nothing was written. Read it again.",
         path=location,
     )
