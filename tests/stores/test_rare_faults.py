@@ -273,7 +273,7 @@ def test_a_child_leaves_the_locks_of_its_parent_to_it(remote: RedisStore) -> Non
     lock = remote.login_lock(TAG)
     renewer = Renewer()
     renewer._due[lock] = time.monotonic() + 60
-    renewer._pid = -1
+    renewer._process.pid = -1
     renewer.drop(lock)
     assert list(renewer._due) == [lock]
     assert repr(lock) == "<RedisLock not held>"

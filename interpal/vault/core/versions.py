@@ -21,6 +21,7 @@ from interpal.exceptions import (
     VaultNotFoundError,
     VaultRollbackError,
 )
+from interpal.vault.files.forks import Process
 from interpal.vault.format import envelope
 from interpal.vault.format.envelope import Header, Payload
 from interpal.vault.format.header import MAX_GENERATION, MAX_TIME
@@ -79,10 +80,10 @@ def _mark(data: bytes) -> _Mark:
 class _Threads:
     """What the threads of one process share: who opens, and which of them are writing."""
 
-    __slots__ = ("lock", "pid", "writing")
+    __slots__ = ("lock", "process", "writing")
 
     def __init__(self) -> None:
-        self.pid = os.getpid()
+        self.process = Process()
         self.lock = threading.RLock()
         self.writing: set[int] = set()
 
@@ -379,7 +380,7 @@ class Versions:
     @property
     def _here(self) -> _Threads:
         # A lock that another thread held at the fork would stay locked in the child for ever.
-        if self._threads.pid != os.getpid():
+        if not self._threads.process.is_current:
             self._threads = _Threads()
         return self._threads
 

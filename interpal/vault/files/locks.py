@@ -13,6 +13,7 @@ import threading
 from contextlib import suppress
 
 from interpal.exceptions import LockTimeoutError, VaultError
+from interpal.vault.files.forks import Process
 from interpal.vault.files.permissions import reported, shown
 from interpal.vault.files.private_files import Folder
 from interpal.vault.files.waiting import Waiting
@@ -50,13 +51,13 @@ class FileLock:
     and the process, not to a thread; a child of the holder does not hold it.
     """
 
-    __slots__ = ("_fd", "_name", "_path", "_pid")
+    __slots__ = ("_fd", "_name", "_path", "_process")
 
     def __init__(self, path: str, name: str) -> None:
         self._path = path
         self._name = name
         self._fd = -1
-        self._pid = -1
+        self._process = Process()
 
     @property
     def path(self) -> str:
@@ -70,7 +71,7 @@ class FileLock:
     @property
     def held(self) -> bool:
         """Whether this object, in this process, holds the lock."""
-        return self._fd in _open_files and self._pid == os.getpid()
+        return self._fd in _open_files and self._process.is_current
 
     @property
     def fence(self) -> int:
@@ -141,7 +142,7 @@ class FileLock:
                     fd = self._open()
                 if self._lock(fd):
                     if self._stands(fd):
-                        self._pid = os.getpid()
+                        self._process = Process()
                         self._fd = fd
                         self._note_holder()
                         return True
@@ -197,7 +198,7 @@ class FileLock:
             return (ours.st_dev, ours.st_ino) == (theirs.st_dev, theirs.st_ino)
 
     def _note_holder(self) -> None:
-        text = b"%d\n" % self._pid
+        text = b"%d\n" % self._process.pid
         try:
             os.pwrite(self._fd, text, 0)
             os.ftruncate(self._fd, len(text))

@@ -7,7 +7,6 @@ after `CONNECT_SECONDS` and `COMMAND_SECONDS`, and only what may happen twice is
 from __future__ import annotations
 
 import errno
-import os
 import select
 import time
 from functools import cache
@@ -20,6 +19,7 @@ from interpal.exceptions import (
     VaultIOError,
     VaultPermissionError,
 )
+from interpal.vault.files.forks import Process
 
 if TYPE_CHECKING:
     import socket
@@ -53,8 +53,8 @@ class RedisClient:
     def __init__(self, address: Address) -> None:
         self.address = address
         self.location = address.location
-        self._client: tuple[int, redis.Redis] | None = None
-        self._idle: list[tuple[int, redis.Connection]] = []
+        self._client: tuple[Process, redis.Redis] | None = None
+        self._idle: list[tuple[Process, redis.Connection]] = []
 
     @property
     def server(self) -> tuple[str, int]:
@@ -81,13 +81,13 @@ class RedisClient:
     def close(self) -> None:
         """Let go of the connections of this process."""
         while self._idle:
-            pid, connection = self._idle.pop()
-            if pid == os.getpid():
+            process, connection = self._idle.pop()
+            if process.is_current:
                 connection.disconnect()  # type: ignore[no-untyped-call]
             else:
                 _left.append(connection)
         client, self._client = self._client, None
-        if client is not None and client[0] == os.getpid():
+        if client is not None and client[0].is_current:
             client[1].close()
 
     def _send(
@@ -140,7 +140,7 @@ class RedisClient:
         except BaseException:
             connection.disconnect()  # type: ignore[no-untyped-call]
             raise
-        self._idle.append((os.getpid(), connection))
+        self._idle.append((Process(), connection))
         if refused is not None:
             raise refused
         return replies
@@ -149,10 +149,10 @@ class RedisClient:
         """A connection that nobody else uses and that has nothing left to be read."""
         while self._idle:
             try:
-                pid, connection = self._idle.pop()
+                process, connection = self._idle.pop()
             except IndexError:
                 break  # another thread has taken it
-            if pid != os.getpid():
+            if not process.is_current:
                 _left.append(connection)
             elif _is_quiet(connection):
                 return connection
@@ -165,11 +165,11 @@ class RedisClient:
     def _connected(self) -> redis.Redis:
         known = self._client
         if known is not None:
-            if known[0] == os.getpid():
+            if known[0].is_current:
                 return known[1]
             _left.append(known)
         client = _client(self.address)
-        self._client = (os.getpid(), client)
+        self._client = (Process(), client)
         try:
             check_policy(self)
         except BaseException:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from interpal._log import Logger
 from interpal.exceptions import StoreUnavailableError, VaultError
+from interpal.vault.files.forks import Process
 from interpal.vault.stores.redis.scripts import LOCK, RELEASE, RENEW
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class RedisLock:
         "_key",
         "_keys",
         "_life",
-        "_pid",
+        "_process",
         "_tag",
         "_until",
         "root",
@@ -68,7 +69,7 @@ class RedisLock:
         self._tag = tag
         self._life = life
         self._fence = 0
-        self._pid = -1
+        self._process = Process()
         self._until = 0.0
         self.token = ""
         # The id of the root and the root as they were when the write lock was taken.
@@ -90,12 +91,12 @@ class RedisLock:
     @property
     def held(self) -> bool:
         """Whether this object, in this process, holds the lock, as far as it knows."""
-        return self._pid == os.getpid() and time.monotonic() < self._until
+        return self._process.is_current and time.monotonic() < self._until
 
     @property
     def mine(self) -> bool:
         """Whether it was taken by this object in this process and not freed, if lost or not."""
-        return self._pid == os.getpid() and self._until > 0
+        return self._process.is_current and self._until > 0
 
     def try_acquire(self) -> bool:
         """Take the lock if it is free. True if this object now holds it, or did already.
@@ -104,9 +105,9 @@ class RedisLock:
         """
         if self.held:
             return True
-        if self._pid != os.getpid():
-            self._pid = os.getpid()
-            self.token = f"{os.urandom(16).hex()} {os.uname().nodename}:{self._pid}"
+        if not self.token or not self._process.is_current:
+            self._process = Process()
+            self.token = f"{os.urandom(16).hex()} {os.uname().nodename}:{self._process.pid}"
         asked = time.monotonic()
         values = (self.token, int(self._life * 1000), self._tag)
         reply = self._client.run(LOCK, (self._key, *self._keys[:3]), values, again=True)
@@ -179,14 +180,14 @@ class Renewer:
     A lock that was dropped without a release is not kept: it ends with its life.
     """
 
-    __slots__ = ("_change", "_due", "_pid", "_running", "_server", "_wake")
+    __slots__ = ("_change", "_due", "_process", "_running", "_server", "_wake")
 
     def __init__(self, server: str = "") -> None:
         self._server = server
         self._start()
 
     def _start(self) -> None:
-        self._pid = os.getpid()
+        self._process = Process()
         self._due: weakref.WeakKeyDictionary[RedisLock, float] = weakref.WeakKeyDictionary()
         self._change = threading.Condition()
         self._running = False
@@ -194,7 +195,7 @@ class Renewer:
 
     def add(self, lock: RedisLock) -> None:
         """Renew *lock* from now on."""
-        if self._pid != os.getpid():
+        if not self._process.is_current:
             self._start()  # the thread and the locks are the parent's
         with self._change:
             self._due[lock] = due = time.monotonic() + lock.life / 3
@@ -208,7 +209,7 @@ class Renewer:
 
     def drop(self, lock: RedisLock) -> None:
         """Renew *lock* no more."""
-        if self._pid == os.getpid():
+        if self._process.is_current:
             with self._change:
                 self._due.pop(lock, None)
 

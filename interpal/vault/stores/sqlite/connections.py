@@ -23,6 +23,7 @@ from interpal.exceptions import (
     VaultNotFoundError,
     VaultVersionError,
 )
+from interpal.vault.files.forks import Process
 from interpal.vault.files.locks import FileLock, network_filesystem
 from interpal.vault.files.permissions import may_repair, shown, warn_once
 from interpal.vault.files.private_files import Folder
@@ -105,7 +106,7 @@ class SqliteConnection:
         "identity",
         "number",
         "path",
-        "pid",
+        "process",
         "retired",
         "root_commits",
         "sql",
@@ -119,14 +120,14 @@ class SqliteConnection:
         self.commits = self.root_commits = 0
         self.path = path
         self.identity = identity
-        self.pid = os.getpid()
+        self.process = Process()
         self.thread = threading.get_ident()
         self.retired = False
 
     @property
     def in_process(self) -> bool:
         """False in a child that was forked since."""
-        return self.pid == os.getpid()
+        return self.process.is_current
 
     def execute(self, statement: str, values: Sequence[object] = ()) -> list[Any]:
         """All rows of one statement. Waits where others are in the way."""
