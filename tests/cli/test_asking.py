@@ -69,7 +69,7 @@ def test_a_bar_makes_room_for_a_question(run: Program, tmp_path: Path) -> None:
         time.sleep(0.5)
         terminal.type("wrong one\n")
         terminal.expect("does not open it")
-        told = terminal.screen.index("That passphrase", asked)
+        told = terminal.screen.index("Wrong passphrase", asked)
         assert terminal.screen[asked:told].strip() == ""
         terminal.answer("b.json: ", "another one")
         assert terminal.end() == 0
@@ -82,7 +82,7 @@ def test_three_answers_that_are_no_passphrase_are_enough(run: Program, locked: P
         for _ in range(3):
             terminal.expect("Passphrase for")
             terminal.type(b"\xff\xfe\n")
-            terminal.expect("not valid UTF-8")
+            terminal.expect("Not valid UTF-8")
         assert terminal.end() == 64
         assert "nothing was changed" in terminal.screen
 
@@ -186,7 +186,7 @@ def test_a_vault_that_came_while_the_person_was_asked_is_left_alone(
         make_vault(tmp_path / DEFAULT, "maple_ink", passphrase=secret)
         terminal.type(f"{PASSPHRASE}\n")
         assert terminal.end() == 73
-        assert "something already" in terminal.screen
+        assert "already exists" in terminal.screen
     assert set(read_vault(tmp_path / DEFAULT, passphrase=secret)) == {"maple_ink"}
 
 

@@ -35,7 +35,7 @@ def doctor(run: Program, *arguments: str, **more: Any) -> Done:
 def test_a_sound_vault_has_no_findings(run: Program, vault: Path) -> None:
     done = run("doctor", env=WITH_KEY)
     assert done.code == 0, done.out
-    assert "nothing found" in done.out
+    assert "no problems found" in done.out
     with run.terminal("doctor") as terminal:
         assert terminal.end() == 0
 

@@ -208,7 +208,7 @@ def test_a_vault_of_another_version_or_shape_is_told_as_it_is(run: Program, tmp_
     done = run("list", "-f", "bent.json", "--json", env=WITH_KEY)
     assert (done.code, done.error["code"]) == (65, "format")
     (tmp_path / "note.txt").write_text("a note")
-    assert "this is no vault" in run("list", "-f", "note.txt", env=WITH_KEY).err
+    assert "not a vault" in run("list", "-f", "note.txt", env=WITH_KEY).err
 
 
 # Where a vault is.
@@ -219,7 +219,7 @@ def test_what_is_no_url_is_refused_without_showing_it(run: Program, tmp_path: Pa
     os.chmod(tmp_path / "store.url", 0o600)
     done = run("list", "-f", "@store.url", env=WITH_KEY)
     assert done.code == 64
-    assert "no URL of a store" in done.err
+    assert "not the URL of a store" in done.err
     done = run("list", "-f", "redis://bot:hunter2@[::1", env=WITH_KEY)
     assert done.code == 64
     assert "hunter2" not in done.err

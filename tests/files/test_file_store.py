@@ -190,7 +190,7 @@ def test_a_writer_is_of_no_use_after_its_lock(store: FileStore) -> None:
     with store.write_lock(0) as writer:
         writer.save(b"one")
     for use in (writer.load, writer.remove, lambda: writer.save(b"two")):
-        with pytest.raises(VaultIOError, match="lock is not held"):
+        with pytest.raises(VaultIOError, match="does not hold the write lock"):
             use()
     loaded = store.load()
     assert loaded is not None

@@ -131,7 +131,7 @@ def test_what_stands_in_the_place_of_the_lock_file_is_refused(tmp_path: Path, wh
         os.link(tmp_path / "target", path)
     found = os.lstat(path)
     before = descriptors()
-    with pytest.raises(VaultPermissionError, match="it was left alone"):
+    with pytest.raises(VaultPermissionError, match="it was left unchanged"):
         lock_of(tmp_path).acquire(1)
     assert os.lstat(path)[:7] == found[:7]
     assert (tmp_path / "target").read_text() == "mine"

@@ -211,7 +211,7 @@ def test_a_write_that_lies_does_not_replace_the_old_content(
     folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "write", lambda fd, data: len(data))
-    with pytest.raises(VaultIOError, match="another size"):
+    with pytest.raises(VaultIOError, match="a different size"):
         folder.replace("vault", b"new")
     assert (tmp_path / "vault").read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["vault"]

@@ -84,7 +84,7 @@ def test_a_rotation_in_the_middle_of_reading_is_noticed(place: Place) -> None:
     walk = vault.walk()
     next(walk)
     other.rotate()
-    with pytest.raises(StaleWriteError, match="begin again"):
+    with pytest.raises(StaleWriteError, match="start again"):
         list(walk)
     rotated: list[bool] = []
     load = place.store_class.load_records

@@ -55,7 +55,7 @@ def test_a_store_that_contradicts_itself_is_an_error_not_a_hang(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vault = never(place, monkeypatch)
-    with pytest.raises(VaultCorruptError, match="another id"):
+    with pytest.raises(VaultCorruptError, match="disagree about"):
         vault["a"]
 
 

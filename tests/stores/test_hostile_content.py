@@ -106,7 +106,7 @@ def test_tables_that_somebody_has_changed_are_refused(
 ) -> None:
     altered(database, *statements)
     before = database.read_bytes()
-    with pytest.raises(VaultFormatError, match="somebody has changed the tables"):
+    with pytest.raises(VaultFormatError, match="the tables of this vault were changed"):
         Vault.open(database, key=KEY)
     with pytest.raises(VaultFormatError), SqliteStore(database).record_lock(1):
         pass
@@ -156,7 +156,7 @@ def test_a_root_whose_id_is_none_is_damage(
 ) -> None:
     with redis_server.admin() as admin:
         admin.hset(remote._space.keys.root, "id", garbage)
-    with pytest.raises(VaultCorruptError, match="no id of a vault") as caught:
+    with pytest.raises(VaultCorruptError, match="no vault id") as caught:
         remote.load()
     assert caught.value.path == remote.location
 

@@ -159,7 +159,7 @@ def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "vault.db"
     path.write_bytes(b'{"protected": "a vault in a file"}' * 100)
     path.chmod(0o600)
-    with pytest.raises(VaultFormatError, match="no SQLite database"):
+    with pytest.raises(VaultFormatError, match="not an SQLite database"):
         SqliteStore(path).load()
 
 

@@ -22,7 +22,7 @@ from interpal.exceptions import (
 from interpal.vault import Vault
 from interpal.vault.files import permissions
 from interpal.vault.files.private_files import Folder
-from interpal.vault.format import envelope, key_slots
+from interpal.vault.format import envelope, header, key_slots
 from interpal.vault.format.envelope import Payload
 from interpal.vault.format.key_slots import normalise_passphrase
 from interpal.vault.hardening import Hardening, harden_process
@@ -68,7 +68,7 @@ def test_a_vault_that_would_be_too_large_is_not_written(
     with Vault.open(path, key=KEY, create=True) as vault:
         vault["a"] = {"n": 1}
         before = path.read_bytes()
-        monkeypatch.setattr(envelope, "MAX_FILE_BYTES", len(before) + 100)
+        monkeypatch.setattr(header, "MAX_FILE_BYTES", len(before) + 100)
         with pytest.raises(ValidationError, match="the vault would be larger than"):
             vault["b"] = {"text": "x" * 1000}
         assert path.read_bytes() == before
@@ -84,15 +84,15 @@ def test_a_slot_that_did_not_open_by_the_key_at_hand_costs_no_argon2id_again(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     new_vault(path).close()
-    header = envelope.parse(path.read_bytes()).header
+    made = envelope.parse(path.read_bytes()).header
     counted = Counted(key_slots.derive_key)
     monkeypatch.setattr("interpal.vault.keys.unlock.derive_key", counted)
     opens = SlotOpener(explicit_source("correct horse"))
-    opens.open(header)
+    opens.open(made)
     # The same numbers and salt around another content: the slot was tampered with.
-    text = header.slots[0].text
+    text = made.slots[0].text
     other = text[:-4] + ("AAAA" if text[-4:] != "AAAA" else "BBBA")
-    tampered = header._replace(slots=(header.slots[0]._replace(text=other),))
+    tampered = made._replace(slots=(made.slots[0]._replace(text=other),))
     with pytest.raises(WrongKeyError, match="from the argument"):
         opens.open(tampered)
     assert counted.calls == 1

@@ -33,10 +33,10 @@ never given as arguments.
 
 \b
 First steps:
-  interpal-vault init                     create a vault that your key file opens
+  interpal-vault init                     create a vault for your key file
   interpal-vault init --passphrase        the same, with a passphrase
   interpal-vault import old_session.json  encrypt a plain file of interpal 1.x
-  interpal-vault inspect                  show its accounts and when they expire
+  interpal-vault inspect                  show its accounts and their expiry
   interpal-vault doctor                   find security problems
 
 \b

@@ -29,12 +29,12 @@ _GIT_SECONDS = 10
 @click.option("--fix", is_flag=True, help="Fix what can be fixed safely.")
 @json_option
 def doctor_verb(path: str, fix: bool, as_json: bool) -> int:
-    """Look for security problems around the vault, and say how to fix them. Needs no key.
+    """Find security problems around the vault. Needs no key.
 
     It checks modes, owners, the folder, key files beside the vault, git, leftovers, weak slots,
-    ambiguous sources, plain session files of 1.x nearby, the clock, network file systems.
-    With --fix it removes the access of other users and clears leftovers, and nothing else. Exit
-    code 1 means that problems remain.
+    ambiguous sources, plain session files of 1.x nearby, the clock, and network file systems,
+    and says how to fix what it finds. With --fix it removes the access of other users and
+    clears leftovers, and nothing else. Exit code 1 means that problems remain.
 
     \b
     Example:

@@ -24,9 +24,7 @@ if TYPE_CHECKING:
     from interpal.vault.vault import Vault
 
 
-@cli.command(
-    "inspect", short_help="Show the properties of a vault and, with its key, the accounts in it."
-)
+@cli.command("inspect", short_help="Show a vault and, with its key, the accounts in it.")
 @click.argument("vault", metavar="[FILE]", required=False, type=click.Path())
 @file_option
 @json_option
@@ -35,7 +33,7 @@ if TYPE_CHECKING:
 def inspect_verb(
     context: click.Context, vault: str | None, path: str, as_json: bool, no_key: bool
 ) -> int:
-    """Show the properties of a vault and, with its key, the accounts in it. Never a secret.
+    """Show a vault and, with its key, the accounts in it. Never a secret.
 
     Without a key: format, generation, times, key slots, size, mode and owner, as the file
     claims them. With a key all of it is authenticated, and the accounts are shown. With a

@@ -431,7 +431,7 @@ def test_the_keyring_gives_a_passphrase() -> None:
         ("nobody/me", "no such entry"),
         ("empty/me", "empty"),
         ("odd/me", "UTF-8"),
-        ("locked/me", "keyring gives nothing"),
+        ("locked/me", "keyring returned nothing"),
         ("no-slash", "service/username"),
         ("/me", "service/username"),
         ("service/", "service/username"),

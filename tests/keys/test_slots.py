@@ -303,7 +303,7 @@ def test_what_does_not_open_does_not_replace_the_old_file(
     with monkeypatch.context() as patch:
         patch.setattr(envelope, "seal", lambda *a, **k: spoiled(seal(*a, **k)))
         for operation in operations:
-            with pytest.raises(VaultIOError, match="stays in its place") as caught:
+            with pytest.raises(VaultIOError, match="the old content was kept") as caught:
                 operation()
             assert caught.value.path == str(path)
             assert path.read_bytes() == before
@@ -315,7 +315,7 @@ def test_what_does_not_open_does_not_replace_the_old_file(
     with monkeypatch.context() as patch:
         patch.setattr(rekey, "make_slot", with_another_key)
         for operation in (*operations[:2], operations[3]):
-            with pytest.raises(VaultIOError, match="stays in its place"):
+            with pytest.raises(VaultIOError, match="the old content was kept"):
                 operation()
             assert path.read_bytes() == before
     assert sorted(entry.name for entry in path.parent.iterdir()) == [

@@ -115,7 +115,7 @@ def test_init_asks_for_a_new_passphrase_twice(run: Program, tmp_path: Path) -> N
     with run.terminal("init", "--passphrase", "--profile", "low-memory") as terminal:
         terminal.answer(f"New passphrase for {tmp_path / DEFAULT}: ", PASSPHRASE)
         terminal.answer("Repeat passphrase: ", "another one")
-        terminal.expect("not the same")
+        terminal.expect("do not match")
         terminal.answer("New passphrase", "")
         terminal.expect("empty")
         terminal.answer("New passphrase", PASSPHRASE)

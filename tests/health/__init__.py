@@ -1,0 +1,1 @@
+"""Tests of what doctor and reports say about a vault."""
