@@ -68,7 +68,7 @@ def test_a_bar_makes_room_for_a_question(run: Program, tmp_path: Path) -> None:
         asked = len(terminal.screen)
         time.sleep(0.5)
         terminal.type("wrong one\n")
-        terminal.expect("does not open it")
+        terminal.expect("Wrong passphrase")
         told = terminal.screen.index("Wrong passphrase", asked)
         assert terminal.screen[asked:told].strip() == ""
         terminal.answer("b.json: ", "another one")

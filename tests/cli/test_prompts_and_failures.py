@@ -44,7 +44,7 @@ def test_the_prompt_names_the_vault_shows_nothing_and_gives_three_tries(
 ) -> None:
     with run.terminal("list") as terminal:
         terminal.answer(f"Passphrase for {locked}: ", "wrong one")
-        terminal.expect("does not open it")
+        terminal.expect("Wrong passphrase")
         terminal.answer("Passphrase", PASSPHRASE)
         assert terminal.end() == 0
         assert "maple_ink" in terminal.screen
