@@ -74,7 +74,7 @@ def test_the_source_goes_only_when_it_is_asked_to(run: Program, vault: Path) -> 
     write_plain(source, "ana")
     done = run("import", "a_session.json", "--remove-source", env=WITH_KEY)
     assert done.code == 0
-    assert "new login" in done.err
+    assert "Log in again" in done.err
     assert not source.exists()
     assert set(read_vault(vault)) == {"ana", "maple_ink", "pedro_k"}
 

@@ -200,7 +200,7 @@ CASES = (
     Case("list", two, 77, {"INTERPALS_VAULT_KEY": OTHER_KEY_TEXT}),
     Case("list", two, 78, {**WITH_KEY, "INTERPALS_VAULT_PASSPHRASE": "x"}, "INTERPALS_VAULT_KEY"),
     Case("exec --user pedro_k -- ./patch", with_a_bug, 126, shows="it cannot be run"),
-    Case("exec --user pedro_k -- ./absent", two, 127, shows="no such command"),
+    Case("exec --user pedro_k -- ./absent", two, 127, shows="command not found"),
 )
 
 

@@ -188,9 +188,9 @@ def test_what_doctor_cannot_mend_is_told_and_what_it_can_is_mended(
     env = {"INTERPALS_VAULT_KEY_FILE": str(tmp_path / "keys" / "link.key")}
     done = run("doctor", "--fix", env=env)
     assert done.code == 1
-    assert f"mended: {vault}" in done.out
+    assert f"fixed: {vault}" in done.out
     assert os.stat(vault).st_mode & 0o777 == 0o600
-    assert f"{tmp_path}/keys/link.key: cannot mend it" in done.err
+    assert f"{tmp_path}/keys/link.key: cannot fix it" in done.err
     assert done.err.count("warning") == 2
     assert leftover.exists()
     with run.terminal("doctor", "--fix", "--json", env=env) as terminal:
@@ -272,7 +272,7 @@ def test_what_cannot_be_kept_or_read_is_not_imported(run: Program, tmp_path: Pat
     (tmp_path / "note.txt").write_text("a note")
     done = run("import", "note.txt", env=WITH_KEY)
     assert done.code == 65
-    assert "left alone" in done.err
+    assert "left unchanged" in done.err
     (tmp_path / "empty.json").write_text("")
     assert "is empty" in run("import", "empty.json", env=WITH_KEY).err
     assert not (tmp_path / DEFAULT).exists()

@@ -161,7 +161,7 @@ def test_a_vault_that_goes_while_it_is_looked_at_is_not_found(path: Path) -> Non
     store = FileStore(path)
     stored = report.load(store)
     path.unlink()
-    with pytest.raises(VaultNotFoundError, match="has gone"):
+    with pytest.raises(VaultNotFoundError, match="is gone"):
         report.describe(store, stored)
 
 
@@ -321,4 +321,4 @@ def test_a_time_in_a_record_is_shown_where_it_is_one(value: object, year: int | 
 def test_what_is_no_vault_is_named_by_what_it_is() -> None:
     assert "plain session file" in (report.what_instead(b'{"session_cookie": "abc"}') or "")
     assert "empty" in (report.what_instead(b"") or "")
-    assert "no vault" in (report.what_instead(b"[1, 2]") or "")
+    assert "not a vault" in (report.what_instead(b"[1, 2]") or "")

@@ -73,7 +73,7 @@ class SlotOpener:
                 envelope.check_key(header, slot, vault_key)
                 return vault_key
         raise WrongKeyError(
-            f"no key slot opens with {source.described}: it is the wrong one, or the slots were "
+            f"no key slot opens with {source.described}: it is not the right one, or the slots were "
             "tampered with; nothing was changed"
         )
 
