@@ -22,7 +22,7 @@
        ├─ VaultKeyError: KeyRequiredError, WrongKeyError, AmbiguousKeyError, KeySourceError
        ├─ VaultFormatError: VaultVersionError, VaultLimitError
        ├─ VaultCorruptError    ├─ VaultRollbackError
-       ├─ VaultPermissionError  what is insecure, and the command that mends it
+       ├─ VaultPermissionError  what is insecure, and the command that fixes it
        ├─ VaultIOError: NotDurableError (saved, but the folder could not be synced)
        ├─ LockTimeoutError  .holder
        ├─ StaleWriteError                         somebody else was first; nothing was written
@@ -320,7 +320,7 @@ class VaultRollbackError(VaultError):
 
 
 class VaultPermissionError(VaultError):
-    """A file or folder is not safe or not ours. The message gives the command that mends it."""
+    """A file or folder is not safe or not ours. The message gives the command that fixes it."""
 
 
 class VaultIOError(VaultError):

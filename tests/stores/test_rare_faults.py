@@ -80,7 +80,7 @@ def test_a_database_that_goes_while_it_is_made_is_an_error(
     store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Pool, "take", lambda *arguments, **more: None)
-    with pytest.raises(VaultIOError, match="taken away"), store.record_lock(1):
+    with pytest.raises(VaultIOError, match="it was removed"), store.record_lock(1):
         pass
 
 
