@@ -73,8 +73,8 @@ class SlotOpener:
                 envelope.check_key(header, slot, vault_key)
                 return vault_key
         raise WrongKeyError(
-            f"no key slot opens with {source.described}: it is not the right one, or the slots were "
-            "tampered with; nothing was changed"
+            f"no key slot opens with {source.described}: it is not the right one, or the slots "
+            "were tampered with; nothing was changed"
         )
 
     def cached_key(self, slot: Slot) -> Hidden[bytes] | None:
