@@ -144,7 +144,7 @@ def test_a_subfolder_is_never_reached_through_something_else(tmp_path: Path, kin
     before = descriptors()
     with (
         Folder.open(str(tmp_path)) as folder,
-        pytest.raises(VaultPermissionError, match="not a folder; it was left alone"),
+        pytest.raises(VaultPermissionError, match="not a folder; it was left unchanged"),
     ):
         folder.subfolder("sub", create=True)
     assert descriptors() == before

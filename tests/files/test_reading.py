@@ -243,6 +243,6 @@ def test_an_absent_a_huge_and_an_impossible_key_file_give_no_key(tmp_path: Path)
     before = descriptors()
     with pytest.raises(KeySourceError, match=r"larger than .* \(100 bytes\)"):
         read_secret_file(str(path), 100)
-    with pytest.raises(KeySourceError, match="no path"):
+    with pytest.raises(KeySourceError, match="not a path"):
         read_secret_file("a\0b", 100)
     assert descriptors() == before

@@ -86,7 +86,7 @@ def test_a_vault_of_another_user_in_ones_own_folder_is_refused(public: Path) -> 
     store = FileStore(public / "vault")
     with pytest.raises(VaultPermissionError, match=f"chown 0 {public}/vault"):
         store.load()
-    with pytest.raises(VaultPermissionError, match="left alone"):
+    with pytest.raises(VaultPermissionError, match="left unchanged"):
         save(store, b"mine")
     with store.write_lock(1) as writer, pytest.raises(VaultPermissionError):
         writer.remove()
@@ -204,9 +204,9 @@ def test_what_a_stranger_plants_in_a_sticky_folder_is_refused(public: Path, what
     assert in_child(plant, uid=STRANGER) == "None"
     store = FileStore(public / "vault")
     before = descriptors()
-    with pytest.raises(VaultPermissionError, match="left alone"):
+    with pytest.raises(VaultPermissionError, match="left unchanged"):
         store.load()
-    with pytest.raises(VaultPermissionError, match="left alone"):
+    with pytest.raises(VaultPermissionError, match="left unchanged"):
         save(store, b"mine")
     assert precious.read_bytes() == b"root's"
     assert descriptors() == before

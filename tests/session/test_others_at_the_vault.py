@@ -86,7 +86,7 @@ def test_a_vault_that_is_taken_away_again_and_again_is_an_error_not_a_hang(
 
 
 def test_the_lock_of_a_login_needs_a_vault_that_was_read(manager: SessionManager) -> None:
-    with pytest.raises(VaultNotFoundError, match="there is no vault"):
+    with pytest.raises(VaultNotFoundError, match="no vault found"):
         manager.login_lock("maple_ink")
 
 

@@ -278,7 +278,7 @@ class StoreContract:
         self.put(store, b"old")
         with store.write_lock(1) as writer:
             pass
-        with pytest.raises(VaultError, match="not held"):
+        with pytest.raises(VaultError, match="does not hold"):
             writer.save(b"new")
         loaded = store.load()
         assert loaded is not None
@@ -405,7 +405,7 @@ class StoreContract:
         self.put(store, b"old")
         with store.write_lock(1) as writer:
             told = in_child(lambda: writer.save(b"from the child"))
-            assert "not held" in told
+            assert "does not hold" in told
             writer.save(b"from the parent")
         loaded = store.load()
         assert loaded is not None

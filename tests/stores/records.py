@@ -243,7 +243,7 @@ class RecordContract(StoreContract):
                 writer.remove,
                 writer.load,
             ):
-                with pytest.raises(VaultError, match="not held"):
+                with pytest.raises(VaultError, match="does not hold"):
                     spent()
         assert records.load_record(ID, TAG).data == b"theirs"
 
