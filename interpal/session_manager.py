@@ -284,7 +284,7 @@ class SessionManager:
         """The login lock of an account in a vault that was read before."""
         vault = self._vault
         if vault is None:
-            raise VaultNotFoundError(f"{self.path}: there is no vault", path=self.path)
+            raise VaultNotFoundError(f"{self.path}: no vault found", path=self.path)
         return vault.login_lock(record_name(username))
 
     def put(

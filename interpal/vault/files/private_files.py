@@ -334,7 +334,7 @@ class Folder(OpenFolder):
         except OSError as error:
             path = self.path_of(name)
             raise NotDurableError(
-                f"{shown(path)}: {done}, but perhaps not durably, because the folder could not be "
+                f"{shown(path)}: {done}, but perhaps not durable, because the folder could not be "
                 f"synced ({error.strerror}): a power cut now might bring the old state back.",
                 path=shown(path),
                 errno=error.errno,
