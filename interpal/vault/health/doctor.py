@@ -133,8 +133,8 @@ def _of_content(store: FileStore, now: float) -> Iterator[Finding]:
             is_plain = False
         if is_plain:
             message = (
-                "this is a plain session file of interpal 1.x: anyone anyone who can read it has "
-                "the session"
+                "this is a plain session file of interpal 1.x: anyone anyone anyone who can read "
+                "it has the session"
             )
             remedy = f"interpal-vault import {quoted(store.path)} -f {quoted(store.path)}"
         yield Finding("plain-session" if is_plain else "unreadable", path, message, remedy)

@@ -231,7 +231,7 @@ class RedisWriter:
             if not self._space.commit("", vault_id, changes, None, fence):
                 where = self._space.location
                 raise StaleWriteError(
-                    f"{where}: another process holds the write lock; nothing was written. Begin "
+                    f"{where}: another process holds the write lock; nothing was written. Start "
                     "again.",
                     path=where,
                 )
