@@ -59,10 +59,6 @@ def handler_names(kind: str) -> tuple[str, ...]:
     return (*NAMES.get(kind, ()), f"on_{kind.lower()}")
 
 
-def _new(kind: type[Reply]) -> Reply:
-    return kind.__new__(kind)
-
-
 def read_frame(text: str) -> Reply | None:
     """The event of a text frame; None for what is no JSON object with a `type`."""
     try:
@@ -77,7 +73,8 @@ def read_frame(text: str) -> Reply | None:
     kind = frame.get("type")
     if type(kind) is not str:
         return None
-    event = _new(CLASSES.get(kind, UnknownEvent))
+    found = CLASSES.get(kind, UnknownEvent)
+    event = found.__new__(found)
     # What is inside becomes a reply when it is asked for: most handlers look at one thing or two.
     event.update(frame)
     return event
