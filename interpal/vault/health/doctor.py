@@ -133,7 +133,7 @@ def _of_content(store: FileStore, now: float) -> Iterator[Finding]:
             is_plain = False
         if is_plain:
             message = (
-                "this is a plain session file of interpal 1.x: anyone anyone anyone who can read "
+                "this is a plain session file of interpal 1.x: anyone who can read "
                 "it has the session"
             )
             remedy = f"interpal-vault import {quoted(store.path)} -f {quoted(store.path)}"

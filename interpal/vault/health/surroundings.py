@@ -157,8 +157,7 @@ def of_neighbours(store: FileStore) -> Iterator[Finding]:
             yield Finding(
                 "plain-session",
                 shown(path),
-                "a plain session file of interpal 1.x: anyone anyone anyone who can read it has "
-                "the session",
+                "a plain session file of interpal 1.x: anyone who can read it has the session",
                 f"interpal-vault import {quoted(path)} -f {quoted(store.path)} --remove-source",
             )
 
