@@ -149,7 +149,7 @@ def test_a_database_of_something_else_is_left_alone(tmp_path: Path) -> None:
     before = path.read_bytes()
     store = SqliteStore(path)
     for use in (store.load, lambda: store.record_lock(1).__enter__()):
-        with pytest.raises(VaultFormatError, match="something else"):
+        with pytest.raises(VaultFormatError, match="another program"):
             use()
     store.close()
     assert path.read_bytes() == before

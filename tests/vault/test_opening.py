@@ -103,7 +103,7 @@ def test_a_wrong_secret_changes_nothing(path: Path) -> None:
     for create in (False, True):
         with pytest.raises(WrongKeyError):
             Vault.open(path, passphrase="wrong", create=create)
-    with pytest.raises(KeyRequiredError, match="opens with a passphrase only"):
+    with pytest.raises(KeyRequiredError, match="opens only with a passphrase"):
         Vault.open(path, key=KEY)
     assert (path.read_bytes(), path.stat().st_mtime_ns) == before
 
@@ -112,7 +112,7 @@ def test_a_wrong_key_or_a_passphrase_opens_no_vault_of_a_key(place: Place) -> No
     vault = place.new({"a": {"n": 1}})
     before = place.saved()
     for create in (False, True):
-        with pytest.raises(KeyRequiredError, match="opens with a key only"):
+        with pytest.raises(KeyRequiredError, match="opens only with a key"):
             place.open(passphrase="x", create=create)
         with pytest.raises(WrongKeyError) as caught:
             place.open(key=OTHER_KEY, create=create)
