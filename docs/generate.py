@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from docs.differences import difference_table
 from docs.states import diagram
 from interpal.api import calls, media, messages, social
 from interpal.api.endpoint import ROUTES
@@ -139,11 +140,21 @@ def with_states(page: str) -> str:
     return before + mark + diagram() + "\n```" + rest.partition("\n```")[2]
 
 
+def with_differences(page: str) -> str:
+    """The page of the migration with the table of what is different."""
+    before, mark, rest = page.partition("<!-- differences -->\n")
+    _, end, after = rest.partition("<!-- end of differences -->")
+    return f"{before}{mark}\n{difference_table()}\n\n{end}{after}"
+
+
 def main() -> None:
     """Write the pages."""
     how = HERE / "how-it-works.md"
     how.write_text(with_states(how.read_text(encoding="utf-8")), encoding="utf-8")
     (HERE / "endpoints.md").write_text(endpoints_page(), encoding="utf-8")
+    migrating = HERE / "migrating.md"
+    page = migrating.read_text(encoding="utf-8")
+    migrating.write_text(with_differences(page), encoding="utf-8")
 
 
 if __name__ == "__main__":

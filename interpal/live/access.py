@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from interpal.exceptions import AuthenticationError
 from interpal.flows import request as calls
 from interpal.flows.login import renew
 from interpal.transport import protocol
@@ -36,19 +35,14 @@ class Pass(NamedTuple):
 def obtain(context: ClientContext) -> Flow[Pass]:
     """The session to open a socket with: resumed, renewed where it has passed its expiry.
 
-    Raises `AuthenticationError` where there is none, or none with a token, and what a login
-    raises.
+    Raises `AuthenticationError` where there is none, and what a login raises. Where there is no
+    token, and no way to one, the cookie is tried in its place, as interpal 1.x does.
     """
     epoch = epoch_of(context)
     session = yield from calls.ready(context, epoch)
     if session.auth_token is None and context.state.can_log_in:
         # The cookie alone does not open it; a login brings a token.
         session = yield from renew(context, session, epoch)
-    if session.auth_token is None:
-        raise AuthenticationError(
-            "this session has no token, and only the token opens the live connection: log in with "
-            "username and password, or give auth_token="
-        )
     return Pass(session, epoch)
 
 
@@ -80,7 +74,7 @@ def headers_of(context: ClientContext, opened: Pass) -> dict[str, str]:
 
 def address_of(context: ClientContext, opened: Pass) -> str:
     """The address that opens the socket. It holds the token: show it to nobody."""
-    params = {"token": opened.session.auth_token}
+    params = {"token": opened.session.auth_token or opened.session.session_cookie}
     return str(context.request("GET", WEBSOCKET_PATH, params=params).url)
 
 

@@ -166,6 +166,8 @@ class LiveEvents:
         """End `run` once the handlers have finished what was handed out. From its event loop."""
         if self._task is not None and not self._stopping:
             self._stopping = True
+            if self._connection is not None:
+                self._connection.stopping = True
             self._task.cancel()
 
     async def send(self, data: Mapping[str, Any]) -> None:

@@ -141,6 +141,8 @@ class Connection:
         self._socket: aiohttp.ClientWebSocketResponse[Any] | None = None
         self.state = ConnectionState.DISCONNECTED
         self.opened = asyncio.Event()
+        # Whether whoever listens has had enough, where `run` is cancelled.
+        self.stopping = False
 
     def __repr__(self) -> str:
         return f"<Connection of {self._context.state.name} {self.state.name.lower()}>"
@@ -212,9 +214,14 @@ class Connection:
             return await self._once(http, again=True)
         begun = loop.time()
         trouble: Exception | None = None
+        interrupted = False
         self._connected(socket)
         try:
             await self._serve(socket, opened)
+        except asyncio.CancelledError:
+            # Of the program as a whole, which has no use for the news.
+            interrupted = not self.stopping
+            raise
         except PASSING as error:
             trouble = error
             self._dispatcher.trouble(error)
@@ -227,10 +234,9 @@ class Connection:
             self._release()
             with contextlib.suppress(Exception):
                 await socket.close()
-            code = socket.close_code
-            self._dispatcher.tell(
-                "on_disconnect", UnknownEvent({"type": "disconnect", "code": code})
-            )
+            if not interrupted:
+                closed = UnknownEvent({"type": "disconnect", "code": socket.close_code})
+                self._dispatcher.tell("on_disconnect", closed)
         return loop.time() - begun >= GOOD_AFTER, trouble
 
     def _is_same_account(self, opened: access.Pass) -> bool:
@@ -298,7 +304,9 @@ class Connection:
             autoping=False,
         )
 
-    async def _refusal(self, opened: access.Pass, where: str, status: int) -> WebSocketError:
+    async def _refusal(
+        self, opened: access.Pass, where: str, status: int
+    ) -> WebSocketError | AuthenticationError:
         """The error of a token that the server does not take.
 
         A call finds out whether the session has ended. If so it is renewed on the way, and the
@@ -307,6 +315,12 @@ class Connection:
         await self._run_flow(access.ask_whether_it_lives(self._context))
         if not access.is_current(self._context, opened):
             return _RenewedError()
+        if opened.session.auth_token is None:
+            return AuthenticationError(
+                f"{where}: this session has no token, and only the token opens the live "
+                "connection: log in with username and password, or give auth_token=",
+                status_code=status,
+            )
         return WebSocketAuthenticationError(
             f"{where}: the server answered {status}, yet takes the session for calls",
             status_code=status,
