@@ -40,7 +40,8 @@ from interpal.transport import sendable
 from interpal.vault.files.permissions import without_repairs
 from interpal.vault.keys.sources import KeySource, find_source
 from interpal.vault.stores.file import DEFAULT_FILE as DEFAULT_SESSION_FILE
-from interpal.vault.vault import Vault, open_store
+from interpal.vault.stores.opening import open_store, resolve_place
+from interpal.vault.vault import Vault
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,8 +59,6 @@ else:
 T = TypeVar("T")
 
 DEFAULT_EXPIRATION_HOURS = 24
-# A URL may hold a password.
-_URL_SCHEMES = ("file", "sqlite", "redis", "rediss")
 VALIDATION_IS_SAVED_EVERY = timedelta(seconds=60)
 
 Notify = Callable[[str, "dict[str, Any]"], None]
@@ -102,11 +101,12 @@ class SessionManager:
                 "both a vault passphrase and a vault key were given: use only one of them"
             )
         hidden, passphrase, key = Hidden((passphrase, key)), None, None
-        both = store is not None and session_file is not None
-        file = DEFAULT_SESSION_FILE if session_file is None else session_file
-        self._place, store = _checked_place(file if store is None else store), None
-        if both:
+        # A URL may hold a password.
+        places = [Hidden(place) for place in (store, session_file) if place is not None]
+        store = session_file = None
+        if len(places) > 1:
             raise ValidationError("store, session_file: give one of them")
+        self._place = _checked_place(places[0] if places else Hidden(DEFAULT_SESSION_FILE))
         self._source: KeySource = find_source(*hidden.reveal())
         self.lifetime = check_expiration_hours(expiration_hours)
         self.expiration_hours = expiration_hours
@@ -482,19 +482,20 @@ class SessionManager:
         raise trouble
 
 
-def _checked_place(place: str | os.PathLike[str] | Store) -> Hidden[str | Store]:
+def _checked_place(place: Hidden[Any]) -> Hidden[str | Store]:
     """Where sessions are kept: a path made absolute, the URL of a store, or a store.
 
     Nothing is opened: making a client inside of an event loop is no time to wait for a disk.
     Raises `ValidationError`.
     """
-    if not isinstance(place, (str, os.PathLike)):
-        if isinstance(getattr(place, "location", None), str):
-            return Hidden(place)
-        raise ValidationError("session_file, store: expected a path, a URL, or a Store")
-    if isinstance(place, str) and place.partition(":")[0] in _URL_SCHEMES:
-        return Hidden(place)
-    path: object = os.fspath(place)
-    if not isinstance(path, str) or not path or "\0" in path:
-        raise ValidationError("session_file: must not be empty and must not hold a NUL")
-    return Hidden(os.path.abspath(path))
+    if isinstance(place.reveal(), (str, os.PathLike)):
+        if not _is_text(os.fspath(place.reveal())):
+            raise ValidationError("session_file: must not be empty and must not hold a NUL")
+        return resolve_place(place)
+    if isinstance(getattr(place.reveal(), "location", None), str):
+        return place
+    raise ValidationError("session_file, store: expected a path, a URL, or a Store")
+
+
+def _is_text(path: object) -> bool:
+    return isinstance(path, str) and bool(path) and "\0" not in path

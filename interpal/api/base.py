@@ -241,13 +241,19 @@ class Operations:
             None if session_cookie is None else explicit.ImportedSession(session_cookie, auth_token)
         )
         token_alone = handed is None and auth_token is not None
-        keys, where = Hidden((vault_passphrase, vault_key)), Hidden(store)
+        keys, where = Hidden((vault_passphrase, vault_key)), Hidden((store, session_file))
         # Errors from here on may show the variables of this frame.
-        password = session_cookie = auth_token = vault_passphrase = vault_key = store = None
+        password = session_cookie = auth_token = vault_passphrase = vault_key = None
+        store = session_file = None
         if token_alone:
             raise ValidationError("auth_token: a token alone is no session; give session_cookie=")
         if base_url is None:
-            base_url = os.environ.get(BASE_URL_VARIABLE) or origin.DEFAULT_BASE_URL
+            base_url = os.environ.get(BASE_URL_VARIABLE, origin.DEFAULT_BASE_URL)
+            if not base_url.strip():
+                raise ValidationError(
+                    f"{BASE_URL_VARIABLE} is set, but empty: give it the address to use, or "
+                    f"unset it for {origin.DEFAULT_BASE_URL}"
+                )
         settings = Settings(
             base_url=origin.check_base_url(base_url),
             user_agent=arguments.header("user_agent", user_agent or f"interpal/{__version__}"),
@@ -273,9 +279,9 @@ class Operations:
             context.change(lambda now: now.hand_over(given.replace(expires_at=end)))
         if persist_session:
             context.manager = SessionManager(
-                session_file,
+                where.reveal()[1],
                 session_expiration_hours,
-                store=where.reveal(),
+                store=where.reveal()[0],
                 passphrase=keys.reveal()[0],
                 key=keys.reveal()[1],
                 origin=context.origin,

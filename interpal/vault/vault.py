@@ -95,13 +95,13 @@ class Vault(Records, KeySlots):
         `VaultKeyError`s, `VaultFormatError` (no vault), `VaultCorruptError` (damaged),
         `VaultPermissionError`, `VaultIOError`, `LockTimeoutError`, `VaultRollbackError`.
         """
-        store = open_store(path_or_store)
-        try:
-            with located(store.location):
-                source = find_source(passphrase, key)
-        finally:
-            # Whoever reports an error with local variables is to report no secret.
-            del passphrase, key
+        place, secrets = Hidden(path_or_store), Hidden((passphrase, key))
+        # Whoever reports an error with local variables is to report no secret.
+        del path_or_store, passphrase, key
+        store = open_store(place.reveal())
+        del place
+        with located(store.location):
+            source = find_source(*secrets.reveal())
         vault = cls(store, source, lock_timeout=lock_timeout)
         try:
             # What was seen before is not made anew, empty, where it has gone.

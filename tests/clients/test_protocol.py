@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from interpal import AsyncInterpalClient, client, session_manager
+from interpal import AsyncInterpalClient, InterpalClient, client, session_manager
+from interpal._hidden import Hidden
 from interpal.api import replies
 from interpal.exceptions import APIError, NetworkError, ValidationError
 from interpal.transport import bodies, origin, protocol
@@ -33,6 +34,15 @@ NOW = datetime(2026, 11, 22, 7, 40, tzinfo=timezone.utc)
 def test_what_is_no_url_is_no_base_url(url: Any) -> None:
     with pytest.raises(ValidationError, match="base_url"):
         origin.check_base_url(url)
+
+
+@pytest.mark.parametrize("text", ["", " "])
+def test_an_empty_address_in_the_environment_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("INTERPALS_BASE_URL", text)
+    with pytest.raises(ValidationError, match="INTERPALS_BASE_URL is set, but empty"):
+        InterpalClient("maple_ink", "pw")
 
 
 def test_loopback_is_this_machine_and_nothing_that_looks_like_it() -> None:
@@ -65,7 +75,7 @@ def test_a_place_is_a_path_a_url_or_a_store() -> None:
     wrong: list[Any] = [None, b"v.json", 7, 3.5, ["v.json"], object(), "", "a\0b"]
     for place in wrong:
         with pytest.raises(ValidationError, match="session_file"):
-            session_manager._checked_place(place)
+            session_manager._checked_place(Hidden(place))
 
 
 def test_an_id_is_found_under_the_known_names_and_nowhere_else() -> None:

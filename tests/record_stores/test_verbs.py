@@ -254,7 +254,10 @@ def test_bad_copies_are_refused_and_make_nothing(run: Program) -> None:
     assert wrong.code == 77
     (run.folder / "note.txt").write_text("a note")
     assert run("copy", "team.json", "note.txt", env=WITH_KEY).code == 65
-    assert run("export", "-o", "sqlite:new.db", "-f", "team.json", env=WITH_KEY).code == 64
+    for target in ("sqlite:new.db", "Redis://host", "postgres://bot:canary@host/db"):
+        done = run("export", "-o", target, "-f", "team.json", env=WITH_KEY)
+        assert done.code == 64
+        assert "canary" not in done.out + done.err
     assert sorted(path.name for path in run.folder.glob("*") if path.is_file()) == [
         "note.txt",
         "team.json",

@@ -7,20 +7,27 @@ import sqlite3
 import subprocess
 import sys
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from interpal.exceptions import LockTimeoutError, ValidationError
+import interpal
+from interpal import InterpalClient, SessionManager
+from interpal.exceptions import LockTimeoutError, StoreUnavailableError, ValidationError
 from interpal.vault.stores.file import FileStore
 from interpal.vault.stores.opening import open_store
 from interpal.vault.stores.redis.address import Address
 from interpal.vault.stores.redis.store import RedisStore
 from interpal.vault.stores.sqlite.store import SqliteStore
+from interpal.vault.vault import Vault
 from tests.files import in_child
+from tests.vault import KEY
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
+
+PACKAGE = str(Path(interpal.__file__).parent)
 
 
 def test_a_store_is_handed_through(tmp_path: Path) -> None:
@@ -56,8 +63,111 @@ def test_a_scheme_before_a_path_says_which_store(
 
 def test_a_path_with_a_colon_is_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("redis:x", "http://x/v", "a:b", ":x"):
+    for name in ("a:b", ":x", "me@home", "./redis:x", "../a://b", f"{tmp_path}/u:p@host", "a b:1 "):
         assert isinstance(open_store(name), FileStore)
+    assert isinstance(open_store("sqlite:./u:p@host"), SqliteStore)
+    assert isinstance(open_store(tmp_path / "redis:x"), FileStore)
+
+
+@pytest.mark.parametrize("scheme", ["file", "File", "SQLITE"])
+def test_a_scheme_may_be_in_capitals(tmp_path: Path, scheme: str) -> None:
+    assert open_store(f"{scheme}:{tmp_path}/v").location == f"{tmp_path}/v"
+    assert open_store("Redis://:pw@host").location == "redis://host:6379/0"
+    assert open_store("REDISS://:pw@host").location == "rediss://host:6379/0"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgres://bot:canary@db/sessions",
+        "postgresql+asyncpg://bot:canary@db/sessions",
+        "redis+sentinel://:canary@host/0",
+        "valkey://:canary@host",
+        "unix:///run/redis.sock?password=canary",
+        "redis:6379",
+        "redis:bot:canary@host",
+        "redis:/bot:canary@host",
+        "postgres:/bot:canary@host",
+        "mysql:bot:canary@host",
+        "bot:canary@host:6379/0",
+        ":canary@host",
+        "//bot:canary@host",
+        "localhost:6379/0",
+        "REDIS_URL=redis://:canary@host",
+        "file:redis://:canary@host",
+        "sqlite:bot:canary@host",
+        "sqlite+pysqlite:///canary",
+        '"redis://:canary@host/0"',
+        "'redis://:canary@host/0'",
+        "\u201credis://:canary@host/0\u201d",
+        "<redis://:canary@host/0>",
+        "\ufeffredis://:canary@host/0",
+        " redis://:canary@host/0",
+        "redis://:canary@host/0\n",
+        "'sqlite:canary.db'",
+        Path("redis://:canary@host"),
+    ],
+    ids=ascii,
+)
+def test_what_looks_like_another_url_is_refused_and_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for given in (lambda: open_store(text), lambda: SessionManager(session_file=text)):
+        with pytest.raises(ValidationError, match="store") as caught:
+            given()
+        assert "canary" not in str(caught.value)
+        assert_not_shown(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def assert_not_shown(error: BaseException) -> None:
+    """No variable of a frame of the package has the secret."""
+    whole = traceback.TracebackException.from_exception(error, capture_locals=True)
+    assert whole.__context__ is None
+    ours = [frame for frame in whole.stack if frame.filename.startswith(PACKAGE)]
+    assert ours
+    for frame in ours:
+        assert "canary" not in str(frame.locals), f"{frame.filename}:{frame.lineno}"
+
+
+@pytest.mark.parametrize("port_or_fault", ["1/0", "1/zero", "x"])
+def test_the_url_of_redis_is_in_no_variable(port_or_fault: str) -> None:
+    url = f"redis://bot:canary@127.0.0.1:{port_or_fault}"
+
+    def client() -> object:
+        return InterpalClient("maple_ink", "pw", persist_session=True, store=url, vault_key=KEY)
+
+    def by_its_old_name() -> object:
+        return SessionManager(url, key=KEY).find("maple_ink")
+
+    for action in (
+        client,
+        by_its_old_name,
+        lambda: Vault.open(url, key=KEY),
+        lambda: RedisStore(url).load(),
+    ):
+        with pytest.raises((ValidationError, StoreUnavailableError)) as caught:
+            action()
+        assert_not_shown(caught.value)
+
+
+def test_a_path_of_a_client_is_resolved_when_it_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bot, elsewhere = tmp_path / "bot", tmp_path / "elsewhere"
+    for folder in (bot, elsewhere):
+        folder.mkdir(mode=0o700)
+    makers: list[Callable[[], SessionManager]] = [
+        lambda: SessionManager("a.json", key=KEY),
+        lambda: SessionManager(store="file:a.json", key=KEY),
+        lambda: SessionManager(store="sqlite:a.json", key=KEY),
+    ]
+    for make in makers:
+        monkeypatch.chdir(bot)
+        manager = make()
+        monkeypatch.chdir(elsewhere)
+        assert manager.path == str(bot / "a.json")
 
 
 def test_a_database_is_recognised_by_its_first_bytes(tmp_path: Path) -> None:

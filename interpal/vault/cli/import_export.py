@@ -28,6 +28,7 @@ from interpal.vault.format.payload import MAX_RECORD_DEPTH
 from interpal.vault.health import report
 from interpal.vault.stores.base import keeps_records
 from interpal.vault.stores.file import FileStore
+from interpal.vault.stores.opening import kind_of_place
 from interpal.vault.vault import Vault
 
 if TYPE_CHECKING:
@@ -286,7 +287,7 @@ def export_verb(
         raise ValidationError("--profile is for an encrypted copy; leave out --plaintext")
     if target is None:
         _check_stdout(plaintext=plaintext)
-    elif target.startswith(stores.SCHEMES):
+    elif kind_of_place(target) != "path":
         raise ValidationError("export writes a file; `interpal-vault copy` writes into a store")
     elif FileStore(target).details() is not None:
         where = FileStore(target).location

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from interpal._hidden import Hidden
     from interpal.vault.stores.base import RecordStore, Store, Stored
 
-SCHEMES = ("file:", "sqlite:", "redis:", "rediss:")
-"""With which a URL begins; a file of such a name is `./sqlite:…`."""
-
 _URL_LIMIT = 4096
 
 
@@ -69,7 +66,7 @@ def _url_in(path: str) -> str:
 
 
 def _has_password(text: str) -> bool:
-    if not text.startswith(("redis:", "rediss:")):
+    if not text.lower().startswith(("redis:", "rediss:")):
         return False
     from urllib.parse import urlsplit
 

@@ -57,7 +57,7 @@ class FileStore:
     __slots__ = ("_folder", "_name", "path")
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = _absolute(path)
+        self.path = absolute(path)
         self._folder, self._name = os.path.split(self.path)
 
     def __repr__(self) -> str:
@@ -192,7 +192,8 @@ def _load(folder: Folder, name: str, *, foreign: bool = False) -> Stored | None:
     return Stored(opened.data.reveal(), opened.identity, opened.version)
 
 
-def _absolute(path: str | os.PathLike[str]) -> str:
+def absolute(path: str | os.PathLike[str]) -> str:
+    """*path* from the working directory of now. Raises `ValidationError`, `VaultIOError`."""
     try:
         text = os.fspath(path)
     except TypeError:
@@ -206,7 +207,7 @@ def _absolute(path: str | os.PathLike[str]) -> str:
     if not text or "\0" in text:
         raise ValidationError("path: must not be empty and must not hold a NUL")
     with reported(text, "find the working directory"):
-        absolute = os.path.abspath(text)
-    if not os.path.basename(absolute):
-        raise ValidationError(f"path: {shown(absolute)} is a folder, not the path of a file")
-    return absolute
+        found = os.path.abspath(text)
+    if not os.path.basename(found):
+        raise ValidationError(f"path: {shown(found)} is a folder, not the path of a file")
+    return found

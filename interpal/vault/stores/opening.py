@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
+from interpal._hidden import Hidden
 from interpal.exceptions import ValidationError
 
 if TYPE_CHECKING:
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 _SQLITE = b"SQLite format 3\0"
 _POOL = "interpal.vault.stores.sqlite.connections"
+_REDIS = ("redis", "rediss")
+_PATHS = ("file", "sqlite")
+_AROUND = " \t\r\n\v\f\ufeff\"'`<>\u2018\u2019\u201c\u201d"
 
 
 def open_store(path_or_store: str | os.PathLike[str] | Store) -> Store:
@@ -21,34 +25,123 @@ def open_store(path_or_store: str | os.PathLike[str] | Store) -> Store:
 
     `file:PATH` and a plain path are a vault in one file, `sqlite:PATH` and the plain path of an
     SQLite database a `SqliteStore`, `redis://…` and `rediss://…` a `RedisStore` (its URL:
-    `redis_address.Address.parse`). Paths are not percent-decoded. Nothing is connected to or
-    made. Raises `ValidationError`.
+    `Address.parse`). A scheme may be in capitals. Paths are not percent-decoded. Nothing is
+    connected to or made.
+
+    Raises `ValidationError` for what looks like another URL, such as `postgres://…`, `host:6379`
+    or a URL in quotes, without showing any of it: it may hold a password. A file of such a name
+    is `./NAME`.
     """
-    if not isinstance(path_or_store, (str, os.PathLike)):
-        return path_or_store
-    if isinstance(path_or_store, str):
-        scheme, colon, rest = path_or_store.partition(":")
-        if colon and scheme in ("redis", "rediss") and rest.startswith("//"):
-            from interpal.vault.stores.redis.store import RedisStore
+    place = Hidden(path_or_store)
+    # Whoever reports an error with local variables is to report no password of a store.
+    del path_or_store
+    if not isinstance(place.reveal(), (str, os.PathLike)):
+        return cast("Store", place.reveal())
+    kind, rest = _checked(place)
+    if kind == "redis":
+        from interpal.vault.stores.redis.store import RedisStore
 
-            return RedisStore(path_or_store)
-        if colon and scheme in ("file", "sqlite"):
-            if rest.startswith("//") and not rest.startswith("///"):
-                raise ValidationError(f"store: {scheme}: is followed by a path, not by a host")
-            return _sqlite(rest) if scheme == "sqlite" else _file(rest)
-    return _sqlite(path_or_store) if _is_sqlite(os.fspath(path_or_store)) else _file(path_or_store)
+        return RedisStore(rest.reveal())
+    path = rest.reveal()
+    if kind == "sqlite" or (kind == "path" and _is_sqlite(os.fspath(path))):
+        from interpal.vault.stores.sqlite.store import SqliteStore
 
-
-def _file(path: str | os.PathLike[str]) -> Store:
+        return SqliteStore(path)
     from interpal.vault.stores.file import FileStore
 
     return FileStore(path)
 
 
-def _sqlite(path: str | os.PathLike[str]) -> Store:
-    from interpal.vault.stores.sqlite.store import SqliteStore
+def resolve_place(place: Hidden[Any]) -> Hidden[str | Store]:
+    """*place* as `open_store` takes it, checked, with its path made absolute.
 
-    return SqliteStore(path)
+    Nothing is opened and no disk is asked. Raises `ValidationError` as `open_store` does.
+    """
+    if not isinstance(place.reveal(), (str, os.PathLike)):
+        return place
+    kind, rest = _checked(place)
+    if kind == "redis":
+        from interpal.vault.stores.redis.address import Address
+
+        Address.parse(rest.reveal())
+        return rest
+    from interpal.vault.stores.file import absolute
+
+    path = absolute(rest.reveal())
+    return Hidden(path if kind == "path" else f"{kind}:{path}")
+
+
+def kind_of_place(place: str | os.PathLike[str]) -> str:
+    """`path`, `file`, `sqlite` or `redis`. Raises `ValidationError` as `open_store` does."""
+    given = Hidden(place)
+    del place
+    return _checked(given)[0]
+
+
+def _checked(place: Hidden[Any]) -> tuple[str, Hidden[Any]]:
+    """`path`, `file`, `sqlite` or `redis`, and what comes after the scheme (of Redis, the URL)."""
+    kind, rest, fault = _split(place.reveal())
+    if fault:
+        raise ValidationError(f"store: {fault}")
+    return kind, rest
+
+
+def _split(place: str | os.PathLike[str]) -> tuple[str, Hidden[Any], str]:
+    """Kind, rest and what is wrong. Raises nothing: the text may hold a password."""
+    text: object = os.fspath(place)
+    nothing = Hidden(None)
+    if not isinstance(text, str):
+        return "path", Hidden(text), ""  # `FileStore` says so.
+    scheme, rest = _scheme(text)
+    if not isinstance(place, str):
+        # A `Path` makes one slash of two.
+        if not os.path.isabs(text) and _looks_like_url(text):
+            return "", nothing, "a URL is given as text, and a path of such a name absolute"
+        return "path", Hidden(place), ""
+    if scheme in _REDIS and rest.startswith("//") and rest == rest.strip(_AROUND):
+        return "redis", Hidden(f"{scheme}:{rest}"), ""
+    if scheme in _PATHS:
+        if rest.startswith("//") and not rest.startswith("///"):
+            return "", nothing, f"{scheme}: is followed by a path, not by a host"
+        if not _looks_like_url(rest):
+            return scheme, Hidden(rest), ""
+    bare = text.strip(_AROUND)
+    if bare != text and (_scheme(bare)[0] in _PATHS or _looks_like_url(bare)):
+        return "", nothing, "give the URL without the blanks or quotes around it"
+    if _looks_like_url(text):
+        return (
+            "",
+            nothing,
+            (
+                "this looks like a URL, but it is none of file:PATH, sqlite:PATH, "
+                "redis://[user:password@]host[:port] and rediss://…; for a file of such a name "
+                "give ./NAME"
+            ),
+        )
+    return "path", Hidden(text), ""
+
+
+def _scheme(text: str) -> tuple[str, str]:
+    scheme, colon, rest = text.partition(":")
+    return (scheme.lower(), rest) if colon else ("", text)
+
+
+def _looks_like_url(text: str) -> bool:
+    """Whether it could be meant as a URL, or as a part of one. `/x`, `./x` and `../x` are paths."""
+    if text.startswith(("./", "../")) or (text.startswith("/") and not text.startswith("//")):
+        return False
+    if text.startswith("//"):
+        return "@" in text.lstrip("/").partition("/")[0]
+    scheme, rest = _scheme(text)
+    name = scheme.replace("+", "").replace("-", "").replace(".", "").replace("_", "")
+    return (
+        "://" in text
+        or scheme in _REDIS
+        # USER:PASSWORD@HOST, with a scheme and without.
+        or (":" in text and "@" in rest and (not name or name.isalnum()))
+        # HOST:PORT.
+        or (name.isalnum() and rest.partition("/")[0].isdigit())
+    )
 
 
 def _is_sqlite(path: str) -> bool:

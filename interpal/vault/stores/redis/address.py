@@ -46,50 +46,57 @@ class Address(NamedTuple):
         *cert* and *key* are paths of PEM files and for `rediss` only. Raises `ValidationError`,
         which never shows the URL.
         """
-        from urllib.parse import parse_qsl, unquote, urlsplit
-
-        try:
-            parts = urlsplit(url)
-            host, port = parts.hostname, parts.port
-            # What cannot be sent, or asked the way to, is told here and without its text.
-            parts.netloc.encode("utf-8")
-            (host or "").encode("idna")
-            options = parse_qsl(parts.query, True, True) if parts.query else []
-        except ValueError:
-            host, port, options, parts = None, None, [], None
-        if parts is None or not host or parts.scheme not in ("redis", "rediss") or parts.fragment:
-            raise _fault("expected redis://user:password@host:port/database")
-        database = parts.path.strip("/") or "0"
-        if not (database.isascii() and database.isdigit() and len(database) <= 6):
-            raise _fault("the database after the host must be a number")
-        found = dict(options)
-        unknown = sorted(found.keys() - _OPTIONS)
-        if unknown or len(found) != len(options):
-            raise _fault(f"the options after the ? are, once each: {', '.join(sorted(_OPTIONS))}")
-        tls = parts.scheme == "rediss"
-        files = [found.get(name) for name in ("ca", "cert", "key")]
-        if any(files) and not tls:
-            raise _fault("ca, cert and key need rediss://, which encrypts the connection")
-        prefix = found.get("prefix", DEFAULT_PREFIX)
-        if not 1 <= len(prefix) <= 64 or not all(c.isalnum() or c in "._-:" for c in prefix):
-            raise _fault("prefix must be 1 to 64 letters, digits and . _ - :")
-        username = unquote(parts.username or "") or None
-        password = unquote(parts.password) if parts.password else None
-        if username is not None and password is None:
-            raise _fault("a user needs a password: redis://user:password@host")
-        return cls(
-            host=host,
-            port=6379 if port is None else port,
-            database=int(database),
-            username=username,
-            password=None if password is None else Hidden(password.encode()),
-            tls=tls,
-            ca=files[0],
-            cert=files[1],
-            key=files[2],
-            prefix=prefix,
-        )
+        given = Hidden(url)
+        # Whoever reports an error with local variables is to report no password.
+        del url
+        found = _parsed(given.reveal())
+        if isinstance(found, str):
+            raise ValidationError(f"store: the URL of the Redis store: {found}")
+        return found
 
 
-def _fault(reason: str) -> ValidationError:
-    return ValidationError(f"store: the URL of the Redis store: {reason}")
+def _parsed(url: str) -> Address | str:
+    """The address, or what is wrong with it. Raises nothing, with the URL in its variables."""
+    from urllib.parse import parse_qsl, unquote, urlsplit
+
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+        # What cannot be sent, or asked the way to, is told here and without its text.
+        parts.netloc.encode("utf-8")
+        (host or "").encode("idna")
+        options = parse_qsl(parts.query, True, True) if parts.query else []
+    except ValueError:
+        host, port, options, parts = None, None, [], None
+    if parts is None or not host or parts.scheme not in ("redis", "rediss") or parts.fragment:
+        return "expected redis://user:password@host:port/database"
+    database = parts.path.strip("/") or "0"
+    if not (database.isascii() and database.isdigit() and len(database) <= 6):
+        return "the database after the host must be a number"
+    found = dict(options)
+    unknown = sorted(found.keys() - _OPTIONS)
+    if unknown or len(found) != len(options):
+        return f"the options after the ? are, once each: {', '.join(sorted(_OPTIONS))}"
+    tls = parts.scheme == "rediss"
+    files = [found.get(name) for name in ("ca", "cert", "key")]
+    if any(files) and not tls:
+        return "ca, cert and key need rediss://, which encrypts the connection"
+    prefix = found.get("prefix", DEFAULT_PREFIX)
+    if not 1 <= len(prefix) <= 64 or not all(c.isalnum() or c in "._-:" for c in prefix):
+        return "prefix must be 1 to 64 letters, digits and . _ - :"
+    username = unquote(parts.username or "") or None
+    password = unquote(parts.password) if parts.password else None
+    if username is not None and password is None:
+        return "a user needs a password: redis://user:password@host"
+    return Address(
+        host=host,
+        port=6379 if port is None else port,
+        database=int(database),
+        username=username,
+        password=None if password is None else Hidden(password.encode()),
+        tls=tls,
+        ca=files[0],
+        cert=files[1],
+        key=files[2],
+        prefix=prefix,
+    )

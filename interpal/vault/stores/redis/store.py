@@ -11,8 +11,9 @@ import errno
 import time
 from contextlib import contextmanager
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from interpal._hidden import Hidden
 from interpal._log import Logger
 from interpal.exceptions import LockTimeoutError, StaleWriteError, VaultError, VaultIOError
 from interpal.vault.files.waiting import Waiting
@@ -45,7 +46,11 @@ class RedisStore:
     __slots__ = ("_life", "_space")
 
     def __init__(self, url: str | Address, *, lock_seconds: float = LOCK_SECONDS) -> None:
-        self._space = Space(url if isinstance(url, Address) else Address.parse(url))
+        given: Hidden[Any] = Hidden(url)
+        # Whoever reports an error with local variables is to report no password.
+        del url
+        parsed = isinstance(given.reveal(), Address)
+        self._space = Space(given.reveal() if parsed else Address.parse(given.reveal()))
         self._life = lock_seconds
 
     def __repr__(self) -> str:
