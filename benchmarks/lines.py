@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from benchmarks.table import amount
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from benchmarks.result import Result
 
@@ -119,9 +119,8 @@ def _panel(panel: Panel, left: int) -> list[str]:
     return parts
 
 
-def _labels(panel: Panel, right: int, y: object) -> list[str]:
+def _labels(panel: Panel, right: int, y: Callable[[float], float]) -> list[str]:
     """The name of each line at its end, moved apart where two would lie on each other."""
-    assert callable(y)
     ends = sorted((y(line[-1][1]), store, line[-1][1]) for store, line in panel.lines.items())
     parts, last = [], -math.inf
     for wanted, store, seconds in ends:

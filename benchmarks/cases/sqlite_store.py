@@ -132,7 +132,8 @@ def _rows(scale: Scale, place: Place) -> list[Row]:
             against="the same with 1 account",
             ours=found[action][f"ours {counts[-1]}"],
             floor=found[action][f"ours {counts[0]}"],
-            at_most=1.5 if place.name == "disk" else None,
+            # Of one account the second read finds it unchanged: that is other work, not less.
+            at_most=1.5 if place.name == "disk" and action != "read" else None,
         )
         for action in actions
     ]

@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
+from interpal.vault import Vault
 from interpal.vault.stores.sqlite.store import SqliteStore
 from tests.stores.records import RecordContract
+from tests.vault import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+
+def test_a_copy_by_vacuum_into_works_as_it_is(tmp_path: Path) -> None:
+    original, copy = tmp_path / "vault.db", tmp_path / "copy.db"
+    with Vault.open(f"sqlite:{original}", key=KEY, create=True) as vault:
+        vault.update({"a": {"n": 1}, "b": {"n": 2}})
+    with closing(sqlite3.connect(original)) as connection:
+        connection.execute("VACUUM INTO ?", (str(copy),))
+    copy.chmod(0o600)
+    with closing(sqlite3.connect(copy)) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+    with Vault.open(f"sqlite:{copy}", key=KEY) as one, Vault.open(f"sqlite:{copy}", key=KEY) as two:
+        one["a"] = {"n": 3}
+        assert dict(two["a"]) == {"n": 3}
+        with two.transaction() as records:
+            records["b"]["n"] = 4
+        assert dict(one["b"]) == {"n": 4}
+    with closing(sqlite3.connect(copy)) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 class TestSqliteStore(RecordContract):

@@ -435,7 +435,7 @@ class RecordsApart(Mapping[str, Record]):
             if watching.load_record_since(known.version, state.header.id, known.tag) is None:
                 return VersionedRecord(known.generation, known.record)
         try:
-            tag = envelope.name_tag(state.vault_key, name)
+            tag = envelope.name_tag(state.vault_key, name) if known is None else known.tag
         except UnicodeEncodeError:
             return VersionedRecord(0, None)
         found = writer.load_record(state.header.id, tag)

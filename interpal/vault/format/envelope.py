@@ -17,6 +17,7 @@ from interpal._hidden import Hidden
 from interpal.exceptions import (
     ValidationError,
     VaultCorruptError,
+    VaultError,
     VaultFormatError,
     VaultLimitError,
 )
@@ -115,13 +116,11 @@ def parse(data: bytes) -> Envelope:
     del data
     if len(text.reveal()) > fields.MAX_FILE_BYTES:
         raise VaultLimitError(f"the vault is larger than {fields.MAX_FILE_BYTES // 2**20} MiB")
-    sealed = _own_parts(text)
-    if sealed is not None:
-        own = _own_header(sealed.protected)
-        if own is not None:
-            return Envelope(own, sealed)
-        vault = _check_header_members(fields.decode_header(sealed.protected))
-        return Envelope(_read_header(vault), sealed)
+    parts = _own_parts(text)
+    own = None if parts is None else _own_header(parts.protected)
+    if parts is not None and own is not None:
+        return Envelope(own, parts)
+    del parts
     if jwe.is_crowded(text.reveal()):
         raise VaultFormatError("not a vault: the file holds more members than any JWE")
     members = fields.json_object(text, "the file")
@@ -202,7 +201,10 @@ def _own_header(protected: str) -> Header | None:
         or _header_text(vault_id, generation, created_at, updated_at, bound, texts) != written
     ):
         return None
-    return Header(vault_id, generation, created_at, updated_at, bound, _read_slots(texts))
+    try:
+        return Header(vault_id, generation, created_at, updated_at, bound, _read_slots(texts))
+    except VaultError:
+        return None  # The parser says what is wrong: it may be a text with escapes.
 
 
 def _header_text(

@@ -129,7 +129,7 @@ class RedisClient:
 
         connection = self._take(client)
         replies: list[Any] = []
-        refused: redis.exceptions.ResponseError | None = None
+        refused: Exception | None = None
         try:
             connection.send_packed_command([_packed(commands)], check_health=False)  # type: ignore[no-untyped-call]
             for _ in commands:

@@ -14,6 +14,7 @@ import sqlite3
 import threading
 import time
 import weakref
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from interpal._hidden import Hidden
@@ -304,9 +305,8 @@ class Pool:
         # One that left mode bits as they were is for this once.
         connection.retired = not may_repair()
         try:
-            # A copy by VACUUM INTO has another journal.
             if self._ready(connection):
-                self._keep_log(connection)
+                self._restore_log(connection)
             else:
                 if not make:
                     sql.close()
@@ -325,14 +325,22 @@ class Pool:
 
     def _keep_log(self, connection: SqliteConnection) -> None:
         """Have a write-ahead log, as every vault has from its first moment."""
-        if connection.execute("PRAGMA journal_mode")[0][0] == "wal":
-            return
         if connection.execute("PRAGMA journal_mode = WAL")[0][0] != "wal":
             raise VaultIOError(
                 f"{self._shown}: SQLite cannot keep a write-ahead log here: use a local disk or "
                 "the Redis store",
                 path=self._shown,
             )
+
+    def _restore_log(self, connection: SqliteConnection) -> None:
+        """The same for a copy by VACUUM INTO, which has none.
+
+        Where that cannot be, on a read-only disk or while another process reads the copy, it
+        works as it is.
+        """
+        if connection.execute("PRAGMA journal_mode")[0][0] != "wal":
+            with suppress(sqlite3.Error):
+                connection.sql.execute("PRAGMA journal_mode = WAL").fetchall()
 
     def _ready(self, connection: SqliteConnection) -> bool:
         """Whether this is the database of a vault; False for one that nothing is in yet."""
