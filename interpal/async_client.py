@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
+import io
 import os
 import sys
 from collections.abc import AsyncIterable
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from interpal._worker import Ended, Running, Worker
 from interpal.api.base import Awaiting, Operation, Operations, PlainOperation
 from interpal.api.calls import Calls
 from interpal.exceptions import NetworkError
 from interpal.flows import resume
-from interpal.sessions.singleflight import in_flight, running_for
+from interpal.sessions.singleflight import in_flight
 from interpal.transport import origin
 from interpal.transport.messages import Pause, Request, Response
 from interpal.transport.protocol import UNKNOWN_PROXY
 from interpal.transport.reply_body import ReplyBody
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
     from types import SimpleNamespace
 
     import aiohttp
@@ -35,8 +36,9 @@ if TYPE_CHECKING:
     from interpal.api.posts import Posts
     from interpal.api.search import Search
     from interpal.api.social import Social
+    from interpal.exceptions import InterpalException
     from interpal.live.client import AwaitedLiveEvents, EventDecorator
-    from interpal.sessions.wait import Flow, Step
+    from interpal.sessions.wait import Flow
 else:
     # Of what is loaded when it is asked for; `typing.get_type_hints` reads them.
     AwaitedLiveEvents = EventDecorator = Any
@@ -46,70 +48,39 @@ T = TypeVar("T")
 _PIECE = 65536
 
 
-class _Ended(NamedTuple):
-    """A flow that has returned. (A future cannot carry its StopIteration.)"""
+async def drive(flow: Flow[T], send: Callable[[Request], Any], worker: Worker) -> T:
+    """Run a flow to its end: each step in a thread of *worker*, requests and pauses awaited.
 
-    value: Any
-
-
-async def drive(flow: Flow[T], send: Callable[[Request], Any]) -> T:
-    """Run a flow to its end: each step in a worker thread, requests and pauses awaited.
-
-    A cancelled task waits for the step that is running, then closes the flow in a worker, so
-    that its locks are free when the cancellation goes on.
+    A task that is cancelled goes at once. A step that runs ends in its thread; nothing is sent
+    or saved for it any more, and the flow is closed there.
     """
-    context = contextvars.copy_context()
-    context.run(running_for.set, id(asyncio.get_running_loop()))
+    running = Running(flow)
     answer: Any = None
-    trouble: NetworkError | None = None
-
-    def step() -> Step | _Ended:
-        try:
-            return flow.send(answer) if trouble is None else flow.throw(trouble)
-        except StopIteration as end:
-            return _Ended(end.value)
-
+    trouble: InterpalException | None = None
     try:
         while True:
-            done = await _in_worker(context, step)
-            if isinstance(done, _Ended):
+            done = await worker.step(running, partial(running.step, answer, trouble))
+            if isinstance(done, Ended):
                 result: T = done.value
                 return result
             answer = trouble = None
             if isinstance(done, Pause):
                 await asyncio.sleep(done.seconds)
-            else:
+            elif done is not None:
                 try:
                     answer = await send(done)
                 except NetworkError as error:
                     trouble = error
     finally:
-        # A flow that has ended is closed at once; one that has not may hold locks.
-        if flow.gi_frame is not None:  # type: ignore[attr-defined]
-            await _in_worker(context, flow.close)
-
-
-async def _in_worker(context: contextvars.Context, step: Callable[[], T]) -> T:
-    """Do *step* in a worker thread; a cancellation is passed on after it has ended."""
-    loop = asyncio.get_running_loop()
-    work = loop.run_in_executor(None, context.run, step)
-    cancelled: asyncio.CancelledError | None = None
-    while not work.done():
-        try:
-            await asyncio.wait([work])
-        except asyncio.CancelledError as error:  # noqa: PERF203  (each may be cancelled)
-            cancelled = error
-    if cancelled is not None:
-        work.exception()  # Seen: the cancellation is what the caller is told.
-        raise cancelled
-    return work.result()
+        worker.leave(running)
 
 
 class AiohttpRequester:
     """Sends requests with aiohttp. Its session is opened at the first one in an event loop."""
 
-    def __init__(self, timeout: float) -> None:
+    def __init__(self, timeout: float, worker: Worker) -> None:
         self._timeout = timeout
+        self._worker = worker
         # For each event loop, what holds its connections open and the session that uses them.
         self._opened: dict[
             asyncio.AbstractEventLoop,
@@ -122,12 +93,15 @@ class AiohttpRequester:
         import aiohttp
 
         where = f"{request.method} {request.url.partition('?')[0]}"
+        files = hasattr(request.body, "read")
+        size = await self._worker.run(partial(_size, request.body)) if files else None
+        length = {} if size is None else {"Content-Length": str(size)}
         try:
             async with http.request(
                 request.method,
                 _exact(request.url),
-                headers=dict(request.headers),
-                data=_body(request.body),
+                headers={**request.headers, **length},
+                data=_body(request.body, self._worker),
                 allow_redirects=False,
                 proxy=proxy_of(request.url),
             ) as reply:
@@ -153,7 +127,7 @@ class AiohttpRequester:
     async def _session(self) -> aiohttp.ClientSession:
         if "aiohttp" not in sys.modules:
             # A tenth of a second of work, which would hold the loop.
-            await _in_worker(contextvars.copy_context(), partial(import_module, "aiohttp"))
+            await self._worker.run(partial(import_module, "aiohttp"))
         import aiohttp
 
         loop = asyncio.get_running_loop()
@@ -219,16 +193,36 @@ def _exact(url: str) -> Any:
     return URL(url, encoded=True)
 
 
-def _body(body: bytes | Iterable[bytes] | None) -> Any:
-    if body is None or isinstance(body, bytes) or hasattr(body, "read"):
+def _body(body: Any, worker: Worker) -> Any:
+    if body is None or isinstance(body, bytes):
         return body
-    # What knows how to be read without holding the loop is asked that way.
-    return aiter(body) if isinstance(body, AsyncIterable) else _pieces(body)
+    if isinstance(body, AsyncIterable):
+        # What knows how to be read without holding the loop is asked that way.
+        return aiter(body)
+    if isinstance(body, io.TextIOBase):
+        return body  # aiohttp encodes it.
+    if hasattr(body, "read"):
+        return _pieces(iter(partial(body.read, _PIECE), b""), worker)
+    return _pieces(iter(body), worker)
 
 
-async def _pieces(body: Iterable[bytes]) -> AsyncIterator[bytes]:
-    for piece in body:
-        yield piece
+def _size(body: Any) -> int | None:
+    """How many bytes there are to read of a file; None for what is no file, or cannot tell."""
+    if not hasattr(body, "read") or isinstance(body, io.TextIOBase):
+        return None
+    try:
+        position = body.tell()
+        size = int(body.seek(0, os.SEEK_END) - position)
+        body.seek(position)
+    except (AttributeError, OSError, TypeError, ValueError):
+        return None
+    return size
+
+
+async def _pieces(body: Iterator[bytes], worker: Worker) -> AsyncIterator[bytes]:
+    end = object()
+    while (piece := await worker.run(partial(next, body, end))) is not end:
+        yield cast("bytes", piece)
 
 
 def proxy_of(url: str) -> str | None:
@@ -305,7 +299,8 @@ class AsyncInterpalClient(Calls, Awaiting):
         """Posts and comments."""
 
     def _begin(self) -> None:
-        self._send = AiohttpRequester(self._context.settings.timeout)
+        self._worker = Worker()
+        self._send = AiohttpRequester(self._context.settings.timeout, self._worker)
 
     login = PlainOperation(Operations._login)  # noqa: SLF001  (its own base)
     import_session = PlainOperation(Operations._import_session)  # noqa: SLF001  (its own base)
@@ -317,10 +312,12 @@ class AsyncInterpalClient(Calls, Awaiting):
     aclear_saved_session = Operation(Operations._clear_saved_session)  # noqa: SLF001  (its own base)
 
     async def _run(self, flow: Flow[T]) -> T:
-        return await drive(flow, self._send)
+        self._context.check_not_in_hook()
+        return await drive(flow, self._send, self._worker)
 
     def _run_plainly(self, flow: Flow[T]) -> T:
         """Run a flow on the spot, with the driver of `InterpalClient`."""
+        self._context.check_not_in_hook()
         from interpal.client import Requester, pause
         from interpal.client import drive as drive_here
 
@@ -395,12 +392,13 @@ class AsyncInterpalClient(Calls, Awaiting):
 
     async def close(self) -> None:
         """Close connections and forget the vault's key. The session stays saved."""
+        self._context.check_not_in_hook()
         if "_live" in vars(self):
             await self.live.disconnect()
         await self._send.close()
         manager = self._context.manager
-        if manager is not None:
-            await _in_worker(contextvars.copy_context(), manager.close)
+        # What cancelled calls have left is waited for.
+        await self._worker.close(None if manager is None else manager.close)
 
     async def __aenter__(self) -> Self:
         if self._context.state.may_login or self._context.manager is not None:

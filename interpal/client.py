@@ -285,6 +285,7 @@ class InterpalClient(Calls, Blocking):
     clear_saved_session = Operation(Operations._clear_saved_session)  # noqa: SLF001  (its own base)
 
     def _run(self, flow: Flow[T]) -> T:
+        self._context.check_not_in_hook()
         return drive(flow, self._send)
 
     # Live events.
@@ -339,17 +340,21 @@ class InterpalClient(Calls, Blocking):
 
     async def _flows(self) -> AsyncGenerator[Run, None]:
         """What runs a flow in the event loop of live events."""
+        from interpal._worker import Worker
         from interpal.async_client import AiohttpRequester
         from interpal.async_client import drive as drive_there
 
-        send = AiohttpRequester(self._context.settings.timeout)
+        worker = Worker()
+        send = AiohttpRequester(self._context.settings.timeout, worker)
         try:
-            yield lambda flow: drive_there(flow, send)
+            yield lambda flow: drive_there(flow, send, worker)
         finally:
             await send.close()
+            await worker.close(None)
 
     def close(self) -> None:
         """Close connections and forget the vault's key. The session stays saved."""
+        self._context.check_not_in_hook()
         if "_live" in vars(self):
             self.live.disconnect()
         self._send.close()

@@ -45,7 +45,10 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("api", ("interpal.api",)),
     # Nothing of it is loaded before it is asked for.
     ("live", ("interpal.live",)),
-    ("clients", ("interpal.client", "interpal.async_client", "interpal.sandbox")),
+    (
+        "clients",
+        ("interpal._worker", "interpal.client", "interpal.async_client", "interpal.sandbox"),
+    ),
     ("bots", ("interpal.ext",)),
     ("interpal", ("interpal.testing", "interpal")),
 )

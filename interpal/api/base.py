@@ -106,7 +106,11 @@ if TYPE_CHECKING:
 else:
 
     class Operation:
-        """A method declared as a flow: calling it hands the flow to the client's driver."""
+        """A method declared as a flow: calling it hands the flow to the client's driver.
+
+        To `inspect` it is a function, and on the client whose calls are awaited a coroutine
+        function: mocks, schedulers and web frameworks go by that.
+        """
 
         _driver = "_run"
 
@@ -119,27 +123,58 @@ else:
             self.__qualname__ = f"{owner.__name__}.{name}"
 
         def __get__(self, client: Any, owner: type) -> Any:
-            if client is None:
-                return self
-
-            def operation(*args: Any, **kwargs: Any) -> Any:
-                flow = self.flow(client, *args, **kwargs)
-                # A traceback from below would show the arguments, and with them a password.
-                del args, kwargs
-                return getattr(client, self._driver)(flow)
-
-            update_wrapper(operation, self)
-            operation.__wrapped__ = MethodType(self.flow, client)
-            return operation
+            function = self._function(awaited=self._is_awaited(client, owner))
+            if issubclass(owner, Operations):
+                self._install(owner, function)
+            return function if client is None else MethodType(function, client)
 
         def __call__(self, client: Any, *args: Any, **kwargs: Any) -> Any:
             """Unbound: `InterpalClient.get_self(client)`."""
             return self.__get__(client, type(client))(*args, **kwargs)
 
+        def _install(self, owner: type, function: Callable[..., Any]) -> None:
+            """Put the function in the place of this object into the client's class.
+
+            What looks into a class for its functions, as mocks do for signatures, finds it.
+            """
+            clients = [c for c in owner.__mro__ if issubclass(c, (Blocking, Awaiting))]
+            clients = [c for c in clients if issubclass(c, Operations)]
+            names = [n for c in owner.__mro__ for n, value in vars(c).items() if value is self]
+            for name in names if clients else ():
+                setattr(clients[-1], name, function)
+
+        def _is_awaited(self, client: Any, owner: type) -> bool:
+            driver = client._client if isinstance(client, Topic) else client  # noqa: SLF001
+            return issubclass(owner, Awaiting) or isinstance(driver, Awaiting)
+
+        def _function(self, *, awaited: bool) -> Callable[..., Any]:
+            flow_of, driver = self.flow, self._driver
+            if awaited:
+
+                async def operation(client: Any, *args: Any, **kwargs: Any) -> Any:
+                    flow = flow_of(client, *args, **kwargs)
+                    # A traceback from below would show the arguments, and with them a password.
+                    del args, kwargs
+                    return await getattr(client, driver)(flow)
+
+            else:
+
+                def operation(client: Any, *args: Any, **kwargs: Any) -> Any:
+                    flow = flow_of(client, *args, **kwargs)
+                    del args, kwargs
+                    return getattr(client, driver)(flow)
+
+            update_wrapper(operation, self)
+            operation.__wrapped__ = flow_of
+            return operation
+
     class PlainOperation(Operation):
         """An operation that is a plain call on either client."""
 
         _driver = "_run_plainly"
+
+        def _is_awaited(self, *_: object) -> bool:
+            return False
 
 
 C = TypeVar("C", bound="Blocking | Awaiting")

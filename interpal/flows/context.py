@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from interpal._lazy import LateModule
 from interpal.exceptions import AuthenticationError, LoginNetworkError, SessionExpiredError
+from interpal.sessions import abandoned
 from interpal.sessions.clock import utc_now
 from interpal.sessions.events import Event, OnEvent, tell
 from interpal.sessions.state import ClientState, Phase, StateCell, held_for_a_moment
@@ -112,6 +114,19 @@ class Asked:
         self._at = {**recent, path: (session.created_at, now)}
 
 
+class _HookCall:
+    """One call of an `on_event`, as long as it runs."""
+
+    __slots__ = ("context", "runs")
+
+    def __init__(self, context: ClientContext) -> None:
+        self.context = context
+        self.runs = True
+
+
+_hook_calls: ContextVar[tuple[_HookCall, ...]] = ContextVar("_hook_calls", default=())
+
+
 class ClientContext:
     """What all threads and tasks of one client share. Its state changes by `change` alone."""
 
@@ -137,10 +152,13 @@ class ClientContext:
         self, transition: Callable[[ClientState], ClientState], *, epoch: int | None = None
     ) -> ClientState:
         """Make a transition of the state (`StateCell.change`); the new state."""
+        if epoch is not None:
+            abandoned.check()
         return self._cell.change(transition, epoch=epoch)
 
     def check_epoch(self, epoch: int) -> None:
         """Raise `AuthenticationError` where what began in *epoch* is not to be done any more."""
+        abandoned.check()
         self.state.check_epoch(epoch)
 
     def guard(self, epoch: int) -> Callable[[], None]:
@@ -271,7 +289,21 @@ class ClientContext:
     def tell(self, name: str, username: str | None = None, **facts: Any) -> None:
         """Log an event and hand it to the hook."""
         event = Event(name, username or self.state.name, self.path, utc_now(), facts)
-        tell(event, self.settings.on_event)
+        call = _HookCall(self)
+        token = _hook_calls.set((*_hook_calls.get(), call))
+        try:
+            tell(event, self.settings.on_event)
+        finally:
+            call.runs = False
+            _hook_calls.reset(token)
+
+    def check_not_in_hook(self) -> None:
+        """Raise RuntimeError inside of this client's `on_event`: the flow that tells it waits."""
+        if any(call.context is self and call.runs for call in _hook_calls.get()):
+            raise RuntimeError(
+                "on_event must not use its client, whose call waits for it: note what is to be "
+                "done, and do it when the call has returned"
+            )
 
     def notify(self, name: str, facts: dict[str, Any]) -> None:
         """Events of the session manager."""

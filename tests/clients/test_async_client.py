@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import subprocess
 import sys
 import threading
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from interpal import AsyncInterpalClient
+from interpal._worker import THREADS
 from interpal.sandbox import Sandbox
 from tests.helpers import ACCOUNTS, Place
 
@@ -41,6 +41,7 @@ async def told(place: Place, event: str) -> None:
 WATCHED = """
 import sys
 from interpal import AsyncInterpalClient
+from interpal._worker import THREADS
 settings = dict(auto_login=True, persist_session=True)
 settings.update(session_file=sys.argv[1], vault_key=b"k" * 32)
 AsyncInterpalClient("maple_ink", "secret", **settings)
@@ -115,8 +116,8 @@ def test_fifty_waiting_tasks_hold_neither_a_thread_nor_the_loop(slow: Place) -> 
     asyncio.run(main())
     assert slow.logins == 1
     assert ticks > 30
-    # The workers of the loop and no more, however many tasks wait.
-    assert most <= min(32, (os.cpu_count() or 1) + 4) + 1
+    # The threads of the five clients and no more, however many tasks wait.
+    assert most <= 5 * THREADS + 1
 
 
 def test_a_login_that_is_cancelled_frees_its_locks(slow: Place) -> None:

@@ -1,0 +1,134 @@
+"""The threads in which one asyncio client does its steps: its own, which nothing else fills."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from interpal.sessions.abandoned import AbandonedError, is_abandoned
+from interpal.sessions.singleflight import running_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+
+    from interpal.exceptions import InterpalException
+    from interpal.sessions.wait import Flow, Step
+
+T = TypeVar("T")
+
+THREADS = 4
+"""Steps of one client that run at once, however many tasks wait; most take no millisecond."""
+
+
+class Ended(NamedTuple):
+    """A flow that has returned. (A future cannot carry its StopIteration.)"""
+
+    value: Any
+
+
+class Worker:
+    """Runs what may block in a few threads, which end with `close` or with their client.
+
+    What a cancelled task has left is not waited for: a step that has not begun does not begin,
+    and the result of one that runs is dropped when it ends.
+    """
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._executor: ThreadPoolExecutor | None = None
+        self._pid = -1
+        self._left: set[Future[Any]] = set()
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Do *work* in a thread."""
+        return await asyncio.wrap_future(self._submit(contextvars.copy_context(), work))
+
+    async def step(self, running: Running, work: Callable[[], T]) -> T:
+        """Do a step of a flow in a thread. A task that is cancelled leaves it there."""
+        future = self._submit(running.context, work)
+        try:
+            return await asyncio.wrap_future(future)
+        finally:
+            if not future.done():
+                self._keep(future)
+
+    def leave(self, running: Running) -> None:
+        """Close a flow that has not ended, in a thread: its locks may be files, or in a network."""
+        if running.leave():
+            self._keep(self._submit(running.context, running.close))
+
+    async def close(self, last: Callable[[], None] | None) -> None:
+        """Wait for what cancelled tasks have left, do *last*, and end the threads."""
+        while left := [asyncio.wrap_future(future) for future in self._left.copy()]:
+            await asyncio.gather(*left, return_exceptions=True)
+        if last is not None:
+            await self.run(last)
+        with self._guard:
+            executor, self._executor = self._executor, None
+        if executor is not None:
+            executor.shutdown(wait=False)
+
+    def _keep(self, future: Future[Any]) -> None:
+        self._left.add(future)
+        future.add_done_callback(self._left.discard)
+
+    def _submit(self, context: contextvars.Context, work: Callable[[], T]) -> Future[T]:
+        with self._guard:
+            if self._executor is None or self._pid != os.getpid():
+                # After a fork as well: the child has none of the threads.
+                self._executor = ThreadPoolExecutor(THREADS, "interpal")
+                self._pid = os.getpid()
+            # A context is entered by one thread at a time: a copy for each step.
+            return self._executor.submit(context.copy().run, work)
+
+
+class Running:
+    """One flow that is driven by a task, and whether the task has left it."""
+
+    def __init__(self, flow: Flow[Any]) -> None:
+        self._flow = flow
+        self._guard = threading.Lock()
+        self._busy = False
+        self._left = False
+        self.context = contextvars.copy_context()
+        self.context.run(running_for.set, id(asyncio.get_running_loop()))
+        self.context.run(is_abandoned.set, self._is_left)
+
+    def step(self, answer: Any, trouble: InterpalException | None) -> Step | Ended | None:
+        """The next step of the flow, in a thread. None where the task has left it."""
+        with self._guard:
+            if self._left:
+                return None
+            self._busy = True
+        try:
+            return self._flow.send(answer) if trouble is None else self._flow.throw(trouble)
+        except StopIteration as end:
+            return Ended(end.value)
+        except AbandonedError:
+            return None
+        finally:
+            if self._has_ended():
+                self._flow.close()
+
+    def _has_ended(self) -> bool:
+        with self._guard:
+            self._busy = False
+            return self._left
+
+    def leave(self) -> bool:
+        """The task goes. True where the flow is to be closed; a step that runs does so itself."""
+        with self._guard:
+            self._left = True
+            return not self._busy and self._flow.gi_frame is not None  # type: ignore[attr-defined]
+
+    def close(self) -> None:
+        """Close the flow: what it holds is freed."""
+        self._flow.close()
+
+    def _is_left(self) -> bool:
+        return self._left
