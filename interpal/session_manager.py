@@ -377,11 +377,11 @@ class SessionManager:
         if self._vault is not None:
             refused_logins.check(self._vault, name, password, who=username, now=now, force=force)
 
-    def note_attempt(
+    def note_refusal(
         self,
         username: str,
-        password: Hidden[bytes] | None,
-        seconds: float,
+        password: Hidden[bytes],
+        refusal: refused_logins.Refusal,
         *,
         guard: Guard = _nothing,
     ) -> None:
@@ -390,7 +390,7 @@ class SessionManager:
 
         def note(vault: Vault) -> None:
             guard()
-            refused_logins.note(vault, name, password, now=now, seconds=seconds)
+            refused_logins.note(vault, name, refusal, password, now=now)
 
         self._with_vault(note, username=username)
 

@@ -92,6 +92,7 @@ def apply_reply(
         )
         context.tell("validated", session.username)
     if response.status < 500:
+        context.count_answer()
         state = context.change(lambda now: now.answer(seen, session) if now.epoch == epoch else now)
     if session is not seen and state.saved and state.epoch == epoch:
         yield from _save(context, epoch, seen, session)

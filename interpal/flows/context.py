@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from interpal._lazy import LateModule
-from interpal.exceptions import AuthenticationError, LoginNetworkError, SessionExpiredError
+from interpal.exceptions import AuthenticationError, SessionExpiredError
 from interpal.sessions import abandoned
 from interpal.sessions.clock import utc_now
 from interpal.sessions.events import Event, OnEvent, tell
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime, timedelta
 
-    from interpal._hidden import Hidden
     from interpal.flows.pending_requests import Sending
     from interpal.session import Session
     from interpal.session_manager import SessionManager
-    from interpal.sessions import cookies, refused_logins
+    from interpal.sessions import contested, cookies, refused_logins
     from interpal.transport import messages, protocol
     from interpal.transport.messages import Request
 else:
     messages = LateModule("interpal.transport.messages")
+    contested = LateModule("interpal.sessions.contested")
     cookies = LateModule("interpal.sessions.cookies")
     refused_logins = LateModule("interpal.sessions.refused_logins")
     protocol = LateModule("interpal.transport.protocol")
@@ -48,46 +48,6 @@ class Settings(NamedTuple):
     min_interval: float
     lock_timeout: float
     on_event: OnEvent | None
-
-
-class Refusals:
-    """What this client was told about logging in to one account; the vault tells the others.
-
-    Times are of the monotonic clock.
-    """
-
-    def __init__(self) -> None:
-        # No login before this moment.
-        self.held_until = 0.0
-        self._password: Hidden[bytes] | None = None
-        self._password_until = 0.0
-        self._unreachable = ""
-        self._unreachable_at = float("-inf")
-
-    def __repr__(self) -> str:
-        return "<Refusals>"
-
-    def hold(self, seconds: float) -> None:
-        """The server wants no login for so long."""
-        self.held_until = time.monotonic() + seconds
-
-    def refuse(self, password: Hidden[bytes], seconds: float) -> None:
-        """The server refused this password."""
-        self._password, self._password_until = password, time.monotonic() + seconds
-
-    def unreachable(self, reason: str) -> None:
-        """The server could not be asked."""
-        self._unreachable, self._unreachable_at = reason, time.monotonic()
-
-    def check(self, who: str, password: Hidden[bytes], *, since: float, force: bool) -> None:
-        """Raise what would be told again; what the network did only where it was after *since*."""
-        now = time.monotonic()
-        if now < self.held_until:
-            raise refused_logins.rate_limit(who, self.held_until - now)
-        if self._unreachable_at > since:
-            raise LoginNetworkError(self._unreachable)
-        if not force and now < self._password_until and password == self._password:
-            raise refused_logins.refused_before(who)
 
 
 class Asked:
@@ -134,8 +94,9 @@ class ClientContext:
         self.settings = settings
         self.manager = manager
         self._cell = StateCell(state)
-        self._refusals: dict[str, Refusals] = {}
+        self._refusals: dict[str, refused_logins.RefusedLogins] = {}
         self.asked = Asked()
+        self._contest: contested.Contest | None = None
         # Requests with a session whose replies are not yet applied.
         self.pending: set[Sending] = set()
         self._next_slot = 0.0
@@ -180,9 +141,26 @@ class ClientContext:
         """The path of the vault, None where no session is saved."""
         return None if self.manager is None else self.manager.path
 
-    def refusals(self, name: str) -> Refusals:
+    @property
+    def contest(self) -> contested.Contest:
+        """What this client knows of the endings of its own logins."""
+        if self._contest is None:
+            self._contest = contested.Contest()
+        return self._contest
+
+    def count_answer(self) -> None:
+        """The server has answered a request with the session in use."""
+        if self._contest is not None:
+            self._contest.answered()
+
+    @property
+    def contested(self) -> tuple[tuple[str, str], object]:
+        """The account and the place of its sessions, for `Contest`."""
+        return (self.origin, self.state.record_name), self.path or id(self)
+
+    def refusals(self, name: str) -> refused_logins.RefusedLogins:
         """What was told about logging in to the account whose record has this name."""
-        return self._refusals.setdefault(name, Refusals())
+        return self._refusals.setdefault(name, refused_logins.RefusedLogins())
 
     # Errors.
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from interpal._hidden import Hidden
 from interpal.exceptions import (
     AuthenticationError,
-    InvalidCredentialsError,
     LoginNetworkError,
     NetworkError,
     NotDurableError,
@@ -22,10 +21,10 @@ from interpal.flows import identity
 from interpal.flows.apply_reply import apply_reply
 from interpal.flows.resume import ask, unknown_whose
 from interpal.flows.saving import find_saved, save_quietly
-from interpal.session import Session
+from interpal.session import Session, record_name
 from interpal.sessions import cookies
 from interpal.sessions.clock import utc_now
-from interpal.sessions.refused_logins import REMEMBER_REFUSAL
+from interpal.sessions.refused_logins import RATE_LIMIT, Refusal, kind_of
 from interpal.sessions.singleflight import Flight
 from interpal.sessions.state import Phase
 from interpal.sessions.wait import Flow, patiently, pauses, wait_for
@@ -229,6 +228,8 @@ def _replace(
     state, manager = context.state, context.manager
     if old is not None and not state.can_log_in:
         raise context.expired(old, 401 if state.was_refused(old) else None)
+    if not reason.force:
+        context.contest.check(state.name or "")
     username, password = state.name or "", state.password or Hidden(b"")
     refusals = context.refusals(state.record_name)
     refusals.check(username, password, since=reason.since, force=reason.force)
@@ -239,6 +240,7 @@ def _replace(
             pass  # Taken away a moment ago, or unreadable: no word of anybody is left.
     session = yield from _log_in(context, reason.epoch, username, password)
     context.change(lambda now: now.log_in(session), epoch=reason.epoch)
+    context.contest.made(*context.contested)
     context.tell("logged_in", username)
     if manager is not None:
         guard = context.guard(reason.epoch)
@@ -255,7 +257,7 @@ def _log_in(
     context: ClientContext, epoch: int, username: str, password: Hidden[bytes]
 ) -> Flow[Session]:
     """Ask the server for a session. A refusal is remembered, for this process and others."""
-    settings, refusals = context.settings, context.refusals(context.state.record_name)
+    settings, refusals = context.settings, context.refusals(record_name(username))
     context.tell("login_started", username)
     context.check_epoch(epoch)
     try:
@@ -263,20 +265,22 @@ def _log_in(
             settings.base_url, username, password.reveal().decode(), settings.user_agent
         )
         response = yield request
-        login = protocol.read_login(response, utc_now())
+        login = protocol.read_login(response, utc_now(), context.secrets(None))
         received = cookies.after_login(response, context.exchange(request))
     except NetworkError as error:
         refusals.unreachable(str(error))
         raise LoginNetworkError(str(error)) from None
     except RateLimitError as error:
-        hold = error.retry_after
-        refusals.hold(hold)
-        yield from _note_refusal(context, epoch, username, None, hold)
+        yield from _note_refusal(
+            context, epoch, username, password, Refusal(RATE_LIMIT, error.retry_after)
+        )
         raise
-    except InvalidCredentialsError:
-        refusals.refuse(password, REMEMBER_REFUSAL)
-        yield from _note_refusal(context, epoch, username, password, REMEMBER_REFUSAL)
+    except AuthenticationError as error:
+        kind = kind_of(error)
+        if kind is not None:
+            yield from _note_refusal(context, epoch, username, password, Refusal(kind))
         raise
+    refusals.forget()
     now = utc_now()
     session = Session(
         session_cookie=received.own,
@@ -298,15 +302,16 @@ def _note_refusal(
     context: ClientContext,
     epoch: int,
     username: str,
-    password: Hidden[bytes] | None,
-    seconds: float,
+    password: Hidden[bytes],
+    refusal: Refusal,
 ) -> Flow[None]:
+    context.refusals(record_name(username)).note(refusal, password)
     manager, guard = context.manager, context.guard(epoch)
     if manager is None:
         return
     try:
         yield from save_quietly(
-            context, lambda: manager.note_attempt(username, password, seconds, guard=guard)
+            context, lambda: manager.note_refusal(username, password, refusal, guard=guard)
         )
     except AuthenticationError:
         pass  # Logged out meanwhile, or gone over to another account: nothing is saved.

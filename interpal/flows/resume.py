@@ -121,6 +121,7 @@ def mark_ended(context: ClientContext, epoch: int, session: Session) -> None:
 
     context.change(end, epoch=epoch)
     if news:
+        context.contest.ended(*context.contested)
         context.tell("invalidated", session.username)
 
 

@@ -1,23 +1,120 @@
-"""Refused logins, remembered in the vault so that nobody asks the same again at once.
+"""Refused logins, remembered in the client and in the vault, so that nobody asks the same again.
 
-FORMAT.md section 4, `attempts`: a rate limit holds everybody back, a refused password those who
-have the same one.
+FORMAT.md section 4, `attempts`. A rate limit holds everybody back for its time, a day at most. Any
+other refusal holds back those who would try the same password again, and where it may be the
+host that is refused and not the password, those on the same host. Its pause doubles each time,
+from a minute to an hour, as long as it is remembered: for a day after its end.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import os
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from interpal.exceptions import InvalidCredentialsError, LoginRateLimitError
+from interpal.exceptions import (
+    AuthenticationError,
+    InvalidCredentialsError,
+    LoginAPIError,
+    LoginNetworkError,
+    LoginRateLimitError,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from interpal._hidden import Hidden
     from interpal.vault.vault import Vault
 
-REMEMBER_REFUSAL = 60.0
-LONGEST_REFUSAL = 86400.0
+PASSWORD, RATE_LIMIT, REDIRECT = "password", "rate-limit", "redirect"
+# The status that a refusal of each kind had, for its error when it is told again.
+STATUS = {
+    PASSWORD: 401,
+    "forbidden": 403,
+    "blocked": 423,
+    REDIRECT: 302,
+    "no-session": 200,
+    "refused": 400,
+}
+FIRST_PAUSE = 60.0
+LONGEST_PAUSE = 3600.0
+LONGEST_RATE_LIMIT = 86400.0
+REMEMBERED = 86400.0
 # `until` has whole seconds, rounded up.
 _ROUNDING = 1.0
+_MOST_DOUBLINGS = 32
+
+
+class Refusal(NamedTuple):
+    """One refused login: its kind, and the seconds of a rate limit, else None."""
+
+    kind: str
+    seconds: float | None = None
+
+
+def kind_of(error: Exception) -> str | None:
+    """The kind of a refusal; None where the server did not decide (5xx, no answer)."""
+    status = getattr(error, "status_code", None)
+    if status is None or status >= 500:
+        return None
+    if 300 <= status < 400:
+        return REDIRECT
+    named = {code: kind for kind, code in STATUS.items()}
+    return named.get(status, "refused")
+
+
+def pause_of(count: int) -> float:
+    """Seconds until the same may be tried again, after *count* refusals one after the other."""
+    doublings: int = min(max(count, 1) - 1, _MOST_DOUBLINGS)
+    return float(min(FIRST_PAUSE * 2**doublings, LONGEST_PAUSE))
+
+
+class RefusedLogins:
+    """What one client was told about logging in to one account; the vault tells the others.
+
+    Times are of the monotonic clock.
+    """
+
+    def __init__(self) -> None:
+        self._held_until = 0.0
+        self._password: Hidden[bytes] | None = None
+        self._kind = ""
+        self._count = 0
+        self._until = 0.0
+        self._unreachable = ""
+        self._unreachable_at = float("-inf")
+
+    def __repr__(self) -> str:
+        return "<RefusedLogins>"
+
+    def note(self, refusal: Refusal, password: Hidden[bytes]) -> None:
+        """The server refused a login."""
+        now = time.monotonic()
+        if refusal.seconds is not None:
+            self._held_until = now + min(refusal.seconds, LONGEST_RATE_LIMIT)
+            return
+        again = refusal.kind == self._kind and password == self._password
+        self._count = self._count + 1 if again else 1
+        self._kind, self._password = refusal.kind, password
+        self._until = now + pause_of(self._count)
+
+    def forget(self) -> None:
+        """A login succeeded."""
+        self._kind, self._password, self._count, self._until = "", None, 0, 0.0
+
+    def unreachable(self, reason: str) -> None:
+        """The server could not be asked."""
+        self._unreachable, self._unreachable_at = reason, time.monotonic()
+
+    def check(self, who: str, password: Hidden[bytes], *, since: float, force: bool) -> None:
+        """Raise what would be told again; what the network did only where it was after *since*."""
+        now = time.monotonic()
+        if now < self._held_until:
+            raise rate_limit(who, self._held_until - now)
+        if self._unreachable_at > since:
+            raise LoginNetworkError(self._unreachable)
+        if not force and now < self._until and password == self._password:
+            raise refused_before(who, self._kind, self._until - now)
 
 
 def check(
@@ -25,33 +122,61 @@ def check(
 ) -> None:
     """Raise what another process was told a moment ago, in place of asking the server again.
 
-    *now* is epoch seconds. Raises `LoginRateLimitError`, or `InvalidCredentialsError` where the
-    password is the same one; *force* asks about that one again.
+    *now* is epoch seconds. Raises `LoginRateLimitError`, or what the refusal was where it holds
+    for this password and host; *force* passes that one.
     """
     attempt = vault.attempts.get(name)
     if attempt is None:
         return
     left = attempt["until"] - now
-    tag = attempt.get("tag")
-    longest = LONGEST_REFUSAL if tag is None else REMEMBER_REFUSAL
+    longest = LONGEST_RATE_LIMIT if "tag" not in attempt else LONGEST_PAUSE
     if not 0 < left <= longest + _ROUNDING:
         return  # Over, or written by a clock that was far ahead.
-    if tag is None:
+    if "tag" not in attempt:
         raise rate_limit(who, left)
-    if not force and tag == vault.attempt_tag(name, password):
-        raise refused_before(who)
+    kind = attempt.get("kind", PASSWORD)
+    if not force and attempt["tag"] in _tags(vault, name, kind, password):
+        raise refused_before(who, kind, left)
 
 
-def note(
-    vault: Vault, name: str, password: Hidden[bytes] | None, *, now: float, seconds: float
-) -> None:
-    """Remember a refused login: with its *password*, or for a rate limit None."""
-    until = int(now + min(max(seconds, 1.0), LONGEST_REFUSAL) + _ROUNDING)
-    attempt: dict[str, Any] = {"until": until}
-    if password is not None:
-        attempt["tag"] = vault.attempt_tag(name, password)
+def note(vault: Vault, name: str, refusal: Refusal, password: Hidden[bytes], *, now: float) -> None:
+    """Remember a refused login of the account *name*; *now* is epoch seconds."""
+    attempt: dict[str, Any] = {"kind": refusal.kind}
     with vault.transaction() as records:
+        if refusal.seconds is not None:
+            seconds = min(max(refusal.seconds, 1.0), LONGEST_RATE_LIMIT)
+        else:
+            attempt["tag"] = _tags(vault, name, refusal.kind, password)[0]
+            attempt["count"] = _count(records.attempts.get(name), attempt, now) + 1
+            seconds = pause_of(attempt["count"])
+        attempt["until"] = int(now + seconds + _ROUNDING)
+        if refusal.seconds is None:
+            attempt["forget_at"] = int(attempt["until"] + REMEMBERED)
         records.attempts[name] = attempt
+
+
+def _count(before: Mapping[str, Any] | None, attempt: Mapping[str, Any], now: float) -> int:
+    """How many refusals of the same there were before, as far as they are remembered."""
+    if before is None or before.get("tag") != attempt["tag"]:
+        return 0
+    forgotten = before.get("forget_at", before["until"])
+    # One from a clock that was far ahead is none.
+    if not now < forgotten <= now + LONGEST_PAUSE + REMEMBERED + _ROUNDING:
+        return 0
+    return int(before.get("count", 1))
+
+
+def _tags(vault: Vault, name: str, kind: str, password: Hidden[bytes]) -> list[str]:
+    """What an entry of this kind has as its `tag`; of a kind that is not known here, either."""
+    from interpal._hidden import Hidden
+
+    # A password is refused on all hosts; any other refusal may be of this host alone.
+    here = b"\0" + os.uname().nodename.encode("utf-8", "surrogateescape")
+    on_all = [vault.attempt_tag(name, password)]
+    on_this = [vault.attempt_tag(name, Hidden(password.reveal() + here))]
+    if kind == PASSWORD:
+        return on_all
+    return on_this if kind in STATUS else on_this + on_all
 
 
 def rate_limit(who: str, left: float) -> LoginRateLimitError:
@@ -61,10 +186,26 @@ def rate_limit(who: str, left: float) -> LoginRateLimitError:
     )
 
 
-def refused_before(who: str) -> InvalidCredentialsError:
-    """The error for a password that the server has refused a moment ago."""
-    return InvalidCredentialsError(
-        f"the server refused this password for {who} less than a minute ago and it was not tried "
-        "again; check it, or use login(force=True)",
-        status_code=401,
+def refused_before(who: str, kind: str, left: float) -> AuthenticationError:
+    """The error for what the server has refused, and what is not tried for *left* seconds."""
+    from datetime import timedelta
+
+    from interpal.session import to_text
+    from interpal.sessions.clock import utc_now
+
+    until = (utc_now() + timedelta(seconds=left + 1)).replace(microsecond=0)
+    status = STATUS.get(kind)
+    what = {
+        PASSWORD: "this password",
+        REDIRECT: "the login by a redirect, as to a captcha,",
+        "no-session": "a session after the login, as for a second factor,",
+    }.get(kind, f"the login ({kind if status is None else status})")
+    text = (
+        f"the server refused {what} for {who}, and the same is not tried again before "
+        f"{to_text(until)}: give another password, or try at once "
+        "with login(force=True)"
     )
+    if kind == PASSWORD:
+        return InvalidCredentialsError(text, status_code=status)
+    error = LoginAPIError if kind == REDIRECT else AuthenticationError
+    return error(text, status_code=status)

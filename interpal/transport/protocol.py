@@ -86,30 +86,35 @@ def session_headers(cookies: str, auth_token: str | None) -> dict[str, str]:
 # Replies.
 
 
-def read_login(response: Response, now: datetime) -> Login:
+def read_login(response: Response, now: datetime, secrets: Secrets | None = None) -> Login:
     """What the reply to a login gives; its cookies are for `interpal.sessions.cookies`.
 
     Raises `InvalidCredentialsError` (401), `LoginRateLimitError` (429), `LoginAPIError` (the
-    server is in trouble) and `AuthenticationError` (any other refusal).
+    server is in trouble, or redirects) and `AuthenticationError` (any other refusal), each with
+    the server's own words.
     """
     status = response.status
+    if 200 <= status < 300:
+        body = response.json_object() or {}
+        return Login(token_of(body), user_id_of(body))
+    said = error_text(response, Secrets(()) if secrets is None else secrets)
+    said = f": {said}" if said else ""
     if status == 401:
         raise InvalidCredentialsError(
-            "the server refused this username and password; check both", status_code=status
+            f"the server refused this username and password; check both{said}", status_code=status
         )
     if status == 429:
         wait = retry_after(response, now)
         raise LoginRateLimitError(
             "the server refused the login: too many attempts"
-            + ("; wait a minute or more" if wait is None else f"; wait {wait:.0f} seconds"),
+            + ("; wait a minute or more" if wait is None else f"; wait {wait:.0f} seconds")
+            + said,
             retry_after=wait,
         )
+    text = f"login failed: the server answered {status}{said}"
     if status >= 500 or 300 <= status < 400:
-        raise LoginAPIError(f"login failed: the server answered {status}", status_code=status)
-    if not 200 <= status < 300:
-        raise AuthenticationError(f"login failed: the server answered {status}", status_code=status)
-    body = response.json_object() or {}
-    return Login(token_of(body), user_id_of(body))
+        raise LoginAPIError(text, status_code=status)
+    raise AuthenticationError(text, status_code=status)
 
 
 def token_of(body: Mapping[str, Any]) -> str | None:

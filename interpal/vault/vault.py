@@ -20,6 +20,7 @@ from interpal.vault.core.versions import (
     Versions,
     changed_payload,
     check_timeout,
+    current_payload,
     epoch_now,
     located,
     new_header,
@@ -33,12 +34,12 @@ from interpal.vault.stores.opening import open_store
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Generator, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from interpal.vault.core.login_locks import AccountLock
     from interpal.vault.core.records_apart import RecordsApart
-    from interpal.vault.format.key_slots import KdfParameters
+    from interpal.vault.format.key_slots import KdfParameters, Slot
     from interpal.vault.stores.base import Store, Stored
 
 __all__ = ["Vault", "open_store"]
@@ -338,16 +339,19 @@ class Vault(Records, KeySlots):
                 self._versions.save(writer, header, payload, state.vault_key)
 
     def remove_file(self) -> None:
-        """Take the file away, if this vault holds nothing else: no record, and one slot.
+        """Take the file away, if nothing else is lost with it.
 
-        Does nothing where there is more in it, and nothing where there is no file.
+        That is, where it holds no record and no refused login that still counts, and one slot
+        with the name and the cost that it would be given again. Does nothing where there is more
+        in it, and nothing where there is no file.
         """
         try:
             with self._versions.writing(self._lock_timeout) as (writer, state):
                 records = (
                     state.payload.records if self._records_apart is None else self._records_apart
                 )
-                if not records and len(state.header.slots) == 1:
+                attempts = current_payload(state.payload, epoch_now()).attempts
+                if not records and not attempts and _is_made_again(state.header.slots):
                     writer.remove()
         except VaultNotFoundError:
             pass
@@ -405,3 +409,13 @@ def _epoch(expires: datetime | None) -> float | None:
     if expires.tzinfo is None:
         raise ValidationError("expires: a time needs its offset: datetime.now(timezone.utc) + …")
     return expires.timestamp()
+
+
+def _is_made_again(slots: Sequence[Slot]) -> bool:
+    """Whether a new vault of the same secret would have just these slots, but for their keys."""
+    from interpal.vault.format.key_slots import KdfParameters
+
+    return [(slot.kid, slot.kdf) for slot in slots] in (
+        [("slot-1", None)],
+        [("slot-1", KdfParameters.DEFAULT)],
+    )

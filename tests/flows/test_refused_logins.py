@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import subprocess
 import sys
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from interpal import InterpalClient
 from interpal._hidden import Hidden
 from interpal.exceptions import (
     APIError,
@@ -20,6 +24,7 @@ from interpal.exceptions import (
 )
 from interpal.session import record_name
 from interpal.session_manager import SessionManager
+from interpal.sessions import refused_logins
 from tests.helpers import TOKEN
 
 if TYPE_CHECKING:
@@ -156,18 +161,131 @@ def test_a_client_that_saves_nothing_remembers_too(driver: Driver, place: Place)
     assert client.is_authenticated
 
 
-@pytest.mark.parametrize("status", [200, 302, 400, 403, 500, 503])
-def test_another_refusal_is_told_and_not_remembered(
-    driver: Driver, place: Place, status: int
+REFUSALS: dict[str, dict[str, Any]] = {
+    "200 without a cookie": {"status": 200, "body": {"two_factor": True}},
+    "a redirect": {"status": 302, "headers": {"Location": "/v1/elsewhere"}},
+    "400": {"status": 400, "body": {"error": "two_factor_required"}},
+    "403": {"status": 403, "body": {"error": "checkpoint_required"}},
+    "423": {"status": 423, "body": {"error": "account locked"}},
+    "a wrong password": {"status": 401, "body": {"error": "wrong"}},
+}
+
+
+@pytest.mark.parametrize("fault", REFUSALS.values(), ids=list(REFUSALS))
+def test_ten_starts_after_any_refusal_make_one_attempt(
+    driver: Driver, place: Place, interpal_clock: FrozenClock, fault: dict[str, Any]
 ) -> None:
-    headers = {"Location": "/v1/elsewhere"} if status == 302 else {}
-    place.site.fault(TOKEN, status=status, headers=headers, body="<html>no</html>")
-    with pytest.raises((APIError, AuthenticationError)) as caught:
-        driver.open(**place.settings())
-    refusal: Any = caught.value
-    assert refusal.status_code == status
-    assert driver.open(**place.settings()).is_authenticated
+    place.site.fault(TOKEN, **fault, times=None)
+    errors: list[Any] = []
+    for start in range(10):
+        with pytest.raises(AuthenticationError) as caught:
+            driver.open(**place.settings())
+        errors.append(caught.value)
+        if start == 4:
+            driver.run(driver.open(**place.settings("pedro_k", auto_login=False)), "logout")
+    assert place.requests(TOKEN) == 1
+    assert {error.status_code for error in errors} == {fault["status"]}
+    assert len({type(error) for error in errors}) == 1
     assert place.requests("/v1/elsewhere") == 0
+    said = dict(fault.get("body", {})).get("error", "")
+    assert said in str(errors[0])
+    assert "is not tried again before 20" in str(errors[1])
+    assert "login(force=True)" in str(errors[1])
+    # Another password is tried at once, and so is the same one at the caller's word.
+    with pytest.raises(AuthenticationError):
+        driver.open(**place.settings(password="another"))
+    assert place.requests(TOKEN) == 2
+    client = driver.open(**place.settings(password="another", auto_login=False))
+    with pytest.raises(AuthenticationError):
+        driver.run(client, "login", force=True)
+    assert place.requests(TOKEN) == 3
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_trouble_of_the_server_is_no_refusal(driver: Driver, place: Place, status: int) -> None:
+    place.site.fault(TOKEN, status=status, body="<html>no</html>")
+    with pytest.raises(APIError) as caught:
+        driver.open(**place.settings())
+    assert caught.value.status_code == status
+    assert driver.open(**place.settings()).is_authenticated
+
+
+def test_a_job_with_an_old_password_asks_less_and_less_often(
+    driver: Driver, place: Place, interpal_clock: FrozenClock
+) -> None:
+    asked: list[int] = []
+    for minute in range(0, 12 * 60, 2):
+        before = place.attempts
+        with pytest.raises(InvalidCredentialsError):
+            driver.open(**place.settings(password="old"))
+        if place.attempts > before:
+            asked.append(minute)
+        interpal_clock.move(timedelta(minutes=2))
+    assert len([minute for minute in asked if minute < 40]) <= 6
+    pauses = [later - earlier for earlier, later in itertools.pairwise(asked)]
+    assert pauses == sorted(pauses)
+    assert max(pauses) == 62, "an hour, by a job that comes every two minutes"
+    # Once a login has succeeded, the next refusal is the first.
+    driver.open(**place.settings())
+    driver.run(driver.open(**place.settings()), "clear_saved_session")
+    with pytest.raises(InvalidCredentialsError):
+        driver.open(**place.settings(password="old"))
+    interpal_clock.move(timedelta(minutes=2))
+    before = place.attempts
+    with pytest.raises(InvalidCredentialsError):
+        driver.open(**place.settings(password="old"))
+    assert place.attempts == before + 1
+
+
+@pytest.mark.parametrize(("name", "elsewhere"), [("403", 2), ("a wrong password", 1)])
+def test_a_refusal_that_may_be_of_the_host_holds_for_that_host_alone(
+    place: Place, monkeypatch: pytest.MonkeyPatch, name: str, elsewhere: int
+) -> None:
+    place.site.fault(TOKEN, **REFUSALS[name], times=None)
+    for _ in range(2):
+        with pytest.raises(AuthenticationError):
+            InterpalClient(**place.settings())
+    assert place.requests(TOKEN) == 1
+    here = os.uname()
+    there = os.uname_result((here.sysname, "another", *here[2:]))
+    monkeypatch.setattr(os, "uname", lambda: there)
+    with pytest.raises(AuthenticationError):
+        InterpalClient(**place.settings())
+    assert place.requests(TOKEN) == elsewhere
+
+
+def test_the_words_of_the_server_are_shown_without_the_password(
+    driver: Driver, place: Place
+) -> None:
+    place.site.fault(TOKEN, status=403, body={"error": "not with wordpass, pal"})
+    with pytest.raises(AuthenticationError, match="not with <secret>, pal"):
+        driver.open(**place.settings(password="wordpass"))
+
+
+def test_a_429_of_years_holds_for_a_day_at_most(driver: Driver, place: Place) -> None:
+    headers = {"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT"}
+    place.site.fault(TOKEN, status=429, headers=headers)
+    client = driver.open(**place.settings(auto_login=False))
+    for again in (False, True):
+        with pytest.raises(RateLimitError) as caught:
+            driver.run(client, "login", force=True)
+        if again:
+            assert caught.value.retry_after is not None
+            assert caught.value.retry_after <= 86401
+
+
+def test_a_client_that_saves_nothing_asks_less_and_less_often_too(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(refused_logins, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    settings = place.settings(password="wrong", auto_login=False, persist_session=False)
+    with InterpalClient(**settings) as client:
+        for _ in range(20):
+            with pytest.raises(InvalidCredentialsError):
+                client.login()
+            now[0] += 120
+    assert place.attempts <= 6
 
 
 def test_a_vault_with_a_refusal_from_the_future_stops_nobody(driver: Driver, place: Place) -> None:

@@ -6,6 +6,7 @@ import copy
 import inspect
 import os
 import pickle
+import time
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from interpal import SessionManager
 from interpal.exceptions import AmbiguousKeyError, ValidationError
 from interpal.session import Session
 from interpal.sessions.clock import utc_now
-from interpal.vault import Vault
+from interpal.vault import KdfParameters, Vault
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -309,3 +310,23 @@ def test_a_record_whose_times_cannot_be_read_counts_as_expired() -> None:
     assert session.has_expired(utc_now())
     assert Session.from_record({"expires_at": "2999-01-01T00:00:00Z"}) is None
     assert Session.from_record({"session_cookie": 5}) is None
+
+
+def test_clearing_takes_no_refused_login_and_no_chosen_cost_along(tmp_path: Path) -> None:
+    path, now = tmp_path / "v.json", int(time.time())
+    manager = SessionManager(path, key=bytes(32), username="maple_ink")
+    manager.save_session("one", username="maple_ink")
+    with Vault.open(path, key=bytes(32)) as vault, vault.transaction() as records:
+        records.attempts["pedro_k"] = {"until": now + 3600}
+    manager.clear_session()
+    with Vault.open(path, key=bytes(32)) as vault:
+        assert dict(vault) == {}
+        assert set(vault.attempts) == {"pedro_k"}
+    strong = tmp_path / "s.json"
+    chosen = KdfParameters(32 * 1024, 3, 1)
+    Vault.open(strong, passphrase="a passphrase", create=True, kdf=chosen).close()
+    manager = SessionManager(strong, passphrase="a passphrase", username="maple_ink")
+    manager.save_session("one", username="maple_ink")
+    manager.clear_session()
+    with Vault.open(strong, passphrase="a passphrase") as vault:
+        assert vault.slots[0].kdf == chosen

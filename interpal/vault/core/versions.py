@@ -245,7 +245,7 @@ class Versions:
 
         Refused logins whose time is over are dropped (FORMAT.md section 4).
         """
-        payload = _current(payload, header.updated_at)
+        payload = current_payload(payload, header.updated_at)
         data = self.sealed(header, payload, vault_key)
 
         def verify(read_back: bytes) -> None:
@@ -265,7 +265,7 @@ class Versions:
         """The bytes of a version, refused logins whose time is over left out of it."""
         return envelope.seal(
             header,
-            _current(payload, header.updated_at),
+            current_payload(payload, header.updated_at),
             vault_key,
             content_key=Hidden(os.urandom(32)),
             iv=os.urandom(12),
@@ -322,7 +322,7 @@ class Versions:
         records: Iterable[RecordWrite],
     ) -> None:
         """Swap the root, and every record that is kept apart, for a rotation."""
-        payload = _current(payload, header.updated_at)
+        payload = current_payload(payload, header.updated_at)
         data = self.sealed(header, payload, change.vault_key)
         with self.located():
             _prove(data, change, payload)
@@ -464,7 +464,8 @@ def check_timeout(seconds: float) -> float:
     return seconds
 
 
-def _current(payload: Payload, now: int) -> Payload:
+def current_payload(payload: Payload, now: int) -> Payload:
+    """The payload without the refused logins whose time is over at *now*, in epoch seconds."""
     attempts = {name: one for name, one in payload.attempts.items() if not _is_over(one, now)}
     return payload.replace(attempts=attempts)
 
