@@ -277,8 +277,10 @@ class SessionManager:
         )
 
     def ensure_vault(self, username: str | None = None) -> None:
-        """Make the vault, empty, where there is none: its key names the login locks."""
-        self._with_vault(lambda vault: vault.id, create=True, username=self._wanted(username))
+        """Make the vault, empty, where there is none: its salt gives login locks their place."""
+        self._with_vault(
+            lambda vault: vault.ensure_salt(), create=True, username=self._wanted(username)
+        )
 
     def login_lock(self, username: str) -> AccountLock:
         """The login lock of an account in a vault that was read before."""

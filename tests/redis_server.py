@@ -39,7 +39,7 @@ USER, PASSWORD = "bot", "p@ss/w:rd-canary"
 # What docs/scaling.md tells an administrator to allow, and nothing more.
 COMMANDS = (
     "+eval +evalsha +info +get +set +del +exists +rename +pexpire +persist +time "
-    "+hget +hmget +hset +hdel +sadd +srem +sscan +smembers +srandmember"
+    "+hget +hkeys +hmget +hset +hdel +sadd +srem +sscan +smembers +srandmember"
 )
 UNPACKED = os.path.join(sys.prefix, "redis-server")
 

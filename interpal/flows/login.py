@@ -265,7 +265,7 @@ def _log_in(
             settings.base_url, username, password.reveal().decode(), settings.user_agent
         )
         response = yield request
-        login = protocol.read_login(response, utc_now(), context.secrets(None))
+        login = protocol.read_login(response, utc_now(), context.secrets(context.state.session))
         received = cookies.after_login(response, context.exchange(request))
     except NetworkError as error:
         refusals.unreachable(str(error))

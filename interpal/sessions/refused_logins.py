@@ -19,6 +19,7 @@ from interpal.exceptions import (
     LoginNetworkError,
     LoginRateLimitError,
 )
+from interpal.transport.protocol import LONGEST_WAIT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +39,7 @@ STATUS = {
 }
 FIRST_PAUSE = 60.0
 LONGEST_PAUSE = 3600.0
-LONGEST_RATE_LIMIT = 86400.0
+LONGEST_RATE_LIMIT = LONGEST_WAIT
 REMEMBERED = 86400.0
 # `until` has whole seconds, rounded up.
 _ROUNDING = 1.0

@@ -81,8 +81,8 @@ def wait_for(lock: Lock, deadline: float, what: str, path: str | None = None) ->
         if lock.try_acquire():
             return
         now = time.monotonic()
-        holder = lock.holder()
         if now >= deadline:
+            holder = lock.holder()
             raise LockTimeoutError(
                 f"{path or 'this client'}: {what}: process {holder or 'unknown'} has held the "
                 f"login lock for {now - start:.0f} seconds; see what it is doing, or give a "
@@ -92,5 +92,5 @@ def wait_for(lock: Lock, deadline: float, what: str, path: str | None = None) ->
             )
         if not shown and now - start >= WAITING_IS_SHOWN_AFTER:
             shown = True
-            _log.info("waiting for %s: process %s is at it", what, holder or "unknown")
+            _log.info("waiting for %s: process %s is at it", what, lock.holder() or "unknown")
         yield messages.Pause(min(next(coming).seconds, max(deadline - now, 0.0)), in_line=True)

@@ -32,6 +32,7 @@ LOGIN_PATH = "/v1/token"
 SELF_PATH = "/v1/account/self"
 
 LONGEST_SERVER_TEXT = 200
+LONGEST_WAIT = 86400.0
 LONGEST_ERROR = 65536
 _HEADERS_WITH_SECRETS = frozenset({"set-cookie", TOKEN_HEADER.lower(), "authorization"})
 UNKNOWN_PROXY = (
@@ -97,7 +98,7 @@ def read_login(response: Response, now: datetime, secrets: Secrets | None = None
     if 200 <= status < 300:
         body = response.json_object() or {}
         return Login(token_of(body), user_id_of(body))
-    said = error_text(response, Secrets(()) if secrets is None else secrets)
+    said = _without_tokens(error_text(response, Secrets(()) if secrets is None else secrets))
     said = f": {said}" if said else ""
     if status == 401:
         raise InvalidCredentialsError(
@@ -105,6 +106,8 @@ def read_login(response: Response, now: datetime, secrets: Secrets | None = None
         )
     if status == 429:
         wait = retry_after(response, now)
+        # An absurd one, as of a wrong date in front of the site, holds nobody back for good.
+        wait = None if wait is None else min(wait, LONGEST_WAIT)
         raise LoginRateLimitError(
             "the server refused the login: too many attempts"
             + ("; wait a minute or more" if wait is None else f"; wait {wait:.0f} seconds")
@@ -115,6 +118,17 @@ def read_login(response: Response, now: datetime, secrets: Secrets | None = None
     if status >= 500 or 300 <= status < 400:
         raise LoginAPIError(text, status_code=status)
     raise AuthenticationError(text, status_code=status)
+
+
+def _without_tokens(text: str) -> str:
+    """Text of a server without what looks like a session or a token that is not known here."""
+    import re
+
+    def shown(word: re.Match[str]) -> str:
+        letters, digits = sum(map(str.isalpha, word[0])), sum(map(str.isdigit, word[0]))
+        return "<hidden>" if letters > 2 and digits else word[0]
+
+    return re.sub(r"[A-Za-z0-9_+/=.%-]{12,}", shown, text)
 
 
 def token_of(body: Mapping[str, Any]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -27,13 +28,13 @@ from interpal.vault.core.versions import (
 )
 from interpal.vault.format import envelope
 from interpal.vault.format.envelope import Payload
+from interpal.vault.format.payload import SALT_BYTES
 from interpal.vault.keys.sources import KeySource, find_source
 from interpal.vault.keys.unlock import SlotOpener
 from interpal.vault.stores.base import keeps_records
 from interpal.vault.stores.opening import open_store
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
     from datetime import datetime
 
@@ -142,10 +143,13 @@ class Vault(Records, KeySlots):
         from interpal.vault.keys import rekey
 
         now = epoch_now()
-        payload = Payload({name: as_saved(name, one) for name, one in (records or {}).items()})
+        salt = os.urandom(SALT_BYTES)
+        payload = Payload(
+            {name: as_saved(name, one) for name, one in (records or {}).items()}, salt=salt
+        )
         apart: dict[str, Record] = {}
         if self._records_apart is not None:
-            apart, payload = payload.records, Payload({})
+            apart, payload = payload.records, Payload({}, salt=salt)
         with located(self.path):
             change = rekey.creating(rekey.NewSlot(self._opener.source, None, kdf, now))
         with self._store.write_lock(self._lock_timeout) as writer:
@@ -342,8 +346,8 @@ class Vault(Records, KeySlots):
         """Take the file away, if nothing else is lost with it.
 
         That is, where it holds no record and no refused login that still counts, and one slot
-        with the name and the cost that it would be given again. Does nothing where there is more
-        in it, and nothing where there is no file.
+        with the name and the cost that it would be given again, and where nobody is logging in.
+        Does nothing where there is more in it, and nothing where there is no file.
         """
         try:
             with self._versions.writing(self._lock_timeout) as (writer, state):
@@ -351,7 +355,11 @@ class Vault(Records, KeySlots):
                     state.payload.records if self._records_apart is None else self._records_apart
                 )
                 attempts = current_payload(state.payload, epoch_now()).attempts
-                if not records and not attempts and _is_made_again(state.header.slots):
+                # Whoever logs in holds a lock whose place the salt in this vault has given.
+                logins = getattr(self._store, "is_login_under_way", lambda: False)
+                if records or attempts or logins():
+                    return
+                if _is_made_again(state.header.slots):
                     writer.remove()
         except VaultNotFoundError:
             pass
@@ -372,6 +380,20 @@ class Vault(Records, KeySlots):
                 return writer.set_aside(stored)
         return None
 
+    def ensure_salt(self) -> None:
+        """Draw the salt that gives login locks their place, where an older vault has none.
+
+        A rotation keeps it, so that the locks stay where they are.
+        """
+        if self._read().payload.salt is not None:
+            return
+        versions = self._versions
+        with versions.writing(self._lock_timeout) as (writer, state):
+            if state.payload.salt is None:
+                payload = state.payload.replace(salt=os.urandom(SALT_BYTES))
+                header = versions.next_header(state.header)
+                versions.save(writer, header, payload, state.vault_key)
+
     def login_lock(self, name: str) -> AccountLock:
         """The login lock of an account, not yet taken."""
         from interpal.vault.core.login_locks import AccountLock
@@ -380,7 +402,10 @@ class Vault(Records, KeySlots):
 
         def identify() -> tuple[bytes, bytes]:
             state = self._read()
-            return state.header.id, envelope.name_tag(state.vault_key, name)
+            salt = state.payload.salt
+            if salt is None:
+                return state.header.id, envelope.name_tag(state.vault_key, name)
+            return salt, envelope.lock_tag(salt, name)
 
         return AccountLock(identify, self._store.login_lock)
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from interpal import InterpalClient
 from interpal.exceptions import SessionExpiredError, StoreUnavailableError
+from interpal.vault import Vault
 from interpal.vault.stores.redis import client as redis_client
 from interpal.vault.stores.redis.store import RedisStore
 from tests.children import Children
 from tests.helpers import ACCOUNTS, SyncDriver
 from tests.record_stores import flipped
 from tests.redis_server import RedisServer
+from tests.sandbox.web import eventually
 from tests.vault import KEY
 from tests.vault.places import RedisPlace
 
@@ -296,3 +299,38 @@ def test_redis_that_goes_down_in_a_login_costs_the_save_only(
         own.server.start()
         assert client.get_self()["username"] == NAME
     assert logins(site) == 1
+
+
+def test_a_login_that_is_under_way_while_the_vault_is_rotated_is_saved(
+    place: Place, site: Sandbox
+) -> None:
+    Vault.open(place.url, key=KEY, create=True).close()
+    site.fault("/v1/token", hang=1, after=True)
+    with ThreadPoolExecutor(1) as pool:
+        opened = pool.submit(lambda: InterpalClient(**settings(place, site)))
+        assert eventually(lambda: site.stats()["requests"].get("/v1/token", 0) == 1)
+        with Vault.open(place.url, key=KEY) as vault:
+            vault.rotate()
+        client = opened.result()
+    assert client.persisted
+    with Vault.open(place.url, key=KEY) as vault:
+        assert list(vault) == [NAME]
+    client.close()
+
+
+def test_another_accounts_logout_leaves_a_login_that_is_under_way_its_lock(
+    place: Place, site: Sandbox
+) -> None:
+    site.fault("/v1/token", hang=1, after=True)
+    with ThreadPoolExecutor(1) as pool:
+        opened = pool.submit(lambda: InterpalClient(**settings(place, site)))
+        assert eventually(lambda: site.stats()["requests"].get("/v1/token", 0) == 1)
+        with InterpalClient(
+            **settings(place, site, username="pedro_k", password=None, auto_login=False)
+        ) as pedro:
+            pedro.logout()
+        with Vault.open(place.url, key=KEY) as vault:
+            assert not vault.login_lock(NAME).try_acquire()
+        client = opened.result()
+    assert client.persisted
+    client.close()

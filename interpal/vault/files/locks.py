@@ -1,4 +1,6 @@
-"""Locks between processes: `flock` on a permanent file of our own beside the vault.
+"""Locks between processes: on permanent files of our own beside the vault.
+
+The write lock is `flock` on a file of its own; the login locks are bytes of one file.
 
 A lock file lives in `<vault>.locks/` (0700), has mode 0600 and is never deleted: a file that
 comes and goes lets two processes lock two files of one name. The kernel frees the lock when its
@@ -7,8 +9,10 @@ holder ends, however it ends. docs/reliability.md, traps 1, 2, 3, 11 and 12.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import struct
 import threading
 from contextlib import suppress
 
@@ -22,6 +26,13 @@ from interpal.vault.files.waiting import Waiting
 # noting one step, so that a fork in another thread finds each descriptor noted.
 _open_files: set[int] = set()
 _guard = threading.RLock()
+
+LOGIN_LOCK = "login.lock"
+LOGIN_LOCKS = 16
+
+_UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK}
+# `struct flock`: l_type, l_whence, l_start, l_len, l_pid, as C aligns them.
+_FLOCK = struct.Struct("hhqqi0q")
 
 _MOUNTS = "/proc/self/mountinfo"
 
@@ -122,11 +133,8 @@ class FileLock:
         if self.held:
             fd, self._fd = self._fd, -1
             try:
-                with suppress(OSError):
-                    os.ftruncate(fd, 0)
-                with suppress(OSError):
-                    # Not only by closing: a child that was made past `os.fork` may have a copy.
-                    fcntl.flock(fd, fcntl.LOCK_UN)
+                # Not only by closing: a child that was made past `os.fork` may have a copy.
+                self._unlock(fd)
             finally:
                 _close(fd)
 
@@ -187,6 +195,12 @@ class FileLock:
                 return False
             return True
 
+    def _unlock(self, fd: int) -> None:
+        with suppress(OSError):
+            os.ftruncate(fd, 0)
+        with suppress(OSError):
+            fcntl.flock(fd, fcntl.LOCK_UN)
+
     def _stands(self, fd: int) -> bool:
         """Whether the locked file is the one that the next process would open."""
         with reported(self._file, "look at the lock"):
@@ -204,6 +218,112 @@ class FileLock:
             os.ftruncate(self._fd, len(text))
         except OSError:
             pass  # a full disk: the lock holds all the same, only its message is poorer
+
+
+class ByteLock(FileLock):
+    """The lock of one byte, at *offset*, of the lock file *name*; the file stays empty.
+
+    An open-file-description lock (fcntl(2)): like `flock` it belongs to the open file, and ends
+    with its holder.
+    """
+
+    __slots__ = ("_offset",)
+
+    def __init__(self, path: str, name: str, offset: int) -> None:
+        super().__init__(path, name)
+        self._offset = offset
+
+    def holder(self) -> str | None:
+        """The pid of the holder, where it is a process of this user that can be seen here.
+
+        The kernel names no holder of such a lock; proc(5) shows the locks of each open file.
+        """
+        try:
+            wanted = os.stat(self._file)
+            pids = [name for name in os.listdir("/proc") if name.isdigit()]
+        except OSError:
+            return None
+        return next((pid for pid in pids if _holds(pid, wanted, self._offset)), None)
+
+    def _lock(self, fd: int) -> bool:
+        with reported(self._file, "take the lock"):
+            try:
+                fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _flock(fcntl.F_WRLCK, self._offset, 1))
+            except (BlockingIOError, PermissionError):
+                return False
+            except OSError as error:
+                if error.errno not in _UNSUPPORTED:
+                    raise
+            else:
+                return True
+        # A file system that knows `flock` alone: one lock for all accounts is better than none.
+        return super()._lock(fd)
+
+    def _unlock(self, fd: int) -> None:
+        with suppress(OSError):
+            fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _flock(fcntl.F_UNLCK, self._offset, 1))
+        with suppress(OSError):
+            fcntl.flock(fd, fcntl.LOCK_UN)
+
+    def _note_holder(self) -> None:
+        """The file tells nothing of who logs in."""
+
+
+def login_lock(path: str, tag: bytes) -> FileLock:
+    """The login lock of the account with this *tag* (32 bytes), of the vault at *path*.
+
+    Each has a byte of its own in one file, at an offset that the tag gives. Where the system has
+    no open-file-description locks, it is one of 16 files.
+    """
+    if hasattr(fcntl, "F_OFD_SETLK"):
+        return ByteLock(path, LOGIN_LOCK, int.from_bytes(tag[:8], "big") >> 2)
+    return FileLock(path, f"login-{tag[0] % LOGIN_LOCKS:02d}.lock")
+
+
+def is_login_under_way(path: str) -> bool:
+    """Whether anybody, this process included, holds a login lock of the vault at *path*."""
+    folder, vault = os.path.split(path)
+    if not hasattr(fcntl, "F_OFD_GETLK"):
+        return False
+    try:
+        with (
+            Folder.open(folder) as beside,
+            beside.subfolder(f"{vault}.locks") as locks,
+            _guard,
+        ):
+            if locks.look(LOGIN_LOCK) is None:
+                return False
+            fd = locks.open_lock(LOGIN_LOCK)
+            try:
+                answer = fcntl.fcntl(fd, fcntl.F_OFD_GETLK, _flock(fcntl.F_WRLCK, 0, 0))
+            finally:
+                os.close(fd)
+    except (VaultError, OSError):
+        return False
+    return bool(_FLOCK.unpack(answer)[0] != fcntl.F_UNLCK)
+
+
+def _flock(kind: int, start: int, length: int) -> bytes:
+    """A `struct flock` of fcntl(2), for *length* bytes from *start*; 0 for all that follow."""
+    return _FLOCK.pack(kind, os.SEEK_SET, start, length, 0)
+
+
+def _holds(pid: str, wanted: os.stat_result, offset: int) -> bool:
+    """Whether a process has an open file with a lock at *offset* of the file *wanted*."""
+    try:
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            with suppress(OSError):
+                found = os.stat(f"/proc/{pid}/fd/{fd}")
+                if (found.st_dev, found.st_ino) == (wanted.st_dev, wanted.st_ino):
+                    with open(f"/proc/{pid}/fdinfo/{fd}", encoding="ascii") as facts:
+                        if any(
+                            line.startswith("lock:") and f" {offset} {offset}\n" in line
+                            for line in facts
+                        ):
+                            return True
+    except OSError:
+        pass  # Another user's, or gone meanwhile.
+    return False
 
 
 def _close(fd: int) -> None:

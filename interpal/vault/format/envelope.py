@@ -54,6 +54,7 @@ __all__ = [
     "check_record",
     "commitment",
     "encode_payload",
+    "lock_tag",
     "name_tag",
     "open_payload",
     "parse",
@@ -380,6 +381,12 @@ def commitment(vault_key: Hidden[bytes], vault_id: bytes) -> bytes:
 def name_tag(vault_key: Hidden[bytes], name: str) -> bytes:
     """The name under which a store sees a record (section 7): 32 bytes."""
     return _hmac(vault_key, b"interpal-vault/1 name ", name.encode("utf-8")).finalize()
+
+
+def lock_tag(salt: bytes, name: str) -> bytes:
+    """Where the login lock of an account is, for as long as the vault has this salt: 32 bytes."""
+    parts = (b"interpal-vault/1 login ", name.encode("utf-8"))
+    return _hmac(Hidden(salt), *parts).finalize()
 
 
 def attempt_tag(vault_key: Hidden[bytes], name: str, password: Hidden[bytes]) -> str:

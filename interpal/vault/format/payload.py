@@ -66,12 +66,13 @@ class Payload:
         *,
         records: dict[str, dict[str, Any]] | None = None,
         attempts: dict[str, dict[str, Any]] | None = None,
+        salt: bytes | None = None,
     ) -> Payload:
-        """The same content with other *records* or *attempts*; None leaves them as they are."""
+        """The same content with other parts; None leaves one as it is."""
         return Payload(
             self.records if records is None else records,
             self.attempts if attempts is None else attempts,
-            self.salt,
+            self.salt if salt is None else salt,
         )
 
     def __eq__(self, other: object) -> bool:

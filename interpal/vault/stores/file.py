@@ -30,8 +30,6 @@ else:
 DEFAULT_FILE = ".interpals_session.json"
 """The vault where none is named: in the working directory, by the name of interpal 1.x."""
 
-LOGIN_LOCKS = 16
-
 _log = Logger("interpal.vault.stores.file")
 
 # Folders whose file system was judged already: the table of mounts may be long.
@@ -125,8 +123,12 @@ class FileStore:
             lock.release()
 
     def login_lock(self, tag: bytes) -> FileLock:
-        """The login lock of the account with this *tag*, one of 16, not yet taken."""
-        return locks.FileLock(self.path, f"login-{tag[0] % LOGIN_LOCKS:02d}.lock")
+        """The login lock of the account with this *tag*, not yet taken."""
+        return locks.login_lock(self.path, tag)
+
+    def is_login_under_way(self) -> bool:
+        """Whether anybody holds a login lock of this vault."""
+        return locks.is_login_under_way(self.path)
 
     def close(self) -> None:
         """Nothing is kept open between two operations."""

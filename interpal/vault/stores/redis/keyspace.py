@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from interpal.exceptions import StaleWriteError, VaultCorruptError, VaultLimitError
+from interpal.exceptions import (
+    StaleWriteError,
+    VaultCorruptError,
+    VaultLimitError,
+    VaultPermissionError,
+)
 from interpal.vault.format.jwe import b64decode, b64encode
 from interpal.vault.stores.base import LoadedRecord, Stored, StoredRecord
 from interpal.vault.stores.redis import scripts
@@ -179,6 +184,14 @@ class Space:
         """The ids of vaults whose records are to go."""
         found = map(_id, self.client.ask("SMEMBERS", self.keys.sets))
         return [vault_id for vault_id in found if vault_id is not None]
+
+    def has_login_lock(self) -> bool:
+        """Whether a login lock of this vault is held."""
+        keys = (self.keys.fence, self.key("login:"))
+        try:
+            return bool(self.client.run(scripts.LOGINS, keys, (), again=True))
+        except VaultPermissionError:
+            return False  # A user of before, who may not ask for it.
 
     def write(
         self, script: scripts.Script, keys: Sequence[str | bytes], values: Sequence[object]

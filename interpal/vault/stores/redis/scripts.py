@@ -76,6 +76,16 @@ return fence
 """
 )
 
+LOGINS = Script(
+    """
+-- fence, what login locks begin with -> 1 where one is held, else 0
+for _, tag in ipairs(redis.call('HKEYS', KEYS[1])) do
+    if redis.call('EXISTS', KEYS[2] .. tag) == 1 then return 1 end
+end
+return 0
+"""
+)
+
 RENEW = Script(
     """
 -- lock; token, life in ms -> 1, or 0 where it is not ours any more
@@ -224,7 +234,7 @@ redis.call('DEL', KEYS[5])
 redis.call('HDEL', KEYS[1], 'm')
 redis.call('SADD', KEYS[4], ARGV[2])
 redis.call('SREM', KEYS[4], ARGV[3])
-redis.call('DEL', KEYS[3], KEYS[2])
+redis.call('DEL', KEYS[2])
 return 'ok'
 """
 )

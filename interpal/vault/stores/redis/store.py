@@ -127,6 +127,10 @@ class RedisStore:
         text = b64encode(tag)
         return self._lock(self._space.key(f"login:{text}"), text)
 
+    def is_login_under_way(self) -> bool:
+        """Whether anybody holds a login lock of this vault."""
+        return self._space.has_login_lock()
+
     def close(self) -> None:
         """Close the connections."""
         self._space.client.close()

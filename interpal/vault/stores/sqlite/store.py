@@ -14,10 +14,10 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from interpal.exceptions import StaleWriteError, VaultError, VaultIOError
-from interpal.vault.files.locks import FileLock
+from interpal.vault.files.locks import FileLock, is_login_under_way, login_lock
 from interpal.vault.files.permissions import shown
 from interpal.vault.stores.base import LoadedRecord, Stored, StoredRecord
-from interpal.vault.stores.file import LOGIN_LOCKS, FileStore
+from interpal.vault.stores.file import FileStore
 from interpal.vault.stores.sqlite.connections import PATIENCE, Pool, SqliteConnection
 
 if TYPE_CHECKING:
@@ -173,8 +173,12 @@ class SqliteStore:
     write_lock = record_lock
 
     def login_lock(self, tag: bytes) -> FileLock:
-        """The login lock of the account with this *tag*, one of 16, not yet taken."""
-        return FileLock(self.path, f"login-{tag[0] % LOGIN_LOCKS:02d}.lock")
+        """The login lock of the account with this *tag*, not yet taken."""
+        return login_lock(self.path, tag)
+
+    def is_login_under_way(self) -> bool:
+        """Whether anybody holds a login lock of this vault."""
+        return is_login_under_way(self.path)
 
     def close(self) -> None:
         """Close the connections. The last one that closes takes `-wal` and `-shm` away."""
