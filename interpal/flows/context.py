@@ -154,7 +154,7 @@ class ClientContext:
             self._contest.answered()
 
     @property
-    def contested(self) -> tuple[tuple[str, str], object]:
+    def whose_login(self) -> tuple[tuple[str, str], object]:
         """The account and the place of its sessions, for `Contest`."""
         return (self.origin, self.state.record_name), self.path or id(self)
 

@@ -240,7 +240,7 @@ def _replace(
             pass  # Taken away a moment ago, or unreadable: no word of anybody is left.
     session = yield from _log_in(context, reason.epoch, username, password)
     context.change(lambda now: now.log_in(session), epoch=reason.epoch)
-    context.contest.made(*context.contested)
+    context.contest.made(*context.whose_login)
     context.tell("logged_in", username)
     if manager is not None:
         guard = context.guard(reason.epoch)

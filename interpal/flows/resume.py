@@ -121,7 +121,7 @@ def mark_ended(context: ClientContext, epoch: int, session: Session) -> None:
 
     context.change(end, epoch=epoch)
     if news:
-        context.contest.ended(*context.contested)
+        context.contest.ended(*context.whose_login)
         context.tell("invalidated", session.username)
 
 
