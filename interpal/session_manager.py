@@ -296,21 +296,26 @@ class SessionManager:
         username: str | None = None,
         lock: AccountLock | None = None,
         guard: Guard = _nothing,
-    ) -> None:
+        may_replace: Callable[[Session], bool] | None = None,
+    ) -> bool:
         """Save a session of a login or an import; makes record and vault where they are missing.
 
         It is kept under *username*, else its own. Members that are not known here stay as they
         are; a record of another origin is replaced. With the login *lock*, nothing is saved
         where it was lost (`StaleWriteError`). *guard* is called under the write lock, and
-        raises where nothing is to be saved any more.
+        raises where nothing is to be saved any more; *may_replace* there with the session that
+        is saved, if one is. True where it was saved.
         """
         username = username or session.username or self._username
         name = record_name(username) if username else DEFAULT_NAME
 
-        def save(vault: Vault) -> None:
+        def save(vault: Vault) -> bool:
             try:
                 with vault.transaction(lock=lock) as records:
                     if name in records and self._matching.is_ours(records[name]):
+                        stored = self._matching.session_of(name, records[name])
+                        if stored is not None and may_replace and not may_replace(stored):
+                            return False
                         records[name].update(session.to_record())
                     else:
                         records[name] = session.to_record()
@@ -320,8 +325,9 @@ class SessionManager:
                 # Where records are kept apart, one that nobody can read is replaced whole.
                 guard()
                 vault[name] = session.to_record()
+            return True
 
-        self._with_vault(save, create=True, username=username)
+        return bool(self._with_vault(save, create=True, username=username))
 
     def update(
         self,

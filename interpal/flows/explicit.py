@@ -13,6 +13,7 @@ from interpal.flows.resume import start
 from interpal.session import Session, SessionInfo, local_time
 from interpal.sessions.clock import utc_now
 from interpal.sessions.singleflight import Flight
+from interpal.sessions.state import Phase
 from interpal.sessions.wait import Flow, patiently, wait_for
 from interpal.transport import protocol, sendable
 
@@ -32,7 +33,7 @@ def login(
 
     *force* always logs in. From here on an ended session is renewed without being asked.
     """
-    yield from _after_removals(context)
+    yield from _after_removals(context, username)
     state = context.change(lambda now: now.use(username, password))
     if force:
         from interpal.flows.login import renew
@@ -99,7 +100,7 @@ class ImportedSession:
 
 def import_session(context: ClientContext, session: Session) -> Flow[None]:
     """Use a session, and save it where the client saves sessions."""
-    yield from _after_removals(context)
+    yield from _after_removals(context, None)
     state = context.change(lambda now: now.hand_over(session))
     manager = context.manager
     if manager is None:
@@ -141,14 +142,22 @@ def _remove(context: ClientContext, username: str | None) -> Flow[None]:
         flight.release()
 
 
-def _after_removals(context: ClientContext) -> Flow[None]:
-    """Wait for what was asked to be removed before now: it is not to take what comes next."""
-    flight = Flight((context, "removal"))
+def _after_removals(context: ClientContext, username: str | None) -> Flow[None]:
+    """Wait for what was asked to be removed before now: it is not to take what comes next.
+
+    Raises `AuthenticationError` where the client is logged out while it waits, or goes over to
+    an account that is not *username*: that was not meant.
+    """
+    before, flight = context.state, Flight((context, "removal"))
     try:
         deadline = time.monotonic() + context.settings.lock_timeout
         yield from wait_for(flight, deadline, "the removal of a saved session")
     finally:
         flight.release()
+    now = context.state
+    has_gone_over = username is None and now.record_name != before.record_name
+    if has_gone_over or now.phase is Phase.LOGGED_OUT:
+        now.check_epoch(before.epoch)
 
 
 def info(context: ClientContext) -> Flow[SessionInfo | None]:

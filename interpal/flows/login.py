@@ -238,19 +238,56 @@ def _replace(
             manager.check_attempts(username, password, force=reason.force)
         except (VaultNotFoundError, VaultIOError):
             pass  # Taken away a moment ago, or unreadable: no word of anybody is left.
+    before, _ = yield from find_saved(context, username)
     session = yield from _log_in(context, reason.epoch, username, password)
     context.change(lambda now: now.log_in(session), epoch=reason.epoch)
     context.contest.made(*context.whose_login)
     context.tell("logged_in", username)
     if manager is not None:
-        guard = context.guard(reason.epoch)
-        saved = yield from save_quietly(
-            context, lambda: manager.put(session, username=username, lock=lock, guard=guard)
-        )
-        if saved:
-            context.change(lambda now: now.keep(session, saved=True), epoch=reason.epoch)
-            context.tell("saved", username)
+        yield from _save(context, manager, reason.epoch, session, before, lock)
     return session
+
+
+def _save(
+    context: ClientContext,
+    manager: SessionManager,
+    epoch: int,
+    session: Session,
+    before: Session | None,
+    lock: AccountLock | None,
+) -> Flow[None]:
+    """Save the session of a login in the place of the one that was saved *before* it.
+
+    Another one has been imported since, at somebody's word, and stays. What a reply to another
+    thread has changed of the session meanwhile is saved with it.
+    """
+    name, guard, newest = context.state.name, context.guard(epoch), session
+
+    def put() -> bool:
+        nonlocal newest
+        live = context.state.live
+        if live is not None and _same_login(live, session):
+            newest = live
+        return manager.put(newest, username=name, lock=lock, guard=guard, may_replace=may_replace)
+
+    def may_replace(stored: Session) -> bool:
+        return _same_login(stored, before) or _same_login(stored, session)
+
+    while True:
+        saved = yield from save_quietly(context, put)
+        if saved is False:
+            context.tell("save_failed", reason="another session was imported meanwhile; it stays")
+        if not saved:
+            return
+        state = context.change(lambda now: now.keep(newest, saved=True), epoch=epoch)
+        if state.live is None or state.saved or not _same_login(state.live, session):
+            break
+    context.tell("saved", name)
+
+
+def _same_login(one: Session, other: Session | None) -> bool:
+    """Whether the two come of one login: the server may have given a new cookie since."""
+    return other is not None and one.created_at == other.created_at
 
 
 def _log_in(

@@ -56,7 +56,9 @@ def call(context: ClientContext, request: Request) -> Flow[Any]:
                 yield from apply_reply(context, epoch, session, request, response, validation)
                 return protocol.read_reply(response, request, utc_now(), context.secrets(session))
         yield from _settle(context, epoch, session, request, response, replayed=attempt > 0)
-        session = yield from _renewed(context, epoch, session, replayed=attempt > 0)
+        yield from _renewed(context, epoch, session, replayed=attempt > 0)
+        # What is in use now may have been handed over, and nobody has said yet whose it is.
+        session = yield from ready(context, epoch, is_question=context.is_self(request))
         if attempt + 1 >= MOST_SENDINGS and context.state.phase is Phase.NEW:
             break
         if not request.repeatable:
@@ -126,7 +128,8 @@ def _proven(context: ClientContext, epoch: int, session: Session) -> Flow[Sessio
             mark_ended(context, epoch, session)
     finally:
         flight.release()
-    return (yield from _renewed(context, epoch, session, replayed=False))
+    yield from _renewed(context, epoch, session, replayed=False)
+    return (yield from ready(context, epoch))
 
 
 def _settle(
