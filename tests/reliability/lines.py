@@ -14,6 +14,7 @@ from tests.reliability import (
     kills,
     leaks,
     mutation,
+    orders,
     power,
     processes,
     reorder,
@@ -48,4 +49,5 @@ LINES: dict[str, Line] = {
     "M": clocks.run,
     "O": generators.run,
     "P": mutation.run,
+    "Q": orders.run,
 }

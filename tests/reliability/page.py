@@ -36,8 +36,8 @@ and checks what is left.
 
 `make test` runs a short version of every line. `make reliability` runs the counts in the table and
 writes this page; it takes about three quarters of an hour on two idle processors
-(`MUTATION_SECONDS` in the environment limits line P). Lines can be run one by one; the rows of the
-others keep their values and dates:
+(`MUTATION_SECONDS` in the environment limits line P, `ORDERS_SECONDS` line Q). Lines can be run one
+by one; the rows of the others keep their values and dates:
 
 ```text
 .venv/bin/python -m tests.reliability A C          # a short version of lines A and C
@@ -111,6 +111,19 @@ what lies behind the keys.
 
 **P, mutants.** The third generator, by itself since it takes longest: mutation testing changes the
 source of the format, the key slots and `private_files.py` in small ways, and a test has to notice.
+
+**Q, interleavings.** The flows of the clients are generators, and one scheduler drives those of
+two or three clients, threads of one process and of several, over a site and a store in memory
+with the real vault code between them. What is asked of them: a call, one that the site refuses
+with 401, a validation, logins, also of another account and by force, a logout, a removal, imports,
+a rotation of the vault key; the site ends sessions and changes their cookies, a process is killed
+or a call cancelled at any step. Every order with two preemptions at most is tried, then random
+ones with a seed. No request may carry a session of another account than the one asked for; nothing
+may be sent or saved after a logout; each ending may cost one login; a saved living session may not
+give way to one that has ended; and no lock may outlive its holder. Each mutant brings back one
+mistake, and its row has the number of random walks until it was noticed. A step is what a flow
+does between two waits, so what the vault does under its write lock is one; lines A to K harm that.
+Hosts without a file in common are not modelled: their locks are those of line N.
 
 Line N, a Redis server that is killed, stopped or full, is in `tests/stores`.
 """

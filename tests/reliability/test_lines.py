@@ -27,6 +27,7 @@ PROMISES = {
     "L": "no secret turns up anywhere",
     "M": "no jump of a clock loses a session",
     "O": "no random use with faults departs from the model",
+    "Q": "no order of steps mixes sessions up or loses one",
 }
 
 

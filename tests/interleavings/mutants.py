@@ -1,0 +1,219 @@
+"""Mistakes put in on purpose: each brings back a way in which sessions were mixed up or lost."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from itertools import count
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pytest import MonkeyPatch  # noqa: PT013  (needed at run time for its context)
+
+from interpal.exceptions import AuthenticationError
+from interpal.flows import explicit, identity, login, request
+from interpal.flows.context import ClientContext
+from interpal.flows.resume import mark_ended
+from interpal.flows.saving import save_quietly
+from interpal.session_manager import SessionManager
+from interpal.sessions.record_matching import RecordMatching
+from interpal.sessions.singleflight import Flight
+from interpal.sessions.state import ClientState, Phase
+from interpal.vault.core.login_locks import AccountLock
+from interpal.vault.format import envelope
+from interpal.vault.vault import Vault
+from tests.interleavings import explore
+from tests.interleavings.plans import any_plan
+from tests.interleavings.schedule import BrokenPromiseError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+MOST_SCHEDULES = 20_000
+
+
+class Mutant(NamedTuple):
+    """What is wrong with it, and what puts it in."""
+
+    name: str
+    put_in: Callable[[MonkeyPatch], None]
+
+
+class Caught(NamedTuple):
+    """After how many schedules a mutant was noticed, and as what."""
+
+    schedules: int
+    as_what: str
+
+
+def catch(mutant: Mutant) -> Caught:
+    """Walk until the mutant is noticed. AssertionError where it never is.
+
+    To be called inside `world.frozen`.
+    """
+    with MonkeyPatch.context() as patch:
+        mutant.put_in(patch)
+        for seed in count():
+            assert seed < MOST_SCHEDULES, f"nothing notices: {mutant.name}"
+            try:
+                explore.walk(any_plan(seed), seed)
+            except BrokenPromiseError as error:
+                return Caught(seed + 1, str(error).partition("\n")[0])
+    raise AssertionError
+
+
+def _never(*_: object, **__: object) -> bool:
+    return False
+
+
+def _always(*_: object, **__: object) -> bool:
+    return True
+
+
+def _nothing(*_: object, **__: object) -> None:
+    return None
+
+
+def _nobody_is_asked(patch: MonkeyPatch) -> None:
+    patch.setattr(identity, "is_validated", _always)
+
+
+def _the_word_is_not_compared(patch: MonkeyPatch) -> None:
+    patch.setattr(identity, "check", _nothing)
+
+
+def _an_account_is_like_another(patch: MonkeyPatch) -> None:
+    patch.setattr(ClientState, "_is_another", _never)
+
+
+def _epochs_are_not_looked_at(patch: MonkeyPatch) -> None:
+    patch.setattr(ClientState, "check_epoch", _nothing)
+
+
+def _logout_begins_no_epoch(patch: MonkeyPatch) -> None:
+    def log_out(state: ClientState) -> ClientState:
+        return state._with(phase=Phase.LOGGED_OUT, session=None, saved=False, may_login=False)
+
+    patch.setattr(ClientState, "log_out", log_out)
+
+
+def _saves_are_not_guarded(patch: MonkeyPatch) -> None:
+    patch.setattr(ClientContext, "guard", lambda *_: _nothing)
+
+
+def _any_record_is_the_one(patch: MonkeyPatch) -> None:
+    patch.setattr(RecordMatching, "holds", _always)
+
+
+def _no_look_for_a_newer(patch: MonkeyPatch) -> None:
+    def discard_at_once(context: Any, ended: Any, username: Any) -> Generator[Any, Any, None]:
+        yield from login._discard(context, ended, username)
+
+    patch.setattr(login, "_newer_than", discard_at_once)
+
+
+def _any_401_is_an_end(patch: MonkeyPatch) -> None:
+    def settle(
+        context: Any, epoch: int, session: Any, *_: object, **__: object
+    ) -> Generator[Any, Any, None]:
+        yield from ()
+        if context.state.uses(session):
+            mark_ended(context, epoch, session)
+
+    patch.setattr(request, "_settle", settle)
+
+
+def _threads_do_not_share_a_login(patch: MonkeyPatch) -> None:
+    patch.setattr(Flight, "try_acquire", _always)
+
+
+def _processes_do_not_share_a_login(patch: MonkeyPatch) -> None:
+    patch.setattr(AccountLock, "try_acquire", _always)
+
+
+def _a_lock_is_not_let_go(patch: MonkeyPatch) -> None:
+    patch.setattr(AccountLock, "release", _nothing)
+
+
+def _a_flight_is_not_let_go(patch: MonkeyPatch) -> None:
+    patch.setattr(Flight, "release", _nothing)
+
+
+def _a_login_replaces_an_import(patch: MonkeyPatch) -> None:
+    real = SessionManager.put
+
+    def put(manager: SessionManager, session: Any, **options: Any) -> bool:
+        options.pop("may_replace", None)
+        return real(manager, session, **options)
+
+    patch.setattr(SessionManager, "put", put)
+
+
+def _an_old_cookie_is_saved(patch: MonkeyPatch) -> None:
+    def save(
+        context: Any, manager: Any, epoch: int, session: Any, _: object, lock: Any
+    ) -> Generator[Any, Any, None]:
+        name, guard = context.state.name, context.guard(epoch)
+        saved = yield from save_quietly(
+            context, lambda: manager.put(session, username=name, lock=lock, guard=guard)
+        )
+        if saved:
+            context.change(lambda now: now.keep(session, saved=True), epoch=epoch)
+
+    patch.setattr(login, "_save", save)
+
+
+def _a_session_from_a_renewal_is_not_asked_about(patch: MonkeyPatch) -> None:
+    real = request.ready
+
+    def ready(context: Any, epoch: Any = None, **options: Any) -> Generator[Any, Any, Any]:
+        live = context.state.live
+        if epoch is not None and live is not None and context.state.phase is Phase.UNVERIFIED:
+            return live
+        return (yield from real(context, epoch, **options))
+
+    patch.setattr(request, "ready", ready)
+
+
+def _a_logout_does_not_reach_who_waits(patch: MonkeyPatch) -> None:
+    real = explicit._after_removals
+
+    def after(context: Any, username: Any) -> Generator[Any, Any, None]:
+        with suppress(AuthenticationError):
+            yield from real(context, username)
+
+    patch.setattr(explicit, "_after_removals", after)
+
+
+def _a_rotation_renames_the_locks(patch: MonkeyPatch) -> None:
+    def login_lock(vault: Vault, name: str) -> AccountLock:
+        def identify() -> tuple[bytes, bytes]:
+            state = vault._read()
+            return state.header.id, envelope.name_tag(state.vault_key, name)
+
+        return AccountLock(identify, vault._store.login_lock)
+
+    patch.setattr(Vault, "login_lock", login_lock)
+
+
+MUTANTS = (
+    Mutant("what was never validated is used without a question", _nobody_is_asked),
+    Mutant("the server's word is not compared with the account", _the_word_is_not_compared),
+    Mutant("login() of another account keeps the session in use", _an_account_is_like_another),
+    Mutant("what began as one account goes on as another", _epochs_are_not_looked_at),
+    Mutant("what began before a logout goes on", _logout_begins_no_epoch),
+    Mutant("what began before a logout is saved", _saves_are_not_guarded),
+    Mutant("a change is written over whatever is saved", _any_record_is_the_one),
+    Mutant("an ended session is discarded without a look for a newer one", _no_look_for_a_newer),
+    Mutant("the 401 of any call ends the session", _any_401_is_an_end),
+    Mutant("threads log in side by side", _threads_do_not_share_a_login),
+    Mutant("processes log in side by side", _processes_do_not_share_a_login),
+    Mutant("a login lock is kept", _a_lock_is_not_let_go),
+    Mutant("the right to log in is kept", _a_flight_is_not_let_go),
+    Mutant("a login replaces what was imported meanwhile", _a_login_replaces_an_import),
+    Mutant("a login saves a cookie that was replaced meanwhile", _an_old_cookie_is_saved),
+    Mutant(
+        "a session that another thread imported is used without a question",
+        _a_session_from_a_renewal_is_not_asked_about,
+    ),
+    Mutant("a login that waited goes on after a logout", _a_logout_does_not_reach_who_waits),
+    Mutant("a rotation of the key renames the login locks", _a_rotation_renames_the_locks),
+)
