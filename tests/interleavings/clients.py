@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from interpal.api.base import Blocking, Operation, Operations
 from interpal.vault.vault import Vault
-from tests.interleavings.world import GIVE_WAY, KEY, ORIGIN, PASSWORD, MemoryStore
+from tests.interleavings.world import GIVE_WAY, KEY, ORIGIN, PASSWORD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -49,7 +49,7 @@ class Client:
             PASSWORD if named else None,
             auto_login=named,
             persist_session=True,
-            store=MemoryStore(place, process),
+            store=place.store_of(process),
             vault_key=KEY,
             base_url=ORIGIN,
             revalidate_after=3600,
@@ -131,7 +131,7 @@ def _rotate_key(client: Client, _: Site) -> Flow:
     def rotate() -> Flow:
         yield GIVE_WAY
         if client.place.stored is not None:
-            vault = Vault.open(MemoryStore(client.place, client.process), key=KEY)
+            vault = Vault.open(client.place.store_of(client.process), key=KEY)
             vault.rotate()
             vault.close()
 

@@ -24,13 +24,13 @@ class Choices(Protocol):
     def __call__(self, costs: Sequence[int]) -> int: ...
 
 
-def run(plan: Plan, choose: Choices) -> None:
+def run(plan: Plan, choose: Choices, path: str | None = None) -> None:
     """Run a schedule. `BrokenPromiseError` tells the plan and the steps, from running it again."""
     try:
-        Schedule(plan, choose).run()
+        Schedule(plan, choose, path=path).run()
     except BrokenPromiseError as error:
         steps: list[str] = []
-        again = Schedule(plan, _Path(choose.taken), steps=steps)
+        again = Schedule(plan, _Path(choose.taken), path=path, steps=steps)
         with suppress(BrokenPromiseError):
             again.run()
         raise BrokenPromiseError("\n  ".join([str(error), str(plan), *steps])) from error
@@ -81,6 +81,6 @@ class _Walk:
         return choice
 
 
-def walk(plan: Plan, seed: int) -> None:
-    """Run a plan in an order that a seed gives."""
-    run(plan, _Walk(random.Random(seed)))
+def walk(plan: Plan, seed: int, path: str | None = None) -> None:
+    """Run a plan in an order that a seed gives, on a vault in memory or in the file at *path*."""
+    run(plan, _Walk(random.Random(seed)), path)

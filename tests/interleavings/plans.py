@@ -23,6 +23,7 @@ from tests.interleavings.world import (
     KEY,
     ORIGIN,
     START,
+    DiskPlace,
     MemoryStore,
     Place,
     Process,
@@ -67,19 +68,24 @@ class Plan(NamedTuple):
     def saved_living(self) -> set[str]:
         return {MINE} if self.saved in ("living", "unvalidated") else set()
 
-    def prepare(self, site: Site, place: Place) -> None:
-        """Put into the vault what it holds at the start, and let the site know of it."""
+    def prepare(self, site: Site, path: str | None) -> Place:
+        """The vault with what it holds at the start, of which the site knows.
+
+        In the file at *path*, or in memory.
+        """
         cookie = site.new_session(OTHER if self.saved == "foreign" else MINE)
         if self.saved in ("nothing", "ended"):
             site.end(MINE)
         site.endings = dict.fromkeys(ACCOUNTS, 0)
         ENVELOPES.forget()
-        place.stored, place.payload = _prepared(self.saved, cookie)
+        if path is not None:
+            return DiskPlace(path, *_prepared(self.saved, cookie, sealed=True))
+        return Place(*_prepared(self.saved, cookie, sealed=False))
 
 
 @lru_cache
-def _prepared(saved: str, cookie: str) -> tuple[Stored | None, Payload | None]:
-    # Within `frozen`, whose vaults these are.
+def _prepared(saved: str, cookie: str, *, sealed: bool) -> tuple[Stored | None, Payload | None]:
+    """Made once, within `frozen`, *sealed* or not as its vaults are."""
     place = Place()
     vault = Vault.open(MemoryStore(place, Process(0)), key=KEY, create=True)
     if saved != "nothing":
@@ -95,7 +101,8 @@ def _prepared(saved: str, cookie: str) -> tuple[Stored | None, Payload | None]:
         )
         vault[MINE] = session.to_record()
     vault.close()
-    ENVELOPES.keep()
+    if not sealed:
+        ENVELOPES.keep()
     return place.stored, place.payload
 
 

@@ -12,7 +12,6 @@ from tests.interleavings.world import (
     CLOCK,
     GIVE_WAY,
     LOOK,
-    Place,
     Process,
     Site,
     cookie_of,
@@ -88,15 +87,24 @@ def _wakes(actor: Actor) -> float:
 class Schedule:
     """A plan, run in one order."""
 
-    def __init__(self, plan: Plan, choose: Choice, *, steps: list[str] | None = None) -> None:
-        """*steps* is where they are noted, for a run that is to be looked at."""
+    def __init__(
+        self,
+        plan: Plan,
+        choose: Choice,
+        *,
+        path: str | None = None,
+        steps: list[str] | None = None,
+    ) -> None:
+        """*path* is that of a vault in a file, None for one in memory.
+
+        *steps* is where they are noted, for a run that is to be looked at.
+        """
         self.plan = plan
         self._notes = steps
         self._count = 0
         self.site = Site()
-        self.place = Place()
         CLOCK.start()
-        plan.prepare(self.site, self.place)
+        self.place = plan.prepare(self.site, path)
         self.processes = [Process(number) for number in range(plan.processes)]
         self.clients = [
             Client(self.processes[process], self.place, named=plan.named)
@@ -110,7 +118,7 @@ class Schedule:
         self._graves: list[Any] = []
         # Logins that something other than an ended session accounts for.
         self._excused = 0
-        self._stored = self.place.stored
+        self._version = self.place.version
         self._before = self.place.cookies()
 
     def run(self) -> None:
@@ -305,9 +313,9 @@ class Schedule:
             raise BrokenPromiseError(f"a request with a session of {owner} for {running.accounts}")
 
     def _check_saved(self, actor: Actor, running: Running) -> None:
-        if self.place.stored is self._stored:
+        if self.place.version == self._version:
             return
-        self._stored = self.place.stored
+        self._version = self.place.version
         after = self.place.cookies()
         if after == self._before:
             return
@@ -332,7 +340,7 @@ class Schedule:
         return self.site.is_alive(cookie) and self.site.owner(cookie) == name
 
     def _check_end(self) -> None:
-        if self.place.logins:
+        if self.place.is_locked:
             raise BrokenPromiseError("a login lock is held at the end")
         for process in self.processes:
             living = [a for a in self.actors if a.client.process is process and not a.dead]

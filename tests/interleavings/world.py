@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -21,9 +22,11 @@ from interpal.sessions import clock, contested, cookies, singleflight, wait
 from interpal.transport.messages import Pause, Response
 from interpal.transport.origin import DEFAULT_BASE_URL
 from interpal.vault.core.versions import Versions
+from interpal.vault.files.locks import FileLock, is_login_under_way
 from interpal.vault.format import envelope
 from interpal.vault.keys.unlock import SlotOpener
 from interpal.vault.stores.base import Stored
+from interpal.vault.stores.file import FileStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -151,16 +154,30 @@ class Place:
         self.stored = Stored(data, self._saves)
         return self.stored
 
+    @property
+    def version(self) -> object:
+        """What is another after each save."""
+        return self.stored
+
     def cookies(self) -> dict[str, str]:
         """The session cookies that are saved, by the name of the record."""
         records: Mapping[str, Mapping[str, Any]] = {}
-        if self.stored is not None and self.payload is not None:
+        if self.version is not None and self.payload is not None:
             records = self.payload.records
         return {
             name: record["session_cookie"]
             for name, record in records.items()
             if isinstance(record.get("session_cookie"), str)
         }
+
+    def store_of(self, process: Process) -> MemoryStore | DiskStore:
+        """The vault, as a process sees it."""
+        return MemoryStore(self, process)
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether somebody holds a login lock."""
+        return bool(self.logins)
 
     def let_go(self, process: Process) -> None:
         """What the kernel does when a process ends: its locks are free."""
@@ -212,6 +229,10 @@ class MemoryStore:
         """The login lock of an account."""
         return MemoryLock(self, tag)
 
+    def is_login_under_way(self) -> bool:
+        """Whether anybody holds a login lock."""
+        return self.place.is_locked
+
     def close(self) -> None:
         """Nothing is open."""
 
@@ -238,6 +259,63 @@ class MemoryLock:
         """Free it, where this object holds it."""
         if self.store.place.logins.get(self._tag) is self:
             del self.store.place.logins[self._tag]
+
+
+class DiskPlace(Place):
+    """One vault in a real file, encrypted, with real locks."""
+
+    def __init__(self, path: str, stored: Stored | None, payload: Payload | None) -> None:
+        super().__init__(None, payload)
+        self._path = path
+        self._locks: list[tuple[Process, FileLock]] = []
+        with suppress(FileNotFoundError):
+            os.unlink(path)
+        if stored is not None:
+            with open(path, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+                file.write(stored.reveal())
+
+    @property
+    def version(self) -> object:
+        """What is another after each save."""
+        try:
+            found = os.stat(self._path)
+        except FileNotFoundError:
+            return None
+        return found.st_ino, found.st_mtime_ns
+
+    def store_of(self, process: Process) -> DiskStore:
+        """The vault, as a process sees it."""
+        return DiskStore(self._path, self, process)
+
+    def note(self, process: Process, lock: FileLock) -> None:
+        """A process may come to hold this lock."""
+        self._locks.append((process, lock))
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether somebody holds a login lock, by the word of the kernel."""
+        return is_login_under_way(self._path)
+
+    def let_go(self, process: Process) -> None:
+        """What the kernel does when a process ends: its locks are free."""
+        for holder, lock in self._locks:
+            if holder is process:
+                lock.release()
+
+
+class DiskStore(FileStore):
+    """A `FileStore`, as one process sees it."""
+
+    def __init__(self, path: str, place: DiskPlace, process: Process) -> None:
+        super().__init__(path)
+        self.place = place
+        self.process = process
+
+    def login_lock(self, tag: bytes) -> FileLock:
+        """The login lock of an account."""
+        lock = super().login_lock(tag)
+        self.place.note(self.process, lock)
+        return lock
 
 
 class Process:
@@ -334,8 +412,10 @@ ENVELOPES = Envelopes()
 
 
 @contextmanager
-def frozen() -> Generator[None, None, None]:
+def frozen(*, sealed: bool = False) -> Generator[None, None, None]:
     """Inside, time is that of `CLOCK`; waiting and chance are the same in every run.
+
+    Vaults are `Envelopes`, unless they are to be *sealed*, as they are outside.
 
     What a flow does with the vault after it has waited for it is a step of its own there, as it
     is between processes: `patiently` gives way before each action, too.
@@ -348,7 +428,7 @@ def frozen() -> Generator[None, None, None]:
 
     def save(self: Versions, *args: Any, **kwargs: Any) -> None:
         real_save(self, *args, **kwargs)
-        if isinstance(self.store, MemoryStore):
+        if isinstance(self.store, (MemoryStore, DiskStore)):
             state = self.known()
             assert state is not None
             self.store.place.payload = state.payload
@@ -358,10 +438,11 @@ def frozen() -> Generator[None, None, None]:
             if hasattr(module, "patiently"):
                 patch.setattr(module, "patiently", patiently)
         patch.setattr(Versions, "save", save)
-        patch.setattr(envelope, "seal", ENVELOPES.seal)
-        patch.setattr(envelope, "parse", ENVELOPES.parse)
-        patch.setattr(envelope, "open_payload", ENVELOPES.open_payload)
-        patch.setattr(SlotOpener, "open", lambda *args: ENVELOPES.open_slots(*args))
+        if not sealed:
+            patch.setattr(envelope, "seal", ENVELOPES.seal)
+            patch.setattr(envelope, "parse", ENVELOPES.parse)
+            patch.setattr(envelope, "open_payload", ENVELOPES.open_payload)
+            patch.setattr(SlotOpener, "open", lambda *args: ENVELOPES.open_slots(*args))
         for module, name in PURE:
             patch.setattr(module, name, lru_cache(4096)(getattr(module, name)))
         patch.setattr(ClientContext, "tell", lambda *_, **__: None)

@@ -13,6 +13,7 @@ from tests.interleavings import explore, plans, world
 from tests.interleavings.mutants import MUTANTS, catch
 from tests.interleavings.schedule import BrokenPromiseError
 from tests.reliability import Row
+from tests.reliability.children import scratch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,6 +24,7 @@ WANTED = 1_000_000
 WORKERS = 2
 LONGEST = 3 * 3600
 SHORT = 1000
+ON_DISK, SHORT_ON_DISK = 5000, 50
 # In a short run every so many-eth of the plans, and so many schedules of each.
 EVERY, OF_EACH = 60, 32
 CHUNK = 10
@@ -46,7 +48,8 @@ def run(*, full: bool) -> Iterator[Row]:
         walked = _walk_some(range(SHORT))
     good = "no session of another, nothing after a logout, one login an ending, no lock left"
     what = f"every order up to {explore.PREEMPTIONS} preemptions of two threads or processes"
-    broken = [*tried.broken, *walked.broken]
+    filed = _walk_on_disk(range(ON_DISK if full else SHORT_ON_DISK))
+    broken = [*tried.broken, *walked.broken, *filed.broken]
     assert not broken, f"{len(broken)} schedules break a promise, such as:\n{broken[0]}"
     some = f"{tried.plans:,} of {len(every):,} plans"
     yield Row("Q", f"{what}: {some}", tried.schedules, good)
@@ -56,6 +59,8 @@ def run(*, full: bool) -> Iterator[Row]:
         walked.schedules,
         f"{good}; seeds 0 to {walked.schedules - 1:,}",
     )
+    what = "the same random orders on a file in a tmpfs, encrypted, with the locks of the kernel"
+    yield Row("Q", what, filed.schedules, good)
     if not full:
         return  # Each mutant is a test in tests/interleavings.
     with world.frozen():
@@ -112,9 +117,14 @@ def _walk_some(seeds: range) -> Tried:
         return _summed(_walked(seed) for seed in seeds)
 
 
-def _walked(seed: int) -> Tried:
+def _walk_on_disk(seeds: range) -> Tried:
+    with scratch() as folder, world.frozen(sealed=True):
+        return _summed(_walked(seed, os.path.join(folder, "vault.json")) for seed in seeds)
+
+
+def _walked(seed: int, path: str | None = None) -> Tried:
     try:
-        explore.walk(plans.any_plan(seed), seed)
+        explore.walk(plans.any_plan(seed), seed, path)
     except BrokenPromiseError as error:
         return Tried(1, 1, [f"seed {seed}: {error}"])
     return Tried(1, 1, [])

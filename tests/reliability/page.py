@@ -112,18 +112,19 @@ what lies behind the keys.
 **P, mutants.** The third generator, by itself since it takes longest: mutation testing changes the
 source of the format, the key slots and `private_files.py` in small ways, and a test has to notice.
 
-**Q, interleavings.** The flows of the clients are generators, and one scheduler drives those of
-two or three clients, threads of one process and of several, over a site and a store in memory
-with the real vault code between them. What is asked of them: a call, one that the site refuses
-with 401, a validation, logins, also of another account and by force, a logout, a removal, imports,
-a rotation of the vault key; the site ends sessions and changes their cookies, a process is killed
-or a call cancelled at any step. Every order with two preemptions at most is tried, then random
-ones with a seed. No request may carry a session of another account than the one asked for; nothing
-may be sent or saved after a logout; each ending may cost one login; a saved living session may not
-give way to one that has ended; and no lock may outlive its holder. Each mutant brings back one
-mistake, and its row has the number of random walks until it was noticed. A step is what a flow
-does between two waits, so what the vault does under its write lock is one; lines A to K harm that.
-Hosts without a file in common are not modelled: their locks are those of line N.
+**Q, interleavings.** The flows of the clients are generators. One scheduler drives those of two or
+three clients, threads of one process and of several, step by step, over a site in memory and the
+real vault code. The vault is in memory, in some runs a file with encryption and the locks of the
+kernel. The actions: a call, one that the site always refuses with 401, a validation, logins (also
+of another account and by force), a logout, a removal, imports, a rotation of the vault key. The
+site ends sessions and changes their cookies. A process is killed, or a call cancelled, at any step.
+Every order with at most two preemptions is tried for two actions each, then random orders with a
+seed. What must hold: no request carries a session of another account than the one asked for;
+nothing is sent or saved after a logout; there is at most one login for each ending; a saved living
+session is never replaced by a dead one; no lock outlives its holder. Each mutant brings back one
+mistake; its number is that of the random orders until it was noticed. A step is what a flow does
+between two waits: what happens inside a save is for the lines above. Hosts that share no file are
+not modelled.
 
 Line N, a Redis server that is killed, stopped or full, is in `tests/stores`.
 """
