@@ -8,19 +8,15 @@ expiry stand beside each envelope in clear, for the store to compare and to drop
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from interpal._hidden import Hidden
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
-    from typing import Protocol
 
     from typing_extensions import TypeIs
-else:
-    # What a protocol adds when the program runs is checks that nobody makes, at a price.
-    Protocol = object
 
 
 class Stored(Hidden[bytes]):
@@ -61,15 +57,19 @@ class LoginLock(Protocol):
     @property
     def fence(self) -> int:
         """What this hold of the lock counts, for `RecordWriter.commit`."""
+        ...
 
     def try_acquire(self) -> bool:
         """Take the lock if it is free. True if this object now holds it."""
+        ...
 
     def holder(self) -> str | None:
         """Who holds it, as far as that can be told: a pid on one machine, else host and pid."""
+        ...
 
     def release(self) -> None:
         """Free the lock. Does nothing where this object does not hold it."""
+        ...
 
 
 class Writer(Protocol):
@@ -77,6 +77,7 @@ class Writer(Protocol):
 
     def load(self) -> Stored | None:
         """The newest bytes, None where there are none."""
+        ...
 
     def save(self, data: bytes, *, verify: Callable[[bytes], None] | None = None) -> Stored:
         """Put *data* in the place of what is there, whole or not at all, durably.
@@ -84,15 +85,18 @@ class Writer(Protocol):
         *verify* is called with the bytes as they can be read back, before they replace the
         old ones, and raises to keep the old ones.
         """
+        ...
 
     def remove(self) -> None:
         """Take away what is stored. Does nothing where there is nothing."""
+        ...
 
     def set_aside(self, seen: Stored) -> str | None:
         """Rename what is stored if it is still *seen* (same identity and bytes).
 
         Returns the new path, None where something else stands there by now.
         """
+        ...
 
 
 class Store(Protocol):
@@ -106,18 +110,23 @@ class Store(Protocol):
     @property
     def location(self) -> str:
         """The path, or the URL without its password, for messages."""
+        ...
 
     def load(self) -> Stored | None:
         """The newest bytes without taking a lock, None where there are none."""
+        ...
 
     def write_lock(self, timeout: float) -> AbstractContextManager[Writer]:
         """Hold the write lock; seconds to wait for it, 0 to try once (`LockTimeoutError`)."""
+        ...
 
     def login_lock(self, tag: bytes) -> LoginLock:
         """The login lock of the account whose HMAC'd name is *tag* (32 bytes), not yet taken."""
+        ...
 
     def close(self) -> None:
         """Let go of connections and descriptors. A store may be used again afterwards."""
+        ...
 
 
 class WatchingWriter(Writer, Protocol):
@@ -125,6 +134,7 @@ class WatchingWriter(Writer, Protocol):
 
     def is_still(self, version: object) -> bool:
         """`WatchingStore.is_still`, under the lock."""
+        ...
 
 
 class WatchingStore(Store, Protocol):
@@ -135,12 +145,15 @@ class WatchingStore(Store, Protocol):
 
         False also where it cannot be told.
         """
+        ...
 
     def is_gone(self) -> bool:
         """Whether nothing stands there, as far as one look tells."""
+        ...
 
     def write_lock(self, timeout: float) -> AbstractContextManager[WatchingWriter]:
         """`Store.write_lock`."""
+        ...
 
 
 class RecordWrite(NamedTuple):
@@ -210,6 +223,7 @@ class RecordWriter(Writer, Protocol):
 
     def load_record(self, vault_id: bytes, tag: bytes) -> LoadedRecord:
         """`RecordStore.load_record`, under the lock."""
+        ...
 
     def save(
         self,
@@ -222,9 +236,11 @@ class RecordWriter(Writer, Protocol):
 
         Without *vault_id* it stays the vault that it was. Records are left as they are.
         """
+        ...
 
     def remove(self) -> None:
         """Take away the root and the records of its vault."""
+        ...
 
     def commit(
         self,
@@ -242,6 +258,7 @@ class RecordWriter(Writer, Protocol):
         *vault_id*, a record has another generation than expected, the write lock was lost, or
         the login lock that *fence* names has had a later holder.
         """
+        ...
 
     def replace_all(
         self, root: bytes, *, old_id: bytes, new_id: bytes, records: Iterable[RecordWrite]
@@ -252,6 +269,7 @@ class RecordWriter(Writer, Protocol):
         old set. *records* is read as it is written, and its `expected` is not looked at. Raises
         `StaleWriteError` and leaves the old set where the root is no longer the vault *old_id*.
         """
+        ...
 
 
 class RecordStore(Store, Protocol):
@@ -262,6 +280,7 @@ class RecordStore(Store, Protocol):
 
     def load_record(self, vault_id: bytes, tag: bytes) -> LoadedRecord:
         """One record of the vault *vault_id*, and whether that is still the vault. No lock."""
+        ...
 
     def load_records(self, vault_id: bytes) -> Iterator[StoredRecord]:
         """All records, in no order, read in batches and each once.
@@ -269,6 +288,7 @@ class RecordStore(Store, Protocol):
         Not one moment in time: what is written meanwhile may or may not be seen. After a
         rotation meanwhile some are missing: look at the root again afterwards.
         """
+        ...
 
     def commit(
         self,
@@ -284,9 +304,11 @@ class RecordStore(Store, Protocol):
         Waits at most *timeout* seconds for another holder of the write lock
         (`LockTimeoutError`), and raises `StaleWriteError` as there.
         """
+        ...
 
     def record_lock(self, timeout: float) -> AbstractContextManager[RecordWriter]:
         """`write_lock`, for what changes records."""
+        ...
 
 
 class WatchingRecordStore(WatchingStore, RecordStore, Protocol):
@@ -296,9 +318,11 @@ class WatchingRecordStore(WatchingStore, RecordStore, Protocol):
         self, version: object, vault_id: bytes, tag: bytes
     ) -> LoadedRecord | None:
         """`load_record`; None where nobody has written since a record had this version."""
+        ...
 
     def record_lock(self, timeout: float) -> AbstractContextManager[WatchingRecordWriter]:
         """`write_lock`, for what changes records."""
+        ...
 
 
 class WatchingRecordWriter(WatchingWriter, RecordWriter, Protocol):
@@ -308,6 +332,7 @@ class WatchingRecordWriter(WatchingWriter, RecordWriter, Protocol):
         self, version: object, vault_id: bytes, tag: bytes
     ) -> LoadedRecord | None:
         """`WatchingRecordStore.load_record_since`, under the lock."""
+        ...
 
 
 def watches_records(store: RecordStore) -> TypeIs[WatchingRecordStore]:
