@@ -8,6 +8,7 @@ in nothing else.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Mapping  # noqa: TC003  (typing.get_type_hints reads them)
 from functools import update_wrapper
 from types import MethodType
@@ -209,7 +210,7 @@ class Operations:
         auth_token: str | None = None,
         auto_login: bool = False,
         user_agent: str | None = None,
-        persist_session: bool = False,
+        persist_session: bool | None = None,
         session_file: str | os.PathLike[str] | None = None,
         session_expiration_hours: float = 24,
         max_messages: int = 1000,
@@ -238,7 +239,7 @@ class Operations:
             auto_login: Resume or log in: in the constructor; for `AsyncInterpalClient` in
                 `async with`, or at the first awaited call.
             user_agent: The `User-Agent` header; `interpal/<version>` by default.
-            persist_session: Keep the session in a vault.
+            persist_session: Keep the session in a vault; not by default.
             session_file: Path of the vault, `.interpals_session.json` by default; relative to
                 the working directory.
             session_expiration_hours: Hours from login to the end of a session; above 0,
@@ -276,12 +277,25 @@ class Operations:
             None if session_cookie is None else explicit.ImportedSession(session_cookie, auth_token)
         )
         token_alone = handed is None and auth_token is not None
+        places = {"store": store, "vault_passphrase": vault_passphrase, "vault_key": vault_key}
+        unused = [name for name, value in places.items() if value is not None]
+        unsaved = persist_session is None and session_file is not None
+        del places
         keys, where = Hidden((vault_passphrase, vault_key)), Hidden((store, session_file))
         # Errors from here on may show the variables of this frame.
         password = session_cookie = auth_token = vault_passphrase = vault_key = None
         store = session_file = None
         if token_alone:
             raise ValidationError("auth_token: a token alone is no session; give session_cookie=")
+        if unused and persist_session is None:
+            raise ValidationError(
+                f"{', '.join(unused)}: nothing is saved without persist_session=True; give it, or "
+                "persist_session=False to save nothing"
+            )
+        if unsaved:
+            warnings.warn(
+                "session_file: nothing is saved without persist_session=True", stacklevel=2
+            )
         if base_url is None:
             base_url = os.environ.get(BASE_URL_VARIABLE, origin.DEFAULT_BASE_URL)
             if not base_url.strip():

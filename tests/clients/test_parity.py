@@ -71,7 +71,7 @@ def test_the_constructors_are_one() -> None:
     defaults = {name: parameters[name].default for name in ONE_POINT_TWO}
     assert defaults["session_expiration_hours"] == 24
     assert defaults["auto_login"] is False
-    assert defaults["persist_session"] is False
+    assert defaults["persist_session"] is None, "off, as `False`, which may be said too"
 
 
 def test_every_public_method_of_the_async_client_is_awaited_but_the_plain_ones() -> None:

@@ -22,6 +22,7 @@ from tests.helpers import SELF, http, listening, request_head
 
 if TYPE_CHECKING:
     import socket
+    from pathlib import Path
 
     from tests.helpers import Driver, Place
 
@@ -34,6 +35,25 @@ NOW = datetime(2026, 11, 22, 7, 40, tzinfo=timezone.utc)
 def test_what_is_no_url_is_no_base_url(url: Any) -> None:
     with pytest.raises(ValidationError, match="base_url"):
         origin.check_base_url(url)
+
+
+@pytest.mark.parametrize("given", ["store", "vault_passphrase", "vault_key"])
+def test_what_is_for_saving_needs_persist_session(given: str, tmp_path: Path) -> None:
+    values: dict[str, Any] = {given: str(tmp_path / "v") if given == "store" else "k" * 43}
+    for make in (InterpalClient, AsyncInterpalClient):
+        with pytest.raises(ValidationError, match=f"{given}: .*persist_session=True") as caught:
+            make("maple_ink", "pw", **values)
+        assert "k" * 43 not in str(caught.value)
+        # This is how saving is switched off.
+        make("maple_ink", "pw", persist_session=False, session_file="x", **values)
+
+
+def test_a_session_file_alone_is_a_warning(tmp_path: Path) -> None:
+    for make in (InterpalClient, AsyncInterpalClient):
+        with pytest.warns(UserWarning, match="session_file: .*persist_session=True") as caught:
+            make("maple_ink", "pw", session_file=tmp_path / "v")
+        assert [warning.filename for warning in caught] == [__file__]
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("text", ["", " "])

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from base64 import b64encode, urlsafe_b64encode
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from interpal import InterpalClient
 from interpal._hidden import Hidden
 from interpal.exceptions import (
     AmbiguousKeyError,
@@ -17,17 +20,20 @@ from interpal.exceptions import (
     KeySourceError,
     ValidationError,
     VaultError,
+    VaultIOError,
     VaultPermissionError,
 )
 from interpal.vault import Vault
 from interpal.vault.keys import environment
 from interpal.vault.keys import sources as keys
 from interpal.vault.keys.encoding import parse_key, without_newline
+from tests.files import STRANGER, in_child
 from tests.vault import CHEAP, KEY, OTHER_KEY, told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
+
+    from interpal.sandbox import Sandbox
 
 AWKWARD = bytes([0xFB, 0xEF, 0xBE] * 10 + [0xFF, 0x0A])
 """A key whose base64 has `+` and `/`, and whose last byte is a newline."""
@@ -389,6 +395,107 @@ def test_without_a_home_no_key_file_is_made_in_the_working_directory(
         Vault.open(path, create=True)
     assert caught.value.path == str(path)
     assert os.listdir(tmp_path) == []
+
+
+NOT_IN_PASSWD = 4999
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder to which every user comes."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        yield Path(folder)
+
+
+@pytest.mark.parametrize("home", ["", "/", "here", None])
+def test_a_home_that_cannot_be_used_is_told_and_nothing_is_made(
+    open_folder: Path, monkeypatch: pytest.MonkeyPatch, home: str | None
+) -> None:
+    path = open_folder / "own" / "v.json"
+    path.parent.mkdir(mode=0o700)
+    # Of a user in passwd, the home would be known from there.
+    os.chown(path.parent, NOT_IN_PASSWD, NOT_IN_PASSWD)
+    monkeypatch.chdir(open_folder)
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    if home is None:
+        monkeypatch.delenv("HOME")
+    else:
+        monkeypatch.setenv("HOME", home)
+
+    def make() -> object:
+        return Vault.open(path, create=True)
+
+    told = in_child(make, uid=NOT_IN_PASSWD)
+    assert told.startswith("KeySourceError"), told
+    assert "set HOME" in told
+    assert os.listdir(open_folder) == ["own"]
+    assert os.listdir(path.parent) == []
+
+
+def test_a_home_without_an_answer_is_told_as_ours(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Older versions of platformdirs ask `Path.home`, which raises `RuntimeError`."""
+
+    def no_home(*_: object, **__: object) -> str:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr("platformdirs.user_config_dir", no_home)
+    with pytest.raises(KeySourceError, match="set HOME"):
+        Vault.open(path, create=True)
+    Vault.open(path, key=bytes(32), create=True).close()
+
+
+@pytest.mark.parametrize("what", ["closed", "another's", "a file"])
+def test_a_home_where_no_key_file_can_be_made_is_told_before_a_login(
+    open_folder: Path, monkeypatch: pytest.MonkeyPatch, site: Sandbox, what: str
+) -> None:
+    home, bot = open_folder / "home", open_folder / "bot"
+    for folder in (home, bot):
+        folder.mkdir()
+    os.chown(bot, STRANGER, STRANGER)
+    if what == "closed":
+        home.chmod(0o700)
+    elif what == "another's":
+        os.chown(home, 1002, 1002)
+        home.chmod(0o777)
+    else:
+        home.rmdir()
+        home.write_text("")
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(home))
+
+    def start() -> object:
+        return InterpalClient(
+            "maple_ink",
+            "secret",
+            auto_login=True,
+            persist_session=True,
+            session_file=bot / "session.json",
+            base_url=site.base_url,
+        )
+
+    told = in_child(start, uid=STRANGER)
+    assert told.startswith("KeySourceError"), told
+    assert "XDG_CONFIG_HOME" in told
+    assert site.stats()["login_attempts"] == {}
+    assert what == "a file" or not list(home.iterdir())
+
+
+def test_a_working_directory_that_is_gone_is_told_as_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    for start in (
+        lambda: Vault.open("v.json", key=bytes(32), create=True),
+        lambda: InterpalClient("m", "p", persist_session=True),
+    ):
+        with pytest.raises(VaultIOError, match="working directory"):
+            start()
 
 
 # The keyring of the operating system.

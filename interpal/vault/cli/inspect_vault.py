@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pwd
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from interpal.vault.cli import errors, formatting, opening, output, stores, tabl
 from interpal.vault.cli.app import cli, file_option, json_option
 from interpal.vault.cli.formatting import Cell, clean
 from interpal.vault.health import report
-from interpal.vault.stores.file import FileStore
+from interpal.vault.stores.file import FileStore, absolute
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -172,6 +171,6 @@ def _one_path(context: click.Context, argument: str | None, option: str) -> str:
         return option
     given = context.get_parameter_source("path")
     named = given is click.core.ParameterSource.COMMANDLINE
-    if named and os.path.abspath(argument) != os.path.abspath(option):
+    if named and absolute(argument) != absolute(option):
         raise click.UsageError("FILE and -f name different vaults; give one")
     return argument

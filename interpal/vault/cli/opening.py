@@ -257,7 +257,7 @@ def confirm(question: str, *, yes: bool, only_if_asked: bool = False) -> None:
 
 def _is_default(source: KeySource) -> bool:
     """Whether this is the user's key file, which is tried where nothing was said."""
-    return source.name == f"key file {sources.default_key_path()}"
+    return source.name.startswith("key file ")
 
 
 def profile(name: str | None) -> KdfParameters | None:

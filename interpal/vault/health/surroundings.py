@@ -10,13 +10,13 @@ import pwd
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
-from interpal.exceptions import VaultError
+from interpal.exceptions import KeySourceError, VaultError
 from interpal.vault.files import permissions
 from interpal.vault.files.permissions import quoted, shown
 from interpal.vault.format import legacy_file
 from interpal.vault.health import report
 from interpal.vault.keys import environment, sources
-from interpal.vault.stores.file import FileStore
+from interpal.vault.stores.file import FileStore, absolute
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -90,9 +90,9 @@ def of_sources(folder: str, environ: Mapping[str, str] | None) -> Iterator[Findi
                 "empty-source", source.name, "it is set but empty", f"set or unset {source.name}"
             )
         elif source.name.endswith("_FILE"):
-            files[source.name] = os.path.abspath(os.fsdecode(source.setting.reveal()))
-    default = sources.default_key_path()
-    if os.path.lexists(default):
+            files[source.name] = absolute(os.fsdecode(source.setting.reveal()))
+    default = _default_key_path()
+    if default is not None and os.path.lexists(default):
         files["key file"] = default
     for name, path in files.items():
         yield from _of_key_file(name, path, folder)
@@ -146,7 +146,7 @@ def of_neighbours(store: FileStore) -> Iterator[Finding]:
         path = os.path.join(folder, name)
         if name == own:
             continue
-        if name == sources.KEY_FILE_NAME and os.path.realpath(path) != sources.default_key_path():
+        if name == sources.KEY_FILE_NAME and os.path.realpath(path) != _default_key_path():
             yield Finding(
                 "key-beside-vault",
                 shown(path),
@@ -190,3 +190,11 @@ def user_name(uid: int) -> str:
         return f"user {pwd.getpwuid(uid).pw_name}"
     except KeyError:
         return f"user {uid}"
+
+
+def _default_key_path() -> str | None:
+    """None where there is no HOME, which there need not be."""
+    try:
+        return sources.default_key_path()
+    except KeySourceError:
+        return None

@@ -7,6 +7,7 @@ it is the key file of the user, made when a vault is first created.
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,10 @@ from interpal.exceptions import (
     KeyRequiredError,
     KeySourceError,
     ValidationError,
+    VaultIOError,
+    VaultPermissionError,
 )
+from interpal.vault.files.permissions import reported, shown
 from interpal.vault.files.private_files import Folder, read_secret_file
 from interpal.vault.format.jwe import b64encode
 from interpal.vault.format.key_slots import normalise_passphrase
@@ -45,6 +49,11 @@ __all__ = [
 ]
 
 KEY_FILE_NAME = "vault.key"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_REMEDY = (
+    "set HOME or XDG_CONFIG_HOME to the absolute path of a folder of this user, or give the key of "
+    "the vault, for example with INTERPALS_VAULT_KEY_FILE"
+)
 
 
 class KeySource:
@@ -183,12 +192,27 @@ def default_key_path() -> str:
     """Path of the user's key file: `vault.key` in the configuration folder of `interpal`."""
     import platformdirs
 
-    return os.path.join(platformdirs.user_config_dir("interpal", appauthor=False), KEY_FILE_NAME)
+    try:
+        folder = platformdirs.user_config_dir("interpal", appauthor=False)
+    except (RuntimeError, OSError) as error:
+        # No HOME and no such user, or no working directory.
+        where = f"the key file of the user has no place ({error})"
+        raise KeySourceError(f"{where}; {_REMEDY}") from None
+    return os.path.join(folder, KEY_FILE_NAME)
 
 
 def default_key_file() -> KeySource:
     """The key file of the user, as a source that can be made."""
-    path = default_key_path()
+    try:
+        path = default_key_path()
+    except KeySourceError as error:
+        fault = str(error)
+
+        def refuse() -> Hidden[bytes]:
+            raise KeySourceError(fault)
+
+        # What is done may need no key: it is told where one is needed.
+        return KeySource("key", "key file of the user", refuse)
 
     def read() -> Hidden[bytes]:
         if not _is_there(path):
@@ -201,9 +225,18 @@ def default_key_file() -> KeySource:
 
     def make() -> Hidden[bytes]:
         if not _is_there(path):
-            with Folder.open(os.path.dirname(path), create=True) as folder:
-                # Where another process was first, its key is the one that counts.
-                folder.create(KEY_FILE_NAME, _new_key_line())
+            _check_home(path)
+            try:
+                with Folder.open(os.path.dirname(path), create=True) as folder:
+                    # Where another process was first, its key is the one that counts.
+                    folder.create(KEY_FILE_NAME, _new_key_line())
+            except (VaultPermissionError, VaultIOError) as error:
+                if isinstance(error, VaultIOError) and error.errno in _FULL:
+                    raise
+                # A fault of the set-up, and told before a login: it would cost one each time.
+                raise KeySourceError(
+                    f"the key file of the user cannot be made: {error} Or {_REMEDY}"
+                ) from None
         return parse_key_file(read_secret_file(path, KEY_FILE_LIMIT), path)
 
     return KeySource("key", f"key file {path}", read, make)
@@ -217,6 +250,25 @@ def _is_there(path: str) -> bool:
             "XDG_CONFIG_HOME to an absolute path, or pass the vault's key"
         )
     return os.path.lexists(path)
+
+
+def _check_home(path: str) -> None:
+    """Refuse to make anything in a HOME that is nobody's, or in that of another user.
+
+    Under `sudo -E`, root would leave a folder there that its user cannot use.
+    """
+    if path.startswith("/.config/") and not os.environ.get("XDG_CONFIG_HOME"):
+        raise KeySourceError(f"the key file of the user has no place: HOME is /; {_REMEDY}")
+    above = os.path.dirname(path)
+    while not os.path.lexists(above) and above != os.path.dirname(above):
+        above = os.path.dirname(above)
+    with reported(above, "look at the folder"):
+        owner = os.stat(above).st_uid
+    if owner not in (0, os.geteuid()):
+        raise KeySourceError(
+            f"{shown(above)} belongs to user {owner}, and this process runs as user "
+            f"{os.geteuid()} (sudo -E?), so no key file is made at {shown(path)}; {_REMEDY}"
+        )
 
 
 def _new_key_line() -> Hidden[bytes]:

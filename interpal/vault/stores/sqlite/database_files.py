@@ -54,9 +54,24 @@ def check_file(folder: Folder, name: str) -> tuple[int, int] | None:
     mode = stat.S_IMODE(found.st_mode)
     if mode & ~0o600 and may_repair():
         with reported(path, "take away the mode bits"):
-            os.chmod(path, mode & 0o600)
+            _tighten(path, found, mode & 0o600)
         _log.warning("%s: mode %04o was too open, now %04o", shown(path), mode, mode & 0o600)
     return found.st_dev, found.st_ino
+
+
+def _tighten(path: str, found: os.stat_result, mode: int) -> None:
+    """Set the mode of just the file that was looked at, whatever stands at *path* by now."""
+    # A descriptor of O_PATH is not one that could free a lock of SQLite when it is closed.
+    flags = getattr(os, "O_PATH", None)
+    if flags is None:
+        os.chmod(path, mode, follow_symlinks=False)
+        return
+    fd = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if os.path.samestat(os.fstat(fd), found):
+            os.chmod(f"/proc/self/fd/{fd}", mode)
+    finally:
+        os.close(fd)
 
 
 def identity_of(path: str) -> tuple[int, int] | None:
