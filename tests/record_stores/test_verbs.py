@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from typing import TYPE_CHECKING
 
 import pytest
@@ -263,3 +264,20 @@ def test_bad_copies_are_refused_and_make_nothing(run: Program) -> None:
         "team.json",
     ]
     assert (run.folder / "note.txt").read_text() == "a note"
+
+
+@pytest.mark.parametrize("content", [b"a note", b"", b'{"session_cookie": "abc"}'])
+def test_what_is_no_vault_keeps_its_mode_bits(run: Program, content: bytes) -> None:
+    note = run.folder / "note.txt"
+    note.write_bytes(content)
+    note.chmod(0o644)
+    for verb in (
+        ["verify", "note.txt"],
+        ["list", "-f", "note.txt"],
+        ["export", "-f", "note.txt", "-o", "copy.json"],
+        ["copy", "note.txt", "sqlite:new.db"],
+        ["inspect", "note.txt"],
+    ):
+        done = run(*verb, env=WITH_KEY)
+        assert done.code != 0
+        assert stat.S_IMODE(note.stat().st_mode) == 0o644, verb

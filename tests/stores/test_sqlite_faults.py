@@ -8,6 +8,7 @@ import sqlite3
 import sys
 import threading
 import time
+from contextlib import suppress
 from subprocess import PIPE, Popen
 from typing import TYPE_CHECKING
 
@@ -17,11 +18,13 @@ from interpal.exceptions import (
     LockTimeoutError,
     ValidationError,
     VaultCorruptError,
+    VaultError,
     VaultFormatError,
     VaultPermissionError,
     VaultVersionError,
 )
 from interpal.vault.stores.base import RecordWrite
+from interpal.vault.stores.sqlite import database_files
 from interpal.vault.stores.sqlite import store as module
 from interpal.vault.stores.sqlite.store import SqliteStore
 from tests.files import fork, in_child, in_mount, mode_of
@@ -88,6 +91,35 @@ def test_looser_mode_bits_are_tightened(
     other.close()
     assert mode_of(tmp_path / "vault.db") == mode_of(tmp_path / "vault.db-wal") == 0o600
     assert "mode 0664 was too open" in caplog.text
+
+
+@pytest.mark.parametrize("how", ["link", "file"])
+def test_what_takes_the_place_of_a_database_keeps_its_mode(
+    tmp_path: Path, store: SqliteStore, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """A neighbour who may write to the folder swaps it between the look and the `chmod`."""
+    store.commit(ID, [RecordWrite(TAG, 0, b"one", 1)], timeout=1)
+    path, other = tmp_path / "vault.db", tmp_path / "for-all.txt"
+    path.chmod(0o640)
+    other.write_text("for all")
+    other.chmod(0o644)
+    asked = database_files.may_repair
+
+    def swap() -> bool:
+        if not other.samefile(path):
+            path.rename(tmp_path / "away.db")
+            if how == "link":
+                path.symlink_to(other)
+            else:
+                path.hardlink_to(other)
+        return asked()
+
+    monkeypatch.setattr(database_files, "may_repair", swap)
+    later = SqliteStore(path)
+    with suppress(VaultError):
+        later.load()
+    later.close()
+    assert mode_of(other) == 0o644
 
 
 @pytest.mark.parametrize("name", ["vault.db", "vault.db-wal", "vault.db-shm"])

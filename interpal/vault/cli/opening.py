@@ -19,6 +19,7 @@ from interpal.vault.cli.terminal import TRIES, NoAnswerError, Terminal
 from interpal.vault.health import report
 from interpal.vault.keys import environment, sources
 from interpal.vault.stores.base import Stored
+from interpal.vault.stores.file import FileStore
 from interpal.vault.vault import Vault
 
 if TYPE_CHECKING:
@@ -125,6 +126,9 @@ def starter(store: Store) -> Callable[[KeySource], Vault]:
     """What opens the vault in *store* with a source, with errors that say what is there instead."""
 
     def start(source: KeySource) -> Vault:
+        if isinstance(store, FileStore):
+            # What turns out to be no vault keeps its mode bits.
+            report.parsed(store.location, report.load(store))
         vault = Vault(store, source)
         try:
             vault.start()
