@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import sys
 
+from interpal._text import printable
+
 
 class Logger:
     """The few calls of a `logging.Logger` that the package makes."""
@@ -48,4 +50,10 @@ class Logger:
         logger = logging.getLogger(self._name)
         if logger.isEnabledFor(level):
             # Two frames up: the caller of debug, info, warning or error.
-            logger.log(level, message, *values, stacklevel=3, exc_info=error)
+            # A name or the text of an error may hold what begins a line of its own.
+            clean = [printable(one) if isinstance(one, str) else one for one in map(_text, values)]
+            logger.log(level, message, *clean, stacklevel=3, exc_info=error)
+
+
+def _text(value: object) -> object:
+    return str(value) if isinstance(value, BaseException) else value

@@ -39,6 +39,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from interpal._text import printable
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
@@ -105,7 +107,13 @@ WAIT_WITHOUT_RETRY_AFTER = 60.0
 
 
 class InterpalException(Exception):  # noqa: N818  (the name that users of interpal 1.x catch)
-    """Base of every error that this package raises on purpose."""
+    """Base of every error that this package raises on purpose.
+
+    Its text is one line: what does not print of a name in it is escaped.
+    """
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class ValidationError(InterpalException, ValueError):

@@ -20,6 +20,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
         (
             "interpal._version",
             "interpal._lazy",
+            "interpal._text",
             "interpal._log",
             "interpal._hidden",
             "interpal.exceptions",

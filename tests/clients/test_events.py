@@ -7,15 +7,17 @@ import os
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from interpal.exceptions import InterpalException, ValidationError
 from interpal.sandbox import Sandbox
 from interpal.sessions.clock import utc_now
 from interpal.sessions.events import EVENTS, Event
+from interpal.vault import Vault
 from tests.helpers import ACCOUNTS, SELF, Place, export_of
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
     from tests.helpers import Driver
 
@@ -101,3 +103,20 @@ def test_a_hook_may_use_the_client(driver: Driver, place: Place) -> None:
 
 def test_there_is_no_environment_of_the_users_own_here() -> None:
     assert not any(name.startswith("INTERPALS_VAULT_") for name in os.environ)
+
+
+def test_no_name_makes_a_line_of_its_own_in_the_log_or_a_message(
+    driver: Driver, place: Place, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Line separators, which `str.splitlines` goes by, and marks that turn the direction."""
+    caplog.set_level(logging.DEBUG)
+    name = "x\u2028INFO logged_in\u2029\u202egnp\u2066\x85"
+    with pytest.raises(InterpalException) as caught:
+        driver.open(**place.settings(name.replace("\x85", "")))
+    folder = tmp_path / f"folder\u2028{'y' * 3}\n"
+    with pytest.raises(InterpalException) as missing:
+        Vault.open(folder / "vault.json", key=bytes(32))
+    ours = [record.getMessage() for record in caplog.records if record.name.startswith("interpal")]
+    assert any("login_started: account x\\u2028INFO" in line for line in ours)
+    for text in (*ours, str(caught.value), str(missing.value), str(ValidationError(f"{name}: no"))):
+        assert text.isprintable(), ascii(text)

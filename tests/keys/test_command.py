@@ -129,8 +129,10 @@ def test_a_command_that_fails_is_told_by_its_status_and_not_its_output(
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (b"c4n4ry-is-no-program", "No such file"),
-        (b"/etc/passwd c4n4ry", "Permission denied"),
+        (b"no-such-program c4n4ry", "'no-such-program': No such file"),
+        (b"~/bin/pass c4n4ry", "'~/bin/pass': No such file"),
+        (b"~/bin/pass c4n4ry", "without a shell"),
+        (b"/etc/passwd c4n4ry", "'/etc/passwd': Permission denied"),
         (b"'c4n4ry", "No closing quotation"),
         (b"c4n4ry \\", "No escaped character"),
         (b"   ", "names no program"),
@@ -138,7 +140,7 @@ def test_a_command_that_fails_is_told_by_its_status_and_not_its_output(
         (b"echo \0c4n4ry", "NUL"),
     ],
 )
-def test_a_command_that_cannot_be_run_is_not_shown(text: bytes, reason: str) -> None:
+def test_of_a_command_that_cannot_be_run_the_program_is_named(text: bytes, reason: str) -> None:
     with pytest.raises(KeySourceError, match=NAME) as caught:
         command.output_of(Hidden(text), NAME)
     assert reason in str(caught.value)

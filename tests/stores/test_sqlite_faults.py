@@ -23,6 +23,7 @@ from interpal.exceptions import (
     VaultPermissionError,
     VaultVersionError,
 )
+from interpal.vault.files.permissions import may_repair
 from interpal.vault.stores.base import RecordWrite
 from interpal.vault.stores.sqlite import database_files
 from interpal.vault.stores.sqlite import store as module
@@ -103,7 +104,6 @@ def test_what_takes_the_place_of_a_database_keeps_its_mode(
     path.chmod(0o640)
     other.write_text("for all")
     other.chmod(0o644)
-    asked = database_files.may_repair
 
     def swap() -> bool:
         if not other.samefile(path):
@@ -112,7 +112,7 @@ def test_what_takes_the_place_of_a_database_keeps_its_mode(
                 path.symlink_to(other)
             else:
                 path.hardlink_to(other)
-        return asked()
+        return may_repair()
 
     monkeypatch.setattr(database_files, "may_repair", swap)
     later = SqliteStore(path)

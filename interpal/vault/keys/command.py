@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, cast
 
 from interpal._hidden import Hidden
 from interpal.exceptions import KeySourceError
+from interpal.vault.files.permissions import shown
 
 if TYPE_CHECKING:
     import subprocess
@@ -29,8 +30,8 @@ def output_of(command: Hidden[bytes], name: str) -> Hidden[bytes]:
     """What *command* prints, at most 64 KiB within 30 seconds.
 
     It is split into words like a shell would (`shlex.split`) and run without one. It sees none
-    of the `INTERPALS_…` variables. Raises `KeySourceError` naming *name*, and never the command
-    (somebody may have put the passphrase itself there) or its output.
+    of the `INTERPALS_…` variables. Raises `KeySourceError` naming *name*, where it cannot be run
+    its program too, and never its arguments (a passphrase may be among them) or its output.
     """
     process = _start(_words(command, name), name)
     try:
@@ -81,7 +82,12 @@ def _start(words: Hidden[list[bytes]], name: str) -> subprocess.Popen[bytes]:
     except ValueError:
         pass
     # Outside the handlers: the frames of that error hold the command and the environment.
-    raise KeySourceError(f"{name}: the command cannot be run: {reason}")
+    program = shown(os.fsdecode(words.reveal()[0]))
+    raise KeySourceError(
+        f"{name}: the command cannot be run: {program!r}: {reason}. It is run without a shell, so "
+        "~, $VARIABLES, pipes and aliases mean nothing: give the path of the program, or "
+        "sh -c '…'"
+    )
 
 
 def _collect(process: subprocess.Popen[bytes], deadline: float) -> tuple[Hidden[bytes], str | None]:

@@ -18,6 +18,11 @@ KEY_BYTES = 32
 KEY_FILE_LIMIT = 4096
 """Bytes of a file with a key in it, at most."""
 
+_NO_PASSPHRASE = (
+    ("\ufeff", "has a byte order mark; save it as UTF-8 without one"),
+    ("\0", "holds a NUL, as text in UTF-16 does; save it as UTF-8"),
+    ("\r\n", "has more than one line, or a newline after it; give one line"),
+)
 _BLANKS = b" \t\r\n"
 _NO_KEY = f"not a key; a key is {KEY_BYTES} bytes as base64, base64url or hex"
 
@@ -26,12 +31,26 @@ def parse_passphrase(content: Hidden[bytes], name: str) -> Hidden[bytes]:
     """The normalised passphrase in UTF-8 *content*. Raises `KeySourceError` naming *name*."""
     reason = "not valid UTF-8"
     try:
-        return normalise_passphrase(content.reveal().decode())
+        return checked_passphrase(content.reveal().decode())
     except ValidationError as error:
         reason = str(error)
     except UnicodeDecodeError:
         pass
     raise KeySourceError(f"{name}: {reason}")
+
+
+def checked_passphrase(text: str) -> Hidden[bytes]:
+    """The bytes of a passphrase that somebody can mean. Raises `ValidationError`.
+
+    A vault could be made with the others, and opened by nobody who types what an editor shows.
+    """
+    found = next((fault for marks, fault in _NO_PASSPHRASE if any(map(text.count, marks))), None)
+    given = Hidden(text)
+    # A traceback may show the variables of this frame.
+    del text
+    if found is not None:
+        raise ValidationError(f"the passphrase {found}")
+    return normalise_passphrase(given.reveal())
 
 
 def parse_key(key: object, name: str) -> Hidden[bytes]:

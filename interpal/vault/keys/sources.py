@@ -24,8 +24,13 @@ from interpal.exceptions import (
 from interpal.vault.files.permissions import reported, shown
 from interpal.vault.files.private_files import Folder, read_secret_file
 from interpal.vault.format.jwe import b64encode
-from interpal.vault.format.key_slots import normalise_passphrase
-from interpal.vault.keys.encoding import KEY_BYTES, KEY_FILE_LIMIT, parse_key, parse_key_file
+from interpal.vault.keys.encoding import (
+    KEY_BYTES,
+    KEY_FILE_LIMIT,
+    checked_passphrase,
+    parse_key,
+    parse_key_file,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -180,7 +185,7 @@ def _check_passphrase(passphrase: object) -> Hidden[bytes]:
     fault = f"expected text, or a callable for it, not {type(passphrase).__name__}"
     if isinstance(passphrase, str):
         try:
-            return normalise_passphrase(passphrase)
+            return checked_passphrase(passphrase)
         except ValidationError as error:
             fault = str(error)
     # Outside the handler, as the frames of that error hold the passphrase.
