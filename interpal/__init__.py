@@ -44,10 +44,10 @@ __all__, __getattr__, __dir__ = public_names(
             "LoginRateLimitError NetworkError NotDurableError NotFoundError RateLimitError "
             "SessionExpiredError StaleWriteError StoreUnavailableError ValidationError "
             "VaultCorruptError VaultError VaultExistsError VaultFormatError VaultIOError "
-            "VaultKeyError VaultLimitError VaultNotFoundError VaultPermissionError "
-            "VaultRollbackError VaultVersionError WebSocketAuthenticationError "
-            "WebSocketConnectionError WebSocketError WebSocketRateLimitError "
-            "WebSocketTimeoutError WrongKeyError"
+            "VaultKeyError VaultLimitError VaultMismatchError VaultNotFoundError "
+            "VaultPermissionError VaultRollbackError VaultVersionError "
+            "WebSocketAuthenticationError WebSocketConnectionError WebSocketError "
+            "WebSocketRateLimitError WebSocketTimeoutError WrongKeyError"
         ),
         "interpal.session": "Session SessionInfo",
         "interpal.session_manager": "SessionManager",

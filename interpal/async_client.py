@@ -391,7 +391,10 @@ class AsyncInterpalClient(Calls, Awaiting):
         return "_live" in vars(self) and self.live.is_connected
 
     async def close(self) -> None:
-        """Close connections and forget the vault's key. The session stays saved."""
+        """Close connections and the vault. The session stays saved.
+
+        The client may be used again, so the key and the password that it was given stay in memory.
+        """
         self._context.check_not_in_hook()
         if "_live" in vars(self):
             await self.live.disconnect()

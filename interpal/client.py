@@ -353,7 +353,10 @@ class InterpalClient(Calls, Blocking):
             await worker.close(None)
 
     def close(self) -> None:
-        """Close connections and forget the vault's key. The session stays saved."""
+        """Close connections and the vault. The session stays saved.
+
+        The client may be used again, so the key and the password that it was given stay in memory.
+        """
         self._context.check_not_in_hook()
         if "_live" in vars(self):
             self.live.disconnect()

@@ -21,7 +21,7 @@
        ├─ VaultNotFoundError   ├─ VaultExistsError
        ├─ VaultKeyError: KeyRequiredError, WrongKeyError, AmbiguousKeyError, KeySourceError
        ├─ VaultFormatError: VaultVersionError, VaultLimitError
-       ├─ VaultCorruptError    ├─ VaultRollbackError
+       ├─ VaultCorruptError    ├─ VaultRollbackError    ├─ VaultMismatchError
        ├─ VaultPermissionError  what is insecure, and the command that fixes it
        ├─ VaultIOError: NotDurableError (saved, but the folder could not be synced)
        ├─ LockTimeoutError  .holder
@@ -90,6 +90,7 @@ __all__ = [
     "VaultIOError",
     "VaultKeyError",
     "VaultLimitError",
+    "VaultMismatchError",
     "VaultNotFoundError",
     "VaultPermissionError",
     "VaultRollbackError",
@@ -325,6 +326,17 @@ class VaultRollbackError(VaultError):
         super().__init__(message, path=path)
         self.generation = generation
         self.minimum = minimum
+
+
+class VaultMismatchError(VaultError):
+    """Another vault than the one that was expected. `expected` and `found` are ids in hex."""
+
+    def __init__(
+        self, message: str, *, path: str | None = None, expected: str, found: str | None
+    ) -> None:
+        super().__init__(message, path=path)
+        self.expected = expected
+        self.found = found
 
 
 class VaultPermissionError(VaultError):

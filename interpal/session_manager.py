@@ -37,6 +37,7 @@ from interpal.sessions.clock import utc_now
 from interpal.sessions.record_matching import RecordMatching
 from interpal.transport import origin as origins
 from interpal.transport import sendable
+from interpal.vault.core.versions import check_vault_id
 from interpal.vault.files.permissions import without_repairs
 from interpal.vault.keys.sources import KeySource, find_source
 from interpal.vault.stores.file import DEFAULT_FILE as DEFAULT_SESSION_FILE
@@ -76,7 +77,8 @@ class SessionManager:
     its place, *expiration_hours* the life of a new session. Key: *passphrase* (text or callable),
     *key* (32 bytes or text), else the environment, else the user's key file. *username* is the
     account where a call names none. A session of another *origin* is neither used nor shown.
-    *patience* is the seconds to wait for the write lock. Nothing is read or made until needed.
+    *patience* is the seconds to wait for the write lock, *expected_vault_id* the only vault that
+    is opened (`Vault.open`). Nothing is read or made until needed.
     """
 
     DEFAULT_SESSION_FILE = DEFAULT_SESSION_FILE
@@ -94,6 +96,7 @@ class SessionManager:
         origin: str | None = None,
         patience: float = 10.0,
         notify: Notify | None = None,
+        expected_vault_id: bytes | str | None = None,
     ) -> None:
         if passphrase is not None and key is not None:
             del passphrase, key, store
@@ -117,6 +120,7 @@ class SessionManager:
         self._patience = patience
         self._notify: Notify = notify or (lambda _name, _facts: None)
         self._vault: Vault | None = None
+        self._expected_id = None if expected_vault_id is None else check_vault_id(expected_vault_id)
 
     def __repr__(self) -> str:
         store = vars(self).get("_opened")  # A traceback may ask in mid-construction.
@@ -405,7 +409,10 @@ class SessionManager:
     # How.
 
     def close(self) -> None:
-        """Forget the key and let go of the store. The manager may be used again afterwards."""
+        """Forget what the key has opened, and let go of the store.
+
+        The manager may be used again, so the key or passphrase that it was given stays.
+        """
         if self._vault is not None:
             self._vault.close()
             self._vault = None
@@ -434,7 +441,12 @@ class SessionManager:
         return bool(self._with_vault(save, username=wanted))
 
     def _new_handle(self) -> Vault:
-        return Vault(self._store, self._source, lock_timeout=self._patience)
+        return Vault(
+            self._store,
+            self._source,
+            lock_timeout=self._patience,
+            expected_vault_id=self._expected_id,
+        )
 
     def _recovery(self, username: str | None) -> Recovery:
         from interpal.sessions.damaged_files import Recovery

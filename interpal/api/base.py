@@ -228,6 +228,7 @@ class Operations:
         min_interval: float = 0,
         lock_timeout: float = 60,
         on_event: OnEvent | None = None,
+        expected_vault_id: bytes | str | None = None,
     ) -> None:
         """Nothing is sent here, but by `InterpalClient` with *auto_login* or *persist_session*.
 
@@ -263,6 +264,8 @@ class Operations:
             min_interval: Seconds between the starts of two requests of this client.
             lock_timeout: Seconds to wait for another process's login.
             on_event: A function that is called with every `Event` of the session.
+            expected_vault_id: The id of the only vault that is opened, 16 bytes or 32 hexadecimal
+                digits (`interpal-vault inspect`).
 
         Raises:
             ValidationError: An argument is wrong; the message names it.
@@ -337,6 +340,7 @@ class Operations:
                 # Flows wait for locks by themselves, without holding a thread.
                 patience=0,
                 notify=context.notify,
+                expected_vault_id=expected_vault_id,
             )
         self._context = context
         self._begin()

@@ -37,8 +37,8 @@ __all__, __getattr__, __dir__ = public_names(
             "AmbiguousKeyError KeyRequiredError KeySourceError LockTimeoutError "
             "NotDurableError StaleWriteError StoreUnavailableError VaultCorruptError "
             "VaultError VaultExistsError VaultFormatError VaultIOError VaultKeyError "
-            "VaultLimitError VaultNotFoundError VaultPermissionError VaultRollbackError "
-            "VaultVersionError WrongKeyError"
+            "VaultLimitError VaultMismatchError VaultNotFoundError VaultPermissionError "
+            "VaultRollbackError VaultVersionError WrongKeyError"
         ),
         "interpal.vault.format.key_slots": "KdfParameters Slot",
         "interpal.vault.hardening": "harden_process",

@@ -21,6 +21,7 @@ from interpal.vault.core.versions import (
     Versions,
     changed_payload,
     check_timeout,
+    check_vault_id,
     current_payload,
     epoch_now,
     located,
@@ -59,12 +60,20 @@ class Vault(Records, KeySlots):
     that it opened: Argon2id runs once, however many reads and saves follow.
     """
 
-    def __init__(self, store: Store, source: KeySource, *, lock_timeout: float = 10.0) -> None:
+    def __init__(
+        self,
+        store: Store,
+        source: KeySource,
+        *,
+        lock_timeout: float = 10.0,
+        expected_vault_id: bytes | str | None = None,
+    ) -> None:
         """A vault that is not yet read; `start` reads it. `Vault.open` does both."""
+        expected = None if expected_vault_id is None else check_vault_id(expected_vault_id)
         self._store = store
         self._lock_timeout = check_timeout(lock_timeout)
         self._opener = SlotOpener(source)
-        self._versions = Versions(store, self._opener)
+        self._versions = Versions(store, self._opener, expected)
         # Where the store keeps each record apart.
         self._records_apart: RecordsApart | None = None
         if keeps_records(store):
@@ -83,6 +92,7 @@ class Vault(Records, KeySlots):
         kdf: KdfParameters | None = None,
         lock_timeout: float = 10.0,
         min_generation: int | None = None,
+        expected_vault_id: bytes | str | None = None,
     ) -> Vault:
         """Open the vault at a path (or in a store) and authenticate all of it.
 
@@ -91,11 +101,14 @@ class Vault(Records, KeySlots):
         environment, or from the key file of the user. *create* makes an empty vault where
         there is none, its slot at the cost *kdf* (`KdfParameters.DEFAULT`). *lock_timeout* is
         in seconds. A caller who remembers the last generation it saw passes it as
-        *min_generation*, and an older copy that was put back is refused.
+        *min_generation*, and an older copy that was put back is refused. *expected_vault_id*
+        (16 bytes, or 32 hexadecimal digits, as `Vault.id` and `interpal-vault inspect` tell it)
+        refuses any other vault that the same secret opens; a rotation draws a new id.
 
         Raises `VaultNotFoundError`, `WrongKeyError`, `KeyRequiredError` and the other
         `VaultKeyError`s, `VaultFormatError` (no vault), `VaultCorruptError` (damaged),
-        `VaultPermissionError`, `VaultIOError`, `LockTimeoutError`, `VaultRollbackError`.
+        `VaultPermissionError`, `VaultIOError`, `LockTimeoutError`, `VaultRollbackError`,
+        `VaultMismatchError`.
         """
         place, secrets = Hidden(path_or_store), Hidden((passphrase, key))
         # Whoever reports an error with local variables is to report no secret.
@@ -104,7 +117,7 @@ class Vault(Records, KeySlots):
         del place
         with located(store.location):
             source = find_source(*secrets.reveal())
-        vault = cls(store, source, lock_timeout=lock_timeout)
+        vault = cls(store, source, lock_timeout=lock_timeout, expected_vault_id=expected_vault_id)
         try:
             # What was seen before is not made anew, empty, where it has gone.
             vault.start(create=create and not (min_generation or 0) > 1, kdf=kdf)
@@ -139,6 +152,7 @@ class Vault(Records, KeySlots):
             return False
         if not create:
             raise versions.not_found()
+        versions.check_may_be_made()
         # A resume makes no vault and changes no slot: what does is imported where it is used.
         from interpal.vault.keys import rekey
 

@@ -110,7 +110,12 @@ def test_the_table_has_every_transition_and_each_phase() -> None:
         for name, value in vars(ClientState).items()
         if callable(value) and not name.startswith("_")
     }
-    assert {row[0] for row in rows} | {"keep", "uses", "was_refused", "check_epoch"} == named
+    assert {row[0] for row in rows} | {
+        "keep",
+        "uses",
+        "was_refused",
+        "check_epoch",
+    } == named
 
 
 def test_what_is_not_in_the_table_changes_nothing() -> None:

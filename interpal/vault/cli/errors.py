@@ -74,6 +74,7 @@ _CODES: tuple[tuple[type[e.InterpalException], str, int], ...] = (
     (e.VaultFormatError, "format", DATA),
     (e.VaultCorruptError, "corrupt", DATA),
     (e.VaultRollbackError, "rollback", DATA),
+    (e.VaultMismatchError, "another-vault", DATA),
     (e.VaultPermissionError, "permission", CONFIGURATION),
     (e.NotDurableError, "not-durable", IO),
     (e.VaultIOError, "io", IO),

@@ -18,6 +18,7 @@ from interpal.exceptions import (
     ValidationError,
     VaultError,
     VaultLimitError,
+    VaultMismatchError,
     VaultNotFoundError,
     VaultRollbackError,
 )
@@ -95,9 +96,11 @@ class Versions:
     makes the others wait for the key rather than derive it too.
     """
 
-    __slots__ = ("_closed", "_left", "_state", "_threads", "opener", "store")
+    __slots__ = ("_closed", "_expected_id", "_left", "_state", "_threads", "opener", "store")
 
-    def __init__(self, store: Store, opener: SlotOpener) -> None:
+    def __init__(self, store: Store, opener: SlotOpener, expected_id: bytes | None = None) -> None:
+        """*expected_id* is the id of the only vault that is opened; None for any."""
+        self._expected_id = expected_id
         self.store = store
         self.opener = opener
         self._state: State | None = None
@@ -172,6 +175,7 @@ class Versions:
             mark, version = _mark_of(stored), stored.version
             with self.located():
                 parsed = envelope.parse(stored.reveal())
+                self._check_expected(parsed.header.id)
                 self._check_not_undone(parsed.header)
                 # A large file is not to be in memory twice, as text and as what it says.
                 del stored
@@ -384,6 +388,26 @@ class Versions:
             self._threads = _Threads()
         return self._threads
 
+    def check_may_be_made(self) -> None:
+        """Raise `VaultMismatchError` where one that was made before is expected."""
+        if self._expected_id is not None:
+            self._check_expected(None)
+
+    def _check_expected(self, found: bytes | None) -> None:
+        if self._expected_id is None or found == self._expected_id:
+            return
+        expected, what = self._expected_id.hex(), "no vault"
+        if found is not None:
+            what = f"the vault {found.hex()}"
+        raise VaultMismatchError(
+            f"{self.path}: this is {what}, and not {expected}, which was expected: another file "
+            "was put here, or the vault was rotated. Find out which, then put the right one back "
+            "or give its new id.",
+            path=self.path,
+            expected=expected,
+            found=None if found is None else found.hex(),
+        )
+
     def _check_not_closed(self) -> None:
         if self._closed:
             raise VaultError(f"{self.path}: this Vault was closed; open it again", path=self.path)
@@ -391,6 +415,9 @@ class Versions:
     def _keep(self, state: State) -> State:
         if not self._closed:
             self._state = state
+            if self._expected_id is not None:
+                # A rotation of ours has drawn it.
+                self._expected_id = state.header.id
         return state
 
 
@@ -455,6 +482,18 @@ class located:  # noqa: N801  (read as a statement: `with located(path)`)
 def epoch_now() -> int:
     """Now, in epoch seconds that the format can hold."""
     return max(0, min(int(time.time()), MAX_TIME))
+
+
+def check_vault_id(value: object) -> bytes:
+    """The id of a vault, from 16 bytes or 32 hexadecimal digits. Raises `ValidationError`."""
+    if isinstance(value, str):
+        try:
+            value = bytes.fromhex(value)
+        except ValueError:
+            value = b""
+    if isinstance(value, bytes) and len(value) == 16:
+        return value
+    raise ValidationError("expected_vault_id: expected 16 bytes, or 32 hexadecimal digits")
 
 
 def check_timeout(seconds: float) -> float:
