@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from interpal.sessions.wait import Flow
 
 
+def _new_client(user_agent: str | None) -> Operations:
+    from importlib import import_module
+
+    # The clients are built upon this module.
+    client: Operations = import_module("interpal.client").InterpalClient(user_agent=user_agent)
+    return client
+
+
 class Auth:
     """The session of a client; with no session, everything is None.
 
@@ -24,12 +32,7 @@ class Auth:
     __slots__ = ("_client",)
 
     def __init__(self, user_agent: str | None = None, *, client: Operations | None = None) -> None:
-        if client is None:
-            from importlib import import_module
-
-            # The clients are built upon this module.
-            client = import_module("interpal.client").InterpalClient(user_agent=user_agent)
-        self._client = client
+        self._client: Operations = _new_client(user_agent) if client is None else client
 
     def __repr__(self) -> str:
         return f"<Auth of user {self.bot_id}>"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from interpal.api.base import Operation, Operations, Topic
 from interpal.api.endpoint import (
@@ -121,9 +121,7 @@ class MediaCalls:
         return Call(an(PhotoUploadStatus), path={"upload_token": upload_token})
 
     @Operation
-    def wait_for_upload(
-        self: Operations, upload_token: str, *, timeout: float = 60.0
-    ) -> Flow[Photo]:
+    def wait_for_upload(self: Any, upload_token: str, *, timeout: float = 60.0) -> Flow[Photo]:
         """Ask how an upload stands until it is done, for *timeout* seconds; the photo.
 
         Raises `APIError` where the site says that it failed, or is not done in time.
@@ -148,7 +146,7 @@ class MediaCalls:
 
     @UPLOAD.flow
     def upload_photo_with_token(
-        self: Operations,
+        self: Any,
         file_path: File,
         use_token: bool = True,
         *,
@@ -173,7 +171,7 @@ class MediaCalls:
 
     @UPLOAD.flow
     def upload_photo_async(
-        self: Operations,
+        self: Any,
         file_path: File,
         caption: str | None = None,
         album_id: str | None = None,
@@ -189,7 +187,7 @@ class MediaCalls:
 
     @UPLOAD.flow
     def upload_photo(
-        self: Operations,
+        self: Any,
         file_path: File,
         caption: str | None = None,
         album_id: str | None = None,
@@ -216,7 +214,7 @@ class MediaCalls:
 
     @Operation
     def send_photo_message(
-        self: Operations,
+        self: Any,
         thread_id: str,
         file_path: File | None = None,
         image_url: str | None = None,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from interpal.api.base import Operation, Operations, Topic
+from interpal.api.base import Operation, Topic
 from interpal.api.endpoint import (
     DOUBTFUL,
     SINGLE,
@@ -78,7 +78,7 @@ class SocialCalls:
         return Call(a_list_of(Relationship, "relations", "data"), path={"user_id": user_id})
 
     @Operation
-    def get_friends(self: Operations, user_id: str | None = None) -> Flow[list[Relationship]]:
+    def get_friends(self: Any, user_id: str | None = None) -> Flow[list[Relationship]]:
         """The friends of a user, or of the account."""
         if user_id is None:
             return (yield from _own_friends.flow(self))
