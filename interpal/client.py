@@ -131,7 +131,12 @@ def _new_session(timeout: float) -> requests.Session:
 
     import requests
 
-    class Session(requests.Session):
+    # What replaces the library's class for the whole program, as `requests_cache.install_cache()`
+    # does, would keep the session in a file and answer one account with the replies of another.
+    own = [kind for kind in requests.Session.__mro__ if kind.__module__ == "requests.sessions"]
+    plain: Any = own[0] if own else requests.Session
+
+    class Session(plain):  # type: ignore[misc]
         def get_redirect_target(self, resp: requests.Response) -> None:
             """None: to prepare what is not followed, requests reads the body, however long."""
 

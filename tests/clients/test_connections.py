@@ -11,8 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 
-from interpal import AsyncInterpalClient
+from interpal import AsyncInterpalClient, InterpalClient
 from interpal.exceptions import APIError, NetworkError
 from tests.helpers import SELF, listening, replying, request_head
 from tests.helpers import http as reply
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
+    from interpal.sandbox import Sandbox
     from tests.helpers import Driver, Place
 
 FORKING = """
@@ -239,3 +241,22 @@ def test_a_cookie_whose_name_cannot_be_sent_is_left_out(driver: Driver, place: P
         driver.run(client, "get", SELF)
         assert "save_failed" not in place.told
     assert b"; good=3\r\n" in heard[-1]
+
+
+def test_a_class_that_takes_the_place_of_the_librarys_does_not_see_the_session(
+    monkeypatch: pytest.MonkeyPatch, site: Sandbox
+) -> None:
+    """As `requests_cache.install_cache()` puts one there, for all of a program."""
+    seen: list[str] = []
+
+    class Caching(requests.Session):
+        def send(self, request: requests.PreparedRequest, **settings: Any) -> requests.Response:
+            seen.append(str(request.url))
+            return super().send(request, **settings)
+
+    monkeypatch.setattr(requests, "Session", Caching)
+    monkeypatch.setattr(requests.sessions, "Session", Caching)
+    with InterpalClient("maple_ink", "secret", auto_login=True, base_url=site.base_url) as client:
+        assert client.get_self()["username"] == "maple_ink"
+    assert requests.get(site.base_url, timeout=5).status_code
+    assert seen == [f"{site.base_url}/"]
