@@ -31,16 +31,16 @@ THOUSANDS = 3000
 # slow on a fast one too.
 SLOWER = """
 import time
-from interpal.vault.format import envelope
-fast = envelope.{name}
+from interpal.vault.format import {module}
+fast = {module}.{name}
 def slow(*arguments, **more):
     time.sleep({seconds})
     return fast(*arguments, **more)
-envelope.{name} = slow
+{module}.{name} = slow
 """
-SLOW = SLOWER.format(name="seal_record", seconds=0.0005)
-SLOW_TO_OPEN = SLOWER.format(name="open_record", seconds=0.0007)
-SLOW_FILE = SLOWER.format(name="seal", seconds=1.5)
+SLOW = SLOWER.format(module="record_envelope", name="seal_record", seconds=0.0005)
+SLOW_TO_OPEN = SLOWER.format(module="record_envelope", name="open_record", seconds=0.0007)
+SLOW_FILE = SLOWER.format(module="envelope", name="seal", seconds=1.5)
 
 
 def slowed(folder: Path, lines: str) -> dict[str, str]:
