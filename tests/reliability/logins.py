@@ -206,7 +206,7 @@ def held_back(sandbox: Server, size: int) -> None:
         crowd.gather()
         crowd.go()
         for said in crowd.results():
-            assert said.startswith("RateLimitError"), said
+            assert said.startswith("LoginRateLimitError"), said
         assert sandbox.attempts == 1, f"{sandbox.attempts} attempts"
 
 

@@ -14,6 +14,7 @@ from interpal._hidden import Hidden
 from interpal.exceptions import VaultError, VaultNotFoundError, WrongKeyError
 from interpal.vault import Vault
 from interpal.vault.core import versions
+from interpal.vault.format import envelope
 from interpal.vault.keys import sources
 from interpal.vault.stores.file import FileStore
 from tests.children import Children
@@ -383,10 +384,17 @@ def test_the_login_lock_is_one_for_all_handles(place: Place) -> None:
     assert vault["a"] == {"n": 1}
 
 
-def test_a_login_lock_of_a_vault_rekeyed_meanwhile_is_not_taken(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("salted", [False, True])
+def test_a_login_lock_of_a_vault_rekeyed_meanwhile_is_taken_only_where_it_stays_in_its_place(
+    path: Path, monkeypatch: pytest.MonkeyPatch, salted: bool
 ) -> None:
     vault, other = new_vault(path), reopened(path)
+    if not salted:
+        # As an older vault: the name of the lock is an HMAC under the key.
+        with vault._versions.writing(1) as (writer, state):
+            payload = envelope.Payload(state.payload.records, state.payload.attempts)
+            header = vault._versions.next_header(state.header)
+            vault._versions.save(writer, header, payload, state.vault_key)
     lock_of = FileStore.login_lock
     rotations: list[int] = []
 
@@ -398,7 +406,8 @@ def test_a_login_lock_of_a_vault_rekeyed_meanwhile_is_not_taken(
 
     monkeypatch.setattr(FileStore, "login_lock", rekeyed)
     lock = vault.login_lock("a")
-    assert not lock.try_acquire()
+    assert lock.try_acquire() is salted
+    assert rotations
     assert lock.try_acquire()
     lock.release()
 
