@@ -70,8 +70,8 @@ class ImportedSession:
         username = given.get("username")
         username = username if isinstance(username, str) and username else None
         created_at, expires_at = given.get("created_at"), given.get("expires_at")
+        found = protocol.cookie_in(text, exported=bool(given))
         del given
-        found = protocol.cookie_in(text)
         del text
         if found is None:
             del token

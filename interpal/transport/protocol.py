@@ -169,25 +169,30 @@ def is_name(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME and value.isprintable()
 
 
-def cookie_in(text: object) -> tuple[str, dict[str, str]] | None:
+def cookie_in(text: object, *, exported: bool = False) -> tuple[str, dict[str, str]] | None:
     """The session cookie and the others, from a bare value or a whole `Cookie` header.
 
-    None where there is no session cookie in it that could be sent.
+    A bare value is one by RFC 6265; of an *exported* session it is whatever a server may have
+    set. None where there is no session cookie in it that could be sent.
     """
     if not isinstance(text, str):
         return None
     text = text.strip()
     if text[:7].lower() == "cookie:":
         text = text[7:].strip()
+    is_good = is_sendable if exported else is_cookie_value
+    bare: tuple[str, dict[str, str]] | None = (text, {}) if text and is_good(text) else None
     if "=" not in text.rstrip("="):  # which a value in base64 ends with
-        return (text, {}) if is_cookie_value(text) and text else None
+        return bare
     cookies: dict[str, str] = {}
     for pair in text.split(";"):
         name, _, value = (part.strip() for part in pair.partition("="))
         if name and is_cookie_value(name) and is_sendable(value):
             cookies[name] = value
     own = cookies.pop(SESSION_COOKIE, "")
-    return (own, cookies) if own else None
+    if not own:
+        return bare if exported else None
+    return own, cookies
 
 
 def retry_after(response: Response, now: datetime) -> float | None:

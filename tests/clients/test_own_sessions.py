@@ -80,6 +80,14 @@ def test_what_is_exported_can_be_imported(driver: Driver, place: Place) -> None:
     assert place.logins == 1
 
 
+@pytest.mark.parametrize("cookie", ['"a b"', "a=b", "YWJj==", "a,b"])
+def test_an_export_is_imported_whatever_the_server_has_set(driver: Driver, cookie: str) -> None:
+    client = driver.open(base_url="http://127.0.0.1:1")
+    export = {"session_cookie": cookie, "username": "maple_ink"}
+    driver.run(client, "import_session", export)
+    assert client.export_session()["session_cookie"] == cookie
+
+
 def test_a_bare_cookie_and_a_header_can_be_imported(driver: Driver, place: Place) -> None:
     session = place.log_in()
     client = driver.open(**place.settings(auto_login=False))
