@@ -54,6 +54,7 @@ class Running:
         # Whom it may act as: who was asked for when it began, or was about to be.
         self.accounts = {client.asked, *client.doubtful} if action.login is None else {action.login}
         self.goes_over_from = client.asked
+        self.has_logged_in = False
         if action.login is None:
             for other in others:
                 if other.action.login is not None:
@@ -190,6 +191,8 @@ class Schedule:
         CLOCK.seconds = max(CLOCK.seconds, actor.wakes)
         if actor.sent is not None and actor.reply is None:
             actor.reply = self.site.handle(actor.sent)
+            if actor.sent.method == "POST" and actor.reply.status == 200 and actor.running:
+                actor.running.has_logged_in = True
             if actor.sent.method == "GET" and actor.reply.header("set-cookie"):
                 actor.rotated = CLOCK.seconds
             if self._notes is not None:
@@ -214,6 +217,10 @@ class Schedule:
         except LockTimeoutError as error:
             raise BrokenPromiseError("a lock is waited for in vain") from error
         except InterpalException as error:
+            # What a login brings to a client that has gone over meanwhile is thrown away.
+            client = running.client
+            goes_on = running.goes_over_from == client.asked and running.logouts == client.logouts
+            self._excused += running.has_logged_in and not goes_on
             if running.action.login is not None:
                 # Whether it has got as far as to go over to the account, its caller cannot tell.
                 actor.client.doubtful |= {running.goes_over_from, running.action.login}
@@ -279,8 +286,8 @@ class Schedule:
         assert actor.running is not None
         if self._notes is not None:
             self._note(actor, f"{actor.running.action.name} is cancelled")
-        if actor.sent is not None and actor.sent.method == "POST":
-            self._excused += 1
+        # It may have had the reply to a login, and not yet saved it.
+        self._excused += 1
         if actor.running.action.login is not None:
             actor.client.doubtful |= {actor.running.goes_over_from, actor.running.action.login}
         actor.client.process.enter()
