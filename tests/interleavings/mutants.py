@@ -23,6 +23,7 @@ from interpal.vault.vault import Vault
 from tests.interleavings import explore
 from tests.interleavings.plans import any_plan
 from tests.interleavings.schedule import BrokenPromiseError
+from tests.interleavings.world import MemoryLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -122,7 +123,13 @@ def _any_401_is_an_end(patch: MonkeyPatch) -> None:
 
 
 def _threads_do_not_share_a_login(patch: MonkeyPatch) -> None:
+    def try_acquire(lock: MemoryLock) -> bool:
+        holder = lock.store.place.logins.setdefault(lock.tag, lock)
+        return holder.store.process is lock.store.process
+
+    # The lock alone would do, since it is one for each flow and not for a process.
     patch.setattr(Flight, "try_acquire", _always)
+    patch.setattr(MemoryLock, "try_acquire", try_acquire)
 
 
 def _processes_do_not_share_a_login(patch: MonkeyPatch) -> None:

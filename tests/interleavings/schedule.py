@@ -217,10 +217,12 @@ class Schedule:
         except LockTimeoutError as error:
             raise BrokenPromiseError("a lock is waited for in vain") from error
         except InterpalException as error:
-            # What a login brings to a client that has gone over meanwhile is thrown away.
+            # The session of a login and a new cookie that come after the client has gone over to
+            # another account are thrown away.
             client = running.client
             goes_on = running.goes_over_from == client.asked and running.logouts == client.logouts
-            self._excused += running.has_logged_in and not goes_on
+            came = running.has_logged_in or actor.rotated < inf
+            self._excused += came and not goes_on
             if running.action.login is not None:
                 # Whether it has got as far as to go over to the account, its caller cannot tell.
                 actor.client.doubtful |= {running.goes_over_from, running.action.login}

@@ -244,21 +244,21 @@ class MemoryLock:
 
     def __init__(self, store: MemoryStore, tag: bytes) -> None:
         self.store = store
-        self._tag = tag
+        self.tag = tag
 
     def try_acquire(self) -> bool:
         """Take it if it is free."""
-        return self.store.place.logins.setdefault(self._tag, self) is self
+        return self.store.place.logins.setdefault(self.tag, self) is self
 
     def holder(self) -> str | None:
         """The number of the process that holds it."""
-        lock = self.store.place.logins.get(self._tag)
+        lock = self.store.place.logins.get(self.tag)
         return None if lock is None else str(lock.store.process.number)
 
     def release(self) -> None:
         """Free it, where this object holds it."""
-        if self.store.place.logins.get(self._tag) is self:
-            del self.store.place.logins[self._tag]
+        if self.store.place.logins.get(self.tag) is self:
+            del self.store.place.logins[self.tag]
 
 
 class DiskPlace(Place):
