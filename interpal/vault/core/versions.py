@@ -172,9 +172,10 @@ class Versions:
             known = self._state
             if known is not None and known.is_of(stored.reveal()):
                 return self._keep(known._replace(version=stored.version))
-            mark, version = _mark_of(stored), stored.version
             with self.located():
+                # What is no vault may be a session in clear: it is in no variable here.
                 parsed = envelope.parse(stored.reveal())
+                mark, version = _mark_of(stored), stored.version
                 self._check_expected(parsed.header.id)
                 self._check_not_undone(parsed.header)
                 # A large file is not to be in memory twice, as text and as what it says.
