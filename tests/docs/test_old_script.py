@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from interpal import InterpalClient
 from interpal.sandbox import Sandbox
+from interpal.transport import origin
 from tests.sandbox.peer import plain_session_file
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ def test_it_replaces_the_vault_by_a_plain_file_which_is_encrypted_again(
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.chdir(tmp_path)
     with Sandbox(accounts={"maple_ink": "secret"}) as sandbox:
+        # The one site that interpal 1.x knew: files of it belong there.
+        monkeypatch.setattr(origin, "DEFAULT_BASE_URL", sandbox.base_url)
 
         def start() -> InterpalClient:
             return InterpalClient(
