@@ -175,10 +175,6 @@ class Versions:
             with self.located():
                 # What is no vault may be a session in clear: it is in no variable here.
                 parsed = envelope.parse(stored.reveal())
-<<<<<<< HEAD
-=======
-                # Not before: what turns out to be a session in clear is in no variable.
->>>>>>> cd3726d (A session in clear that lies where a vault is expected is in no variable of the reader; pictures and tests follow the messages)
                 mark, version = _mark_of(stored), stored.version
                 self._check_expected(parsed.header.id)
                 self._check_not_undone(parsed.header)
