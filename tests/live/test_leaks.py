@@ -50,13 +50,13 @@ def check_error(error: BaseException | None) -> None:
                 check(str(frame.locals), f"{frame.filename}:{frame.lineno} in {frame.name}")
 
 
-def run_a_bot(base_url: str, seconds: float = 5.0) -> list[Any]:
+def run_a_bot(base_url: str, seconds: float = 5.0, token: str | None = TOKEN) -> list[Any]:
     """Run a bot until its connection is in trouble three times; what it was told."""
     told: list[Any] = []
 
     async def main() -> None:
         asyncio.get_running_loop().set_debug(True)
-        bot = Bot("!", session_cookie=COOKIE, auth_token=TOKEN, base_url=base_url, timeout=1,
+        bot = Bot("!", session_cookie=COOKIE, auth_token=token, base_url=base_url, timeout=1,
                   max_retries=0)  # fmt: skip
         bot.live.settings = bot.live.settings._replace(
             reconnect_base_delay=0.01, connect_timeout=0.5, max_reconnect_attempts=2,
@@ -120,6 +120,19 @@ def test_a_refused_handshake_shows_no_token(status: str, caplog: pytest.LogCaptu
     caplog.set_level(logging.DEBUG)
     with listening(refusing(status), at_once=True) as base_url:
         told = run_a_bot(base_url)
+    assert told
+    for error in told:
+        check_error(error)
+    check(caplog.text, "the log")
+
+
+@pytest.mark.parametrize("status", ["401 No", "429 Slow", "302 Found"])
+def test_a_session_without_a_token_does_not_show_the_cookie_that_it_tries(
+    status: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with listening(refusing(status), at_once=True) as base_url:
+        told = run_a_bot(base_url, token=None)
     assert told
     for error in told:
         check_error(error)
