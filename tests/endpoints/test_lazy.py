@@ -31,15 +31,19 @@ loaded()
 
 def test_a_resume_loads_no_call_and_a_call_its_topic_only(tmp_path: Path) -> None:
     with Sandbox(accounts={"maple_ink": "secret"}) as sandbox:
-        for _ in range(2):
-            before, after = subprocess.run(
+        # The first run logs in, the second resumes.
+        _, printed = [
+            subprocess.run(
                 [sys.executable, "-c", PROGRAM, sandbox.base_url],
                 cwd=tmp_path,
                 capture_output=True,
                 text=True,
                 check=True,
-            ).stdout.splitlines()
+            ).stdout
+            for _ in range(2)
+        ]
         assert sandbox.stats()["logins"] == {"maple_ink": 1}
+    before, after = printed.splitlines()
     assert before.split() == ["interpal.api.base", "interpal.api.calls", "interpal.api.seen"]
     topics = {"account", "messages", "search", "media", "social", "notifications", "posts"}
     found = {name.removeprefix("interpal.api.") for name in after.split()} & topics
