@@ -863,8 +863,8 @@ class MessageEventData(Reply):
 
 
 def _told_counters(event: Reply) -> EventCounters:
-    told = event.get("counters")
-    return EventCounters(told if isinstance(told, dict) else {})
+    counters = event.get("counters")
+    return EventCounters(counters if isinstance(counters, dict) else {})
 
 
 class UnknownEvent(Reply):

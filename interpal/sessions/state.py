@@ -286,8 +286,8 @@ class ClientState:
 
     def _known_id(self, session: Session) -> str | None:
         """The user's id, by the word of the server alone."""
-        told = None if session.last_validated_at is None else session.user_id
-        return self.user_id or told
+        validated_id = None if session.last_validated_at is None else session.user_id
+        return self.user_id or validated_id
 
     def _begin(self, phase: Phase, **changes: Any) -> ClientState:
         """A new epoch, with nothing of what the earlier one had got."""

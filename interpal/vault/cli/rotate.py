@@ -54,9 +54,9 @@ def rotate_verb(
         missing = [slot for slot in vault.slots if slot.kid not in secrets and slot.kid != own]
         if missing and not drop_slots:
             # Without a terminal the rotation itself names what is missing.
-            told = _ask_for(missing, vault.path)
-            if told is not None:
-                secrets.update(told)
+            answered = _ask_for(missing, vault.path)
+            if answered is not None:
+                secrets.update(answered)
                 missing = [slot for slot in missing if slot.kid not in secrets]
                 drop_slots = True
         if missing and drop_slots:

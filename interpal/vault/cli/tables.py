@@ -26,10 +26,10 @@ def accounts_of(vault: Vault) -> list[Account]:
 
 def accounts_json(accounts: list[Account], now: datetime) -> list[dict[str, Any]]:
     """The accounts for programs."""
-    told = []
+    rows = []
     for account in accounts:
         left = account.time_left(now)
-        told.append(
+        rows.append(
             {
                 "name": account.name,
                 "username": account.username,
@@ -39,7 +39,7 @@ def accounts_json(accounts: list[Account], now: datetime) -> list[dict[str, Any]
                 "state": account.state(now),
             }
         )
-    return told
+    return rows
 
 
 def put_accounts(accounts: list[Account], now: datetime) -> None:

@@ -58,12 +58,12 @@ class _Verified(NamedTuple):
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""
-        told: dict[str, Any] = {"path": self.path, "ok": self.failure is None}
+        facts: dict[str, Any] = {"path": self.path, "ok": self.failure is None}
         if self.accounts is not None:
-            told.update(generation=self.generation, accounts=self.accounts)
+            facts.update(generation=self.generation, accounts=self.accounts)
         if self.failure is not None:
-            told["error"] = self.failure.as_json()
-        return told
+            facts["error"] = self.failure.as_json()
+        return facts
 
     def line(self) -> str:
         """For people."""
