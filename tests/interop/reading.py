@@ -27,6 +27,7 @@ RECORDS: dict[str, dict[str, Any]] = {
 }
 FEW = {name: RECORDS[name] for name in ("maple_ink", "zażółć@example.org")}
 BIG = {f"account-{number}": {"note": "x" * 60_000} for number in range(52)}
+SALT_CHARACTERS = 22  # 16 bytes in base64url
 ATTEMPTS = {"maple_ink": {"until": 2**37, "count": 3, "kind": "rate-limit", "forget_at": 2**37}}
 
 Reads = dict[str, "Callable[[str, bytes], str]"]
@@ -205,7 +206,11 @@ def check_recipe(library: Library, vaults: Vaults) -> None:
     if library.module == "debian_jose.py":
         return  # The commands are in docs/format.md, which is run as it stands.
     expected = {"records": FEW, "attempts": ATTEMPTS}
+
+    def check(payload: dict[str, Any]) -> None:
+        assert len(payload.pop("salt")) == SALT_CHARACTERS
+        assert payload == expected
+
     for text, slot in ((vaults.by_key, 0), (vaults.two_slots, 1)):
-        assert library.ask("vault", text=text, slot=slot, key=KEY) == expected
-    text = vaults.by_passphrase
-    assert library.ask("vault", text=text, slot=0, passphrase=PASSPHRASE) == expected
+        check(library.ask("vault", text=text, slot=slot, key=KEY))
+    check(library.ask("vault", text=vaults.by_passphrase, slot=0, passphrase=PASSPHRASE))

@@ -6,6 +6,7 @@ import asyncio
 import collections
 import random
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -151,6 +152,7 @@ def test_every_message_of_an_hour_is_handled_exactly_once(
 ) -> None:
     loop = VirtualTimeLoop()
     monkeypatch.setattr(time, "monotonic", loop.time)
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", lambda pool, *work: loop.submit(pool, *work))
     began = clock.utc_now() - timedelta(seconds=loop.time())
     monkeypatch.setattr(clock, "clock", lambda: began + timedelta(seconds=loop.time()))
     site = Sandbox({"maple_ink": "secret"})

@@ -7,10 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import selectors
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Future
+
+_submit = ThreadPoolExecutor.submit
 
 # What is on its way over loopback arrives within this; real seconds.
 GRACE = 0.002
@@ -39,25 +45,32 @@ class _Selector(selectors.DefaultSelector):
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """`time()` is virtual; what runs in executors holds the clock."""
+    """`time()` is virtual; what runs in thread pools holds the clock (`submit`)."""
 
     def __init__(self) -> None:
         selector = _Selector()
         selector.loop = self
         self.now = 1000.0
         self.working = 0
+        self._counting = threading.Lock()
         super().__init__(selector)
 
     def time(self) -> float:
         return self.now
 
-    def run_in_executor(  # type: ignore[override]
-        self, executor: Any, func: Callable[..., Any], *args: Any
-    ) -> Any:
-        self.working += 1
-        future = super().run_in_executor(executor, func, *args)
+    def submit(self, pool: ThreadPoolExecutor, work: Callable[..., Any], *args: Any) -> Future[Any]:
+        """In the place of `ThreadPoolExecutor.submit`, from the thread of the loop or another."""
+        with self._counting:
+            self.working += 1
+        future = _submit(pool, work, *args)
         future.add_done_callback(self._done)
         return future
 
     def _done(self, _: object) -> None:
-        self.working -= 1
+        # What waits for the result hears of it in the same turn of the loop, or before.
+        with suppress(RuntimeError):  # the loop is closed
+            self.call_soon_threadsafe(self._count_down)
+
+    def _count_down(self) -> None:
+        with self._counting:
+            self.working -= 1
