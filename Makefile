@@ -6,8 +6,8 @@ BIN := $(VENV)/bin
 ENVIRONMENT := tests/packaging/environment.py
 LOCK := requirements.lock $(ENVIRONMENT)
 DEVELOPMENT := run redis keyring docs dev
-# Two workers: most tests wait for servers, locks and processes.
-PYTEST_ARGS ?= -n 2
+# Four workers, on two cores too: most tests wait for servers, locks and processes.
+PYTEST_ARGS ?= -n 4
 # 3.10 and later, as declared.
 PYTHONS := $(shell sed -n 's/.*Python :: \(3\.[0-9]*\).*/\1/p' pyproject.toml)
 
