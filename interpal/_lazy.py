@@ -13,8 +13,8 @@ def public_names(
 ) -> tuple[list[str], Callable[[str], Any], Callable[[], list[str]]]:
     """`__all__`, `__getattr__` and `__dir__` (PEP 562) of *package*.
 
-    *homes* gives each module below the package, or an absolute one that begins with the name of
-    the top package, with the names that it is the home of, separated by blanks.
+    *homes* gives, for the full name of each module, the names that it is the home of, separated
+    by blanks.
     """
     home = {name: module for module, names in homes.items() for name in names.split()}
 
