@@ -6,11 +6,13 @@ import asyncio
 import io
 import os
 import sys
+import threading
 from collections.abc import AsyncIterable
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from interpal._clock import monotonic
 from interpal._worker import Ended, Running, Worker
 from interpal.api.base import Awaiting, Operation, Operations, PlainOperation
 from interpal.api.calls import Calls
@@ -46,6 +48,8 @@ else:
 T = TypeVar("T")
 
 _PIECE = 65536
+# Seconds between the clock of an event loop and that of waits, where the two are the same one.
+_SAME_CLOCK = 60.0
 
 
 async def drive(flow: Flow[T], send: Callable[[Request], Any], worker: Worker) -> T:
@@ -65,7 +69,7 @@ async def drive(flow: Flow[T], send: Callable[[Request], Any], worker: Worker) -
                 return result
             answer = trouble = None
             if isinstance(done, Pause):
-                await asyncio.sleep(done.seconds)
+                await _sleep(done.seconds)
             elif done is not None:
                 try:
                     answer = await send(done)
@@ -73,6 +77,22 @@ async def drive(flow: Flow[T], send: Callable[[Request], Any], worker: Worker) -
                     trouble = error
     finally:
         worker.leave(running)
+
+
+async def _sleep(seconds: float) -> None:
+    """Sleep by the clock of waits, also where that of the loop stands: freezegun stops it."""
+    loop = asyncio.get_running_loop()
+    if abs(loop.time() - monotonic()) < _SAME_CLOCK:
+        await asyncio.sleep(seconds)
+        return
+    over = asyncio.Event()
+    timer = threading.Timer(seconds, lambda: loop.call_soon_threadsafe(over.set))
+    timer.daemon = True
+    timer.start()
+    try:
+        await over.wait()
+    finally:
+        timer.cancel()
 
 
 class AiohttpRequester:

@@ -7,6 +7,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from interpal._clock import monotonic
 from interpal._lazy import LateModule
 from interpal.api.base import Blocking, Operation, Operations
 from interpal.api.calls import Calls
@@ -86,7 +87,7 @@ class Requester:
         import urllib3
 
         http = self._session()
-        deadline = time.monotonic() + 2 * self._timeout
+        deadline = monotonic() + 2 * self._timeout
         where = f"{request.method} {request.url.partition('?')[0]}"
         try:
             with http.request(
@@ -180,13 +181,13 @@ class _Timed(io.RawIOBase):
 
     def __init__(self, raw: io.RawIOBase, seconds: float) -> None:
         self._raw = raw
-        self._deadline = time.monotonic() + seconds
+        self._deadline = monotonic() + seconds
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        if time.monotonic() > self._deadline:
+        if monotonic() > self._deadline:
             raise TimeoutError
         return self._raw.readinto(buffer)
 
@@ -213,7 +214,7 @@ def _read(reply: requests.Response, deadline: float, where: str) -> bytes:
 
     body = ReplyBody(reply.headers.get("Content-Encoding"))
     while (piece := reply.raw.read1(_PIECE, decode_content=False)) and body.add(piece):
-        if time.monotonic() > deadline:
+        if monotonic() > deadline:
             # A traceback may show the values of variables.
             del body, piece
             raise NetworkError(f"{where}: the reply did not end in time")

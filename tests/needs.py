@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from subprocess import CalledProcessError
 
+from tests.beside import beside_python
 from tests.debian import need
 from tests.redis_server import find_binary
 from tests.reliability.clocks import libfaketime
@@ -21,6 +22,7 @@ NEEDS = {
     "strace": lambda: need("strace"),
     "libfaketime": libfaketime,
     RELEASE: peer_python,
+    "tools beside it": beside_python,
 }
 
 

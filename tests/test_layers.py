@@ -22,6 +22,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "interpal._lazy",
             "interpal._text",
             "interpal._log",
+            "interpal._clock",
             "interpal._hidden",
             "interpal.exceptions",
         ),

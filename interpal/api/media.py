@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from interpal._clock import monotonic
 from interpal.api.base import Operation, Operations, Topic
 from interpal.api.endpoint import (
     FAMILY,
@@ -126,7 +126,7 @@ class MediaCalls:
 
         Raises `APIError` where the site says that it failed, or is not done in time.
         """
-        deadline, pause = time.monotonic() + timeout, FIRST_PAUSE
+        deadline, pause = monotonic() + timeout, FIRST_PAUSE
         while True:
             upload = yield from MediaCalls.get_upload_status.flow(self, upload_token)
             if upload.payload is not None and upload.payload.id:
@@ -135,7 +135,7 @@ class MediaCalls:
             status = upload.status if isinstance(upload.status, str) else ""
             if status.lower() in _FAILED or status == "success":
                 raise APIError("upload: the site did not take the photo", status_code=200)
-            if time.monotonic() + pause > deadline:
+            if monotonic() + pause > deadline:
                 raise APIError(
                     f"upload: the site was not done after {timeout:g} seconds; ask again with "
                     "wait_for_upload()",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from interpal._clock import monotonic
 from interpal._lazy import LateModule
 from interpal.exceptions import AuthenticationError, SessionExpiredError
 from interpal.sessions import abandoned
@@ -65,11 +65,11 @@ class Asked:
     def lives(self, path: str, session: Session) -> bool:
         """Whether the server has said so within the last minute, when it refused *path*."""
         made, at = self._at.get(path, (None, 0.0))
-        return made == session.created_at and time.monotonic() - at < ASKED_AGAIN_AFTER
+        return made == session.created_at and monotonic() - at < ASKED_AGAIN_AFTER
 
     def note(self, path: str, session: Session) -> None:
         """The server has said so now."""
-        now = time.monotonic()
+        now = monotonic()
         recent = {p: one for p, one in self._at.items() if now - one[1] < ASKED_AGAIN_AFTER}
         self._at = {**recent, path: (session.created_at, now)}
 
@@ -244,7 +244,7 @@ class ClientContext:
         if not interval:
             return 0.0
         with held_for_a_moment():
-            now = time.monotonic()
+            now = monotonic()
             slot = max(now, self._next_slot)
             self._next_slot = slot + interval
         return slot - now

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from interpal._clock import monotonic
 from interpal.exceptions import ValidationError
 from interpal.flows import identity
 from interpal.flows.request import ready
@@ -136,7 +136,7 @@ def _remove(context: ClientContext, username: str | None) -> Flow[None]:
     flight = Flight((context, "removal"))
     seconds = context.settings.lock_timeout
     try:
-        yield from wait_for(flight, time.monotonic() + seconds, "another removal")
+        yield from wait_for(flight, monotonic() + seconds, "another removal")
         yield from patiently(lambda: manager.clear(username), seconds)
     finally:
         flight.release()
@@ -150,7 +150,7 @@ def _after_removals(context: ClientContext, username: str | None) -> Flow[None]:
     """
     before, flight = context.state, Flight((context, "removal"))
     try:
-        deadline = time.monotonic() + context.settings.lock_timeout
+        deadline = monotonic() + context.settings.lock_timeout
         yield from wait_for(flight, deadline, "the removal of a saved session")
     finally:
         flight.release()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from interpal._clock import monotonic
 from interpal._hidden import Hidden
 from interpal.exceptions import (
     AuthenticationError,
@@ -72,7 +72,7 @@ def renew(
     state = context.state
     if not state.can_log_in and (old is None or force):
         raise _nothing_to_go_on(context, force=force)
-    began = time.monotonic()
+    began = monotonic()
     reason = Reason(epoch, began if since is None else since, force)
     deadline = began + context.settings.lock_timeout
     flight = Flight((context.place, state.record_name))
@@ -108,14 +108,14 @@ def _nothing_to_go_on(context: ClientContext, *, force: bool) -> Exception:
 def _wait_visibly(
     context: ClientContext, lock: Flight | AccountLock, deadline: float
 ) -> Flow[None]:
-    start = time.monotonic()
+    start = monotonic()
     if lock.try_acquire():
         return
     try:
         what = f"the login of {context.state.name}"
         yield from wait_for(lock, deadline, what, context.path)
     finally:
-        context.tell("login_waited", seconds=round(time.monotonic() - start, 3))
+        context.tell("login_waited", seconds=round(monotonic() - start, 3))
 
 
 def _login_lock(
@@ -144,7 +144,7 @@ def _try_login_lock(
     try:
         if context.state.can_log_in:
             # The name of the lock is an HMAC under the key of the vault.
-            left = max(0.0, deadline - time.monotonic())
+            left = max(0.0, deadline - monotonic())
             yield from patiently(lambda: manager.ensure_vault(username), left)
         lock = manager.login_lock(username)
         yield from _wait_visibly(context, lock, deadline)
@@ -202,13 +202,13 @@ def _newer_than(
     It may have got a new cookie, in a reply on which the server ended the old one, and be about
     to save it. Where nothing comes for a moment, the ended one is deleted.
     """
-    deadline = time.monotonic() + LONGEST_LOOK
+    deadline = monotonic() + LONGEST_LOOK
     coming = pauses(LONGEST_LOOK_PAUSE)
     while True:
         found, _ = yield from find_saved(context, username)
         if found is None or not found.same_credentials(ended):
             return found
-        if time.monotonic() >= deadline:
+        if monotonic() >= deadline:
             yield from _discard(context, ended, username)
             return None
         yield next(coming)

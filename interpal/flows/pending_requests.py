@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import time
 from typing import TYPE_CHECKING
 
+from interpal._clock import monotonic
 from interpal.sessions.wait import pauses
 
 if TYPE_CHECKING:
@@ -46,9 +46,9 @@ def replies_to(context: ClientContext, session: Session) -> Flow[None]:
     session lives, and `context.state.live` is another when this returns.
     """
     sent = {sending for sending in context.pending.copy() if sending.is_of(session)}
-    deadline = time.monotonic() + LONGEST_WAIT
+    deadline = monotonic() + LONGEST_WAIT
     coming = pauses(LONGEST_PAUSE)
     while session.same_credentials(context.state.live) and not sent.isdisjoint(context.pending):
-        if time.monotonic() >= deadline:
+        if monotonic() >= deadline:
             return
         yield next(coming)

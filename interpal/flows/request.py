@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from interpal._clock import monotonic
 from interpal.exceptions import AuthenticationError, NetworkError, SessionExpiredError
 from interpal.flows import identity
 from interpal.flows.apply_reply import apply_reply, check_reply

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from interpal._clock import monotonic
 from interpal._lazy import LateModule
 from interpal.exceptions import APIError, NetworkError, SessionExpiredError
 from interpal.flows import identity
@@ -35,7 +35,7 @@ def start(context: ClientContext, epoch: int | None = None) -> Flow[None]:
     """
     epoch = context.state.epoch if epoch is None else epoch
     flight = Flight((context, "start"))
-    since = time.monotonic()
+    since = monotonic()
     try:
         yield from wait_for(
             flight, since + context.settings.lock_timeout, "the start of this client"

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from interpal._clock import monotonic
 from interpal.sandbox.server import SandboxServer
 from interpal.sandbox.site import TOKEN_LIFETIME, Fault, Site
 from interpal.sandbox.values import user_id
@@ -29,6 +30,27 @@ if TYPE_CHECKING:
     from interpal.sandbox.values import Json
 
 DEFAULT_ACCOUNTS = {"maple_ink": "correct horse"}
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """An event loop whose pauses end also where the program that runs the sandbox is frozen."""
+
+    def time(self) -> float:
+        return monotonic()
+
+
+def _run_in_a_loop(main: Coroutine[None, None, None]) -> None:
+    """What `asyncio.run` does, in a `_Loop`."""
+    loop = _Loop()
+    try:
+        loop.run_until_complete(main)
+    finally:
+        if left := asyncio.all_tasks(loop):
+            for task in left:
+                task.cancel()
+            loop.run_until_complete(asyncio.wait(left))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
 
 
 class Sandbox:
@@ -227,7 +249,7 @@ class Sandbox:
 
     def _run(self, ready: Future[None]) -> None:
         try:
-            asyncio.run(self.serve(lambda: ready.set_result(None)))
+            _run_in_a_loop(self.serve(lambda: ready.set_result(None)))
         except OSError as error:
             if ready.done():
                 raise

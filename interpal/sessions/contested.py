@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from itertools import count
 
+from interpal._clock import monotonic
 from interpal._log import Logger
 from interpal.exceptions import SessionExpiredError
 
@@ -50,7 +50,7 @@ class Contest:
         with _guard:
             self._number = next(_numbers)
             _logins[account] = (place, self._number)
-        self._made_at, self._answers = time.monotonic(), 0
+        self._made_at, self._answers = monotonic(), 0
 
     def answered(self) -> None:
         """The server has answered a request with the session."""
@@ -61,7 +61,7 @@ class Contest:
         made_at, self._made_at = self._made_at, None
         if made_at is None:
             return  # Another's: it may have been made long ago.
-        now = time.monotonic()
+        now = monotonic()
         with _guard:
             elsewhere, number = _logins.get(account, (place, 0))
         known = elsewhere != place and number > self._number
@@ -76,7 +76,7 @@ class Contest:
 
     def check(self, who: str) -> None:
         """Raise `SessionExpiredError` where the next login is to wait."""
-        left = self._until - time.monotonic()
+        left = self._until - monotonic()
         if left > 0:
             raise SessionExpiredError(
                 f"another login keeps ending this session of {who}, right after it was made: give "

@@ -9,9 +9,9 @@ from a minute to an hour, as long as it is remembered: for a day after its end.
 from __future__ import annotations
 
 import os
-import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from interpal._clock import monotonic
 from interpal.exceptions import (
     AuthenticationError,
     InvalidCredentialsError,
@@ -90,7 +90,7 @@ class RefusedLogins:
 
     def note(self, refusal: Refusal, password: Hidden[bytes]) -> None:
         """The server refused a login."""
-        now = time.monotonic()
+        now = monotonic()
         if refusal.seconds is not None:
             self._held_until = now + min(refusal.seconds, LONGEST_RATE_LIMIT)
             return
@@ -105,11 +105,11 @@ class RefusedLogins:
 
     def unreachable(self, reason: str) -> None:
         """The server could not be asked."""
-        self._unreachable, self._unreachable_at = reason, time.monotonic()
+        self._unreachable, self._unreachable_at = reason, monotonic()
 
     def check(self, who: str, password: Hidden[bytes], *, since: float, force: bool) -> None:
         """Raise what would be told again; what the network did only where it was after *since*."""
-        now = time.monotonic()
+        now = monotonic()
         if now < self._held_until:
             raise rate_limit(who, self._held_until - now)
         if self._unreachable_at > since:

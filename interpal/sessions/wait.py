@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from interpal._clock import monotonic
 from interpal._lazy import LateModule
 from interpal._log import Logger
 from interpal.exceptions import LockTimeoutError
@@ -57,13 +57,13 @@ def patiently(action: Callable[[], T], seconds: float) -> Flow[T]:
 
     Raises the action's `LockTimeoutError` where that takes longer than *seconds*.
     """
-    deadline = time.monotonic() + seconds
+    deadline = monotonic() + seconds
     coming = pauses()
     while True:
         try:
             return action()
         except LockTimeoutError:
-            if time.monotonic() >= deadline:
+            if monotonic() >= deadline:
                 raise
         yield next(coming)
 
@@ -74,13 +74,13 @@ def wait_for(lock: Lock, deadline: float, what: str, path: str | None = None) ->
     Raises `LockTimeoutError` with the holder. A holder that is stopped is waited for like any
     other: a lock is never taken away from a process that lives.
     """
-    start = time.monotonic()
+    start = monotonic()
     shown = False
     coming = pauses()
     while True:
         if lock.try_acquire():
             return
-        now = time.monotonic()
+        now = monotonic()
         if now >= deadline:
             holder = lock.holder()
             raise LockTimeoutError(

@@ -31,7 +31,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(contested, "time", clock)
+    monkeypatch.setattr(contested, "monotonic", clock.monotonic)
     return clock
 
 

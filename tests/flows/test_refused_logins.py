@@ -7,12 +7,11 @@ import os
 import subprocess
 import sys
 from datetime import timedelta
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from interpal import InterpalClient
+from interpal import InterpalClient, _clock
 from interpal._hidden import Hidden
 from interpal.exceptions import (
     APIError,
@@ -24,7 +23,6 @@ from interpal.exceptions import (
 )
 from interpal.session import record_name
 from interpal.session_manager import SessionManager
-from interpal.sessions import refused_logins
 from tests.helpers import TOKEN
 
 if TYPE_CHECKING:
@@ -277,7 +275,7 @@ def test_a_client_that_saves_nothing_asks_less_and_less_often_too(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [1000.0]
-    monkeypatch.setattr(refused_logins, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(_clock, "clock", lambda: now[0])
     settings = place.settings(password="wrong", auto_login=False, persist_session=False)
     with InterpalClient(**settings) as client:
         for _ in range(20):

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from interpal import session
+from interpal import _clock, session
 from interpal._log import Logger
 from interpal.flows import explicit, login, request, resume, saving
 from interpal.flows.context import ClientContext
@@ -448,7 +448,7 @@ def frozen(*, sealed: bool = False) -> Generator[None, None, None]:
         patch.setattr(ClientContext, "tell", lambda *_, **__: None)
         patch.setattr(Logger, "_log", lambda *_: None)
         patch.setattr(login, "LONGEST_LOOK", LOOK)
-        patch.setattr(time, "monotonic", CLOCK.monotonic)
+        patch.setattr(_clock, "clock", CLOCK.monotonic)
         patch.setattr(time, "time", CLOCK.epoch)
         patch.setattr(clock, "clock", CLOCK.now)
         patch.setattr(random, "uniform", lambda _, longest: longest)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import collections
 import random
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from interpal import _clock
 from interpal.exceptions import APIError, NetworkError
 from interpal.ext.commands import Bot, Context
 from interpal.sandbox import Sandbox
@@ -151,7 +151,7 @@ def test_every_message_of_an_hour_is_handled_exactly_once(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loop = VirtualTimeLoop()
-    monkeypatch.setattr(time, "monotonic", loop.time)
+    monkeypatch.setattr(_clock, "clock", loop.time)
     monkeypatch.setattr(ThreadPoolExecutor, "submit", lambda pool, *work: loop.submit(pool, *work))
     began = clock.utc_now() - timedelta(seconds=loop.time())
     monkeypatch.setattr(clock, "clock", lambda: began + timedelta(seconds=loop.time()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, overload
 
+from interpal._clock import monotonic
 from interpal.ext.commands.arguments import bind, parameters_of
 from interpal.ext.commands.errors import CheckFailure, CommandOnCooldown
 
@@ -155,13 +156,12 @@ def only_for(*people: str) -> Callable[[Any], Any]:
 
 def cooldown(times: int, seconds: float) -> Callable[[Any], Any]:
     """A check: each person at most so many *times* within so many *seconds*."""
-    import time
     from collections import deque
 
     used: dict[str, deque[float]] = {}
 
     def has_cooled_down(ctx: Any) -> bool:
-        now = time.monotonic()
+        now = monotonic()
         for person in [person for person, uses in used.items() if uses[-1] <= now - seconds]:
             del used[person]
         mine = used.setdefault(str(ctx.sender_id), deque())

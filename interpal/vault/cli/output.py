@@ -9,11 +9,11 @@ import json
 import sys
 from contextlib import contextmanager
 from threading import Timer
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from interpal._clock import monotonic
 from interpal.vault.cli.formatting import Cell, draws
 
 if TYPE_CHECKING:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import time
 
+from interpal._clock import monotonic
+
 
 class Waiting:
     """Pauses between two tries, until *timeout* seconds of the monotonic clock are over.
@@ -16,13 +18,13 @@ class Waiting:
     __slots__ = ("_deadline", "_pause", "_start")
 
     def __init__(self, timeout: float) -> None:
-        self._start = time.monotonic()
+        self._start = monotonic()
         self._deadline = self._start + timeout
         self._pause = 0.001
 
     def pause(self) -> bool:
         """Wait a little. False, at once, where the time is over."""
-        now = time.monotonic()
+        now = monotonic()
         left = self._deadline - now
         if left <= 0:
             return False

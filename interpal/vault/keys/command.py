@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING, cast
 
+from interpal._clock import monotonic
 from interpal._hidden import Hidden
 from interpal.exceptions import KeySourceError
 from interpal.vault.files.permissions import shown
+from interpal.vault.files.waiting import Waiting
 
 if TYPE_CHECKING:
     import subprocess
@@ -35,7 +36,7 @@ def output_of(command: Hidden[bytes], name: str) -> Hidden[bytes]:
     """
     process = _start(_words(command, name), name)
     try:
-        output, fault = _collect(process, time.monotonic() + TIMEOUT_SECONDS)
+        output, fault = _collect(process, monotonic() + TIMEOUT_SECONDS)
     finally:
         _end(process)
     if fault is not None:
@@ -93,7 +94,6 @@ def _start(words: Hidden[list[bytes]], name: str) -> subprocess.Popen[bytes]:
 def _collect(process: subprocess.Popen[bytes], deadline: float) -> tuple[Hidden[bytes], str | None]:
     """What the command printed, and what it did wrong."""
     import select
-    import subprocess
 
     late = f"took longer than {TIMEOUT_SECONDS:g} seconds and was ended"
     pipe = _output(process).fileno()
@@ -102,7 +102,7 @@ def _collect(process: subprocess.Popen[bytes], deadline: float) -> tuple[Hidden[
     pieces: list[Hidden[bytes]] = []
     ended = False
     while True:
-        left = deadline - time.monotonic()
+        left = deadline - monotonic()
         if left <= 0:
             return Hidden(b""), late
         if poller.poll(0 if ended else 1000 * min(left, _LOOK_EVERY)):
@@ -116,10 +116,11 @@ def _collect(process: subprocess.Popen[bytes], deadline: float) -> tuple[Hidden[
             break  # A child that outlived it may hold the pipe; what was printed is all here.
         else:
             ended = process.poll() is not None
-    try:
-        status = process.wait(max(0.0, deadline - time.monotonic()))
-    except subprocess.TimeoutExpired:
-        return Hidden(b""), late
+    # Not `wait` with a time-out, which never ends where a test has frozen the clock of `time`.
+    waiting = Waiting(max(0.0, deadline - monotonic()))
+    while (status := process.poll()) is None:
+        if not waiting.pause():
+            return Hidden(b""), late
     return Hidden(b"".join(one.reveal() for one in pieces)), _fault_of(status)
 
 
@@ -135,11 +136,10 @@ def _fault_of(status: int) -> str | None:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """Kill what is left of the command's process group, and collect the command."""
-    import subprocess
-
     # Not ours to kill (a set-uid program), or nothing left of it.
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     _output(process).close()
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(5)
+    waiting = Waiting(5)
+    while process.poll() is None and waiting.pause():
+        pass

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import errno
 import select
-import time
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
+from interpal._clock import monotonic
 from interpal.exceptions import (
     StoreUnavailableError,
     ValidationError,
@@ -211,13 +211,13 @@ class _Patience:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        self._until = time.monotonic() + MOST_SECONDS
+        self._until = monotonic() + MOST_SECONDS
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)
 
     def sendall(self, data: bytes) -> None:
-        self._until = time.monotonic() + MOST_SECONDS
+        self._until = monotonic() + MOST_SECONDS
         self._sock.sendall(data)
 
     def recv(self, *args: Any) -> bytes:
@@ -229,7 +229,7 @@ class _Patience:
         return self._sock.recv_into(*args)
 
     def _check(self) -> None:
-        if time.monotonic() > self._until:
+        if monotonic() > self._until:
             raise TimeoutError("its reply has no end")
 
 

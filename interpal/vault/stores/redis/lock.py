@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 import weakref
 from typing import TYPE_CHECKING, NamedTuple
 
+from interpal._clock import monotonic
 from interpal._log import Logger
 from interpal.exceptions import StoreUnavailableError, VaultError
 from interpal.vault.files.forks import Process
@@ -91,7 +91,7 @@ class RedisLock:
     @property
     def held(self) -> bool:
         """Whether this object, in this process, holds the lock, as far as it knows."""
-        return self._process.is_current and time.monotonic() < self._until
+        return self._process.is_current and monotonic() < self._until
 
     @property
     def mine(self) -> bool:
@@ -108,7 +108,7 @@ class RedisLock:
         if not self.token or not self._process.is_current:
             self._process = Process()
             self.token = f"{os.urandom(16).hex()} {os.uname().nodename}:{self._process.pid}"
-        asked = time.monotonic()
+        asked = monotonic()
         values = (self.token, int(self._life * 1000), self._tag)
         reply = self._client.run(LOCK, (self._key, *self._keys[:3]), values, again=True)
         if reply == 0:
@@ -161,7 +161,7 @@ class RedisLock:
 
         Raises `StoreUnavailableError` and the other errors of a store.
         """
-        asked = time.monotonic()
+        asked = monotonic()
         values = (self.token, int(self._life * 1000))
         if self._client.run(RENEW, (self._key,), values, again=True):
             if self._until:
@@ -198,7 +198,7 @@ class Renewer:
         if not self._process.is_current:
             self._start()  # the thread and the locks are the parent's
         with self._change:
-            self._due[lock] = due = time.monotonic() + lock.life / 3
+            self._due[lock] = due = monotonic() + lock.life / 3
             if self._running:
                 if due < self._wake:
                     self._change.notify()
@@ -227,7 +227,7 @@ class Renewer:
                     if pause is None:
                         del self._due[lock]
                     else:
-                        self._due[lock] = time.monotonic() + pause
+                        self._due[lock] = monotonic() + pause
             del lock
 
     def _next(self) -> RedisLock | None:
@@ -242,14 +242,14 @@ class Renewer:
                     self._running = False
                     return None
                 lock, due = first
-                left = due - time.monotonic()
+                left = due - monotonic()
                 if left <= 0:
                     return lock
                 del lock, first
                 self._wait(left)
 
     def _wait(self, seconds: float) -> None:
-        self._wake = time.monotonic() + seconds
+        self._wake = monotonic() + seconds
         self._change.wait(seconds)
 
 

@@ -12,11 +12,11 @@ import os
 import re
 import sqlite3
 import threading
-import time
 import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from interpal._clock import monotonic
 from interpal._hidden import Hidden
 from interpal.exceptions import (
     VaultFormatError,
@@ -399,7 +399,7 @@ class Pool:
 
     def _before_fork(self, deadline: float) -> None:
         while any(thread != _forking for thread in self._users()):
-            left = deadline - time.monotonic()
+            left = deadline - monotonic()
             if left <= 0 or not _change.wait(left):
                 break
         while self._idle:
@@ -435,7 +435,7 @@ def _before_fork() -> None:
     global _forking
     _guard.acquire()
     _forking = threading.get_ident()
-    deadline = time.monotonic() + _FORK_PATIENCE
+    deadline = monotonic() + _FORK_PATIENCE
     for pool in tuple(_all):
         pool._before_fork(deadline)  # noqa: SLF001
 

@@ -13,6 +13,7 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from interpal._clock import monotonic
 from interpal.exceptions import StaleWriteError, VaultError, VaultIOError
 from interpal.vault.files.locks import FileLock, is_login_under_way, login_lock
 from interpal.vault.files.permissions import shown
@@ -142,13 +143,13 @@ class SqliteStore:
 
     def _commit_one(self, vault_id: bytes, change: RecordWrite, timeout: float) -> object:
         """A transaction of one statement, which checks all that it depends on."""
-        deadline = time.monotonic() + timeout
+        deadline = monotonic() + timeout
         connection = self._pool.take()
         if connection is None:
             raise _stale(self.location)
         try:
             connection.commits += 1
-            if not _write(connection, vault_id, change, max(0.0, deadline - time.monotonic())):
+            if not _write(connection, vault_id, change, max(0.0, deadline - monotonic())):
                 raise _stale(self.location)
             return connection.version
         finally:
@@ -157,12 +158,12 @@ class SqliteStore:
     @contextmanager
     def record_lock(self, timeout: float) -> Generator[SqliteWriter, None, None]:
         """Hold the write lock; seconds to wait for it, 0 to try once. Makes the database."""
-        deadline = time.monotonic() + timeout
+        deadline = monotonic() + timeout
         connection = self._pool.take(create=True, timeout=timeout)
         if connection is None:
             raise VaultIOError(f"{self.location}: it was removed", path=self.location)
         try:
-            connection.begin(max(0.0, deadline - time.monotonic()))
+            connection.begin(max(0.0, deadline - monotonic()))
             try:
                 yield SqliteWriter(connection, self.location)
             finally:
