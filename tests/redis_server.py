@@ -39,7 +39,8 @@ USER, PASSWORD = "bot", "p@ss/w:rd-canary"
 # What docs/scaling.md tells an administrator to allow, and nothing more.
 COMMANDS = (
     "+eval +evalsha +info +get +set +del +exists +rename +pexpire +persist +time "
-    "+hget +hkeys +hmget +hset +hdel +sadd +srem +sscan +smembers +srandmember"
+    "+hget +hkeys +hmget +hset +hdel +sadd +srem +sscan +smembers +srandmember "
+    "+select +wait +asking +cluster|slots"
 )
 UNPACKED = os.path.join(sys.prefix, "redis-server")
 
@@ -230,6 +231,11 @@ class RedisServer:
             return False
 
     @property
+    def is_running(self) -> bool:
+        """Whether it was started and not killed."""
+        return self._process is not None
+
+    @property
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
@@ -248,9 +254,11 @@ class RedisServer:
     def go_on(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
 
-    def everything(self) -> bytes:
+    def everything(self, database: int = 0) -> bytes:
         """Every key and every value in it, in one piece."""
         with self.admin() as client:
+            if database:
+                client.connection_pool.connection_kwargs["db"] = database
             readers: dict[Any, Callable[[bytes], Any]] = {
                 b"string": client.get,
                 b"hash": client.hgetall,

@@ -14,7 +14,7 @@ import pytest
 
 from interpal.exceptions import StoreUnavailableError, ValidationError, VaultIOError
 from interpal.vault.stores.base import LoadedRecord, RecordWrite, Stored, StoredRecord
-from interpal.vault.stores.redis import client
+from interpal.vault.stores.redis import servers
 from interpal.vault.stores.redis.lock import RedisLock, Renewer
 from interpal.vault.stores.redis.store import RedisStore, RedisWriter
 from interpal.vault.stores.sqlite import connections
@@ -247,7 +247,7 @@ def test_an_older_library_is_kept_from_naming_itself_too(monkeypatch: pytest.Mon
         raise TypeError("driver_info")
 
     monkeypatch.setattr(redis, "Connection", older)
-    assert client._quiet() == {"lib_name": None, "lib_version": None}
+    assert servers._quiet() == {"lib_name": None, "lib_version": None}
 
 
 def test_a_lock_that_is_freed_while_it_is_renewed_stays_free(

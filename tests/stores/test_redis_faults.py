@@ -27,7 +27,7 @@ from interpal.exceptions import (
     VaultPermissionError,
 )
 from interpal.vault.stores.base import RecordWrite
-from interpal.vault.stores.redis import client as redis_client
+from interpal.vault.stores.redis import servers as redis_servers
 from interpal.vault.stores.redis.address import Address
 from interpal.vault.stores.redis.client import translate_error
 from interpal.vault.stores.redis.store import RedisStore, RedisWriter
@@ -45,8 +45,8 @@ DURABLE = "appendonly yes\nappendfsync always"
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """The bounds are what is tried, not their length."""
-    monkeypatch.setattr(redis_client, "CONNECT_SECONDS", 0.5)
-    monkeypatch.setattr(redis_client, "COMMAND_SECONDS", 0.5)
+    monkeypatch.setattr(redis_servers, "CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(redis_servers, "COMMAND_SECONDS", 0.5)
 
 
 @pytest.fixture

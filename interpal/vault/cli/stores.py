@@ -66,12 +66,13 @@ def _url_in(path: str) -> str:
 
 
 def _has_password(text: str) -> bool:
-    if not text.lower().startswith(("redis:", "rediss:")):
+    if not text.lower().startswith(("redis:", "rediss:", "redis+", "rediss+")):
         return False
     from urllib.parse import urlsplit
 
     try:
-        return bool(urlsplit(text).password)
+        parts = urlsplit(text)
+        return bool(parts.password) or "sentinel_password" in parts.query
     except ValueError:
         return False
 

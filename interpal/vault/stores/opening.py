@@ -1,4 +1,4 @@
-"""The store for a path or a URL: `file:`, `sqlite:`, `redis://`, `rediss://`."""
+"""The store for a path or a URL: `file:`, `sqlite:`, `redis://` and its kin."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 _SQLITE = b"SQLite format 3\0"
 _POOL = "interpal.vault.stores.sqlite.connections"
-_REDIS = ("redis", "rediss")
+# Those of `Address`, which is not loaded for them.
+_REDIS = tuple(
+    scheme + kind for scheme in ("redis", "rediss") for kind in ("", "+sentinel", "+cluster")
+)
 _PATHS = ("file", "sqlite")
 _AROUND = " \t\r\n\v\f\ufeff\"'`<>\u2018\u2019\u201c\u201d"
 
@@ -24,9 +27,9 @@ def open_store(path_or_store: str | os.PathLike[str] | Store) -> Store:
     """The store for a path or a URL; a store is handed through.
 
     `file:PATH` and a plain path are a vault in one file, `sqlite:PATH` and the plain path of an
-    SQLite database a `SqliteStore`, `redis://…` and `rediss://…` a `RedisStore` (its URL:
-    `Address.parse`). A scheme may be in capitals. Paths are not percent-decoded. Nothing is
-    connected to or made.
+    SQLite database a `SqliteStore`; `redis://…`, `rediss://…` and both with `+sentinel` or
+    `+cluster` are a `RedisStore` (its URL: `Address.parse`). A scheme may be in capitals. Paths
+    are not percent-decoded. Nothing is connected to or made.
 
     Raises `ValidationError` for what looks like another URL, such as `postgres://…`, `host:6379`
     or a URL in quotes, without showing any of it: it may hold a password. A file of such a name
@@ -114,8 +117,8 @@ def _split(place: str | os.PathLike[str]) -> tuple[str, Hidden[Any], str]:
             nothing,
             (
                 "this looks like a URL, but it is none of file:PATH, sqlite:PATH, "
-                "redis://[user:password@]host[:port] and rediss://…; for a file of such a name "
-                "give ./NAME"
+                "redis://[user:password@]host[:port], rediss://…, redis+sentinel://… and "
+                "redis+cluster://…; for a file of such a name give ./NAME"
             ),
         )
     return "path", Hidden(text), ""

@@ -1,7 +1,8 @@
 """One Redis server: its address, bounded waits, and its errors in the package's words.
 
 Redis-py tries again by itself, and waits long, unless it is told otherwise. Here a wait ends
-after `CONNECT_SECONDS` and `COMMAND_SECONDS`, and only what may happen twice is tried again.
+after `CONNECT_SECONDS` and `COMMAND_SECONDS` (`servers`), and only what may happen twice is tried
+again.
 """
 
 from __future__ import annotations
@@ -9,17 +10,19 @@ from __future__ import annotations
 import errno
 import select
 from functools import cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from interpal._clock import monotonic
 from interpal.exceptions import (
     StoreUnavailableError,
-    ValidationError,
     VaultError,
     VaultIOError,
     VaultPermissionError,
 )
 from interpal.vault.files.forks import Process
+from interpal.vault.stores.redis.address import CLUSTER, SENTINEL, SERVER
+from interpal.vault.stores.redis.scripts import NOTHING_WRITTEN
+from interpal.vault.stores.redis.servers import connect_options, find_server, require_library
 
 if TYPE_CHECKING:
     import socket
@@ -30,10 +33,16 @@ if TYPE_CHECKING:
     from interpal.vault.stores.redis.address import Address
     from interpal.vault.stores.redis.scripts import Script
 
-CONNECT_SECONDS = 3.0
-COMMAND_SECONDS = 3.0
 MOST_SECONDS = 10.0
 """The longest that a whole reply may take, of which some comes every `COMMAND_SECONDS`."""
+
+FAILOVER_SECONDS = 10.0
+"""How long a command waits for another server to take the place of one that is gone."""
+CONFIRM_SECONDS = 1.0
+"""How long replicas may take to confirm a lock or a write."""
+
+_PAUSE_SECONDS = 0.1
+_MOST_REDIRECTS = 8
 
 _UNKNOWN = "What was being written may or may not have been saved."
 
@@ -46,27 +55,49 @@ class RedisClient:
 
     Connections are made by redis-py, which logs in and speaks TLS; the few commands of the store
     are sent on them as they are, without what its client does around each.
+
+    Where another server may take the place of this one (Sentinels, a cluster), what has surely
+    not been run, or may be run twice, is sent to that one for `FAILOVER_SECONDS`.
     """
 
-    __slots__ = ("_client", "_idle", "address", "location")
+    __slots__ = ("_client", "_idle", "_nodes", "address", "breaks", "location")
 
     def __init__(self, address: Address) -> None:
         self.address = address
         self.location = address.location
-        self._client: tuple[Process, redis.Redis] | None = None
-        self._idle: list[tuple[Process, redis.Connection]] = []
+        self._client: _Known | None = None
+        self._idle: list[tuple[_Known, redis.Connection]] = []
+        self._nodes = address.hosts or (address.server,)
+        self.breaks = 0
+        """Grows when a connection was lost: a scan begun before may not be gone on with."""
 
     @property
     def server(self) -> tuple[str, int]:
-        """Host and port."""
-        return self.address.host, self.address.port
+        """Host and port, of several the first."""
+        return self.address.server
 
     def run(
         self, script: Script, keys: Sequence[str | bytes], values: Sequence[object], *, again: bool
     ) -> Any:
-        """The reply of *script*. With *again* it may run twice with no harm."""
-        rest = (len(keys), *keys, *values)
-        (reply,) = self._send([("EVALSHA", script.sha, *rest)], script.text, again=again)
+        """The reply of *script*. With *again* it may run twice with no harm.
+
+        A script that knows its own writes again (`settles`) is sent to a server that takes over.
+
+        Raises `UnconfirmedError` where the script writes what has to last, and fewer replicas
+        than the address asks for have it.
+        """
+        commands: list[Sequence[object]] = [("EVALSHA", script.sha, len(keys), *keys, *values)]
+        replicas = self.address.replicas if script.lasts else 0
+        if replicas:
+            commands.append(("WAIT", replicas, int(CONFIRM_SECONDS * 1000)))
+        reply, *confirmed = self._send(commands, script, again=again)
+        if confirmed and reply not in NOTHING_WRITTEN and int(confirmed[0]) < replicas:
+            raise UnconfirmedError(
+                f"{self.location}: {confirmed[0]} of {replicas} replicas have confirmed the "
+                f"write in {CONFIRM_SECONDS:g} s: a failover now would undo it. Check the "
+                "replicas, and try again.",
+                path=self.location,
+            )
         return reply
 
     def ask(self, *command: object) -> Any:
@@ -81,102 +112,283 @@ class RedisClient:
     def close(self) -> None:
         """Let go of the connections of this process."""
         while self._idle:
-            process, connection = self._idle.pop()
-            if process.is_current:
+            known, connection = self._idle.pop()
+            if known.process.is_current:
                 connection.disconnect()  # type: ignore[no-untyped-call]
             else:
                 _left.append(connection)
-        client, self._client = self._client, None
-        if client is not None and client[0].is_current:
-            client[1].close()
+        known_client, self._client = self._client, None
+        if known_client is not None and known_client.process.is_current:
+            known_client.client.close()
 
     def _send(
-        self, commands: Sequence[Sequence[object]], text: str | None, *, again: bool
+        self, commands: Sequence[Sequence[object]], script: Script | None, *, again: bool
     ) -> list[Any]:
-        # First: where the library is missing, this says so.
-        client = self._connected()
-        import redis.exceptions
-
-        wrote = text is not None and not again
+        require_library()
+        wrote = script is not None and not again
+        several = self.address.kind != SERVER
+        attempt = _Attempt(commands, script, again=again, several=several)
         problem: VaultError | None = None
         while problem is None:
             try:
-                return self._exchange(client, commands)
-            except redis.exceptions.NoScriptError as error:  # noqa: PERF203  (twice at most)
-                if text is None or commands[0][0] == "EVAL":
-                    problem = translate_error(error, self.address, wrote=wrote)
-                else:
-                    # It was not run: the server has started anew or never saw it.
-                    commands = [("EVAL", text, *commands[0][2:])]
-            except redis.RedisError as error:
-                if again and type(error) is redis.ConnectionError:
-                    again = False
-                else:
-                    problem = translate_error(error, self.address, wrote=wrote)
-            except OSError as error:
-                problem = _unreachable(self.location, f"{type(error).__name__}: {error}")
-                if wrote:
-                    problem.args = (f"{problem} {_UNKNOWN}",)
-            except (ValueError, RecursionError):  # of the parser of redis-py
-                odd = redis.exceptions.InvalidResponse("its answer is not a Redis reply")
-                problem = translate_error(odd, self.address, wrote=wrote)
+                return self._exchange(attempt)
+            except attempt.errors as error:  # noqa: PERF203  (a few times at most)
+                if script is None and len(commands) > 1 and type(error).__name__ == "AskError":
+                    # Some keys are there already and some are not: each for itself, in this order.
+                    return [self.ask(*command) for command in commands]
+                if not attempt.may_go_on(error):
+                    problem = self._translated(error, wrote=wrote)
+                elif attempt.is_elsewhere:
+                    self._forget(attempt.moved)
         # Outside of the handlers: the frames behind the cause hold the password.
         raise problem
 
-    def _exchange(self, client: redis.Redis, commands: Sequence[Sequence[object]]) -> list[Any]:
-        """Send the commands and read a reply to each; the first error among them is raised."""
+    def _translated(self, error: Exception, *, wrote: bool) -> VaultError:
         import redis.exceptions
 
-        connection = self._take(client)
-        replies: list[Any] = []
-        refused: Exception | None = None
-        try:
-            connection.send_packed_command([_packed(commands)], check_health=False)  # type: ignore[no-untyped-call]
-            for _ in commands:
-                try:
-                    replies.append(connection.read_response())
-                except redis.exceptions.ResponseError as error:  # noqa: PERF203
-                    refused = refused or error
-        except BaseException:
-            connection.disconnect()  # type: ignore[no-untyped-call]
-            raise
-        self._idle.append((Process(), connection))
-        if refused is not None:
-            raise refused
-        return replies
+        if isinstance(error, redis.RedisError):
+            return translate_error(error, self.address, wrote=wrote)
+        if isinstance(error, OSError):
+            problem = _unreachable(self.location, f"{type(error).__name__}: {error}")
+            if wrote:
+                problem.args = (f"{problem} {_UNKNOWN}",)
+            return problem
+        # ValueError and RecursionError of the parser of redis-py.
+        odd = redis.exceptions.InvalidResponse("its answer is not a Redis reply")
+        return translate_error(odd, self.address, wrote=wrote)
 
-    def _take(self, client: redis.Redis) -> redis.Connection:
+    def _exchange(self, attempt: _Attempt) -> list[Any]:
+        attempt.sent = False
+        commands = attempt.commands
+        if attempt.asked is None:
+            known, connection = self._take()
+        else:
+            # The keys are on their way to that server, which takes them where it is told so.
+            commands = [part for command in commands for part in (("ASKING",), command)]
+            known = _Known.at(self.address, *attempt.asked)
+            connection = known.connection()
+        attempt.sent = True
+        try:
+            replies = _talk(connection, commands)
+        except BaseException:
+            if connection._sock is not None:  # noqa: SLF001
+                self._idle.append((known, connection))
+            else:
+                self.breaks += 1
+            raise
+        if attempt.asked is None:
+            self._idle.append((known, connection))
+            return replies
+        connection.disconnect()  # type: ignore[no-untyped-call]
+        return replies[1::2]
+
+    def _take(self) -> tuple[_Known, redis.Connection]:
         """A connection that nobody else uses and that has nothing left to be read."""
         while self._idle:
             try:
-                process, connection = self._idle.pop()
+                known, connection = self._idle.pop()
             except IndexError:
                 break  # another thread has taken it
-            if not process.is_current:
+            if not known.process.is_current:
                 _left.append(connection)
-            elif _is_quiet(connection):
-                return connection
+            elif known is self._client and _is_quiet(connection):
+                return known, connection
             else:
+                self.breaks += 1
                 connection.disconnect()  # type: ignore[no-untyped-call]
-        made: Any = client.connection_pool.make_connection()
+        known = self._connected()
+        connection = known.connection()
+        if not known.checked:
+            try:
+                check_policy(connection, self.location)
+            except BaseException:
+                connection.disconnect()  # type: ignore[no-untyped-call]
+                raise
+            known.checked.append(True)
+        return known, connection
+
+    def _connected(self) -> _Known:
+        """The client of the server that has the keys, found anew where that may be another."""
+        known = self._client
+        if known is not None and not known.process.is_current:
+            _left.append(known.client)
+            known = self._client = None
+        if known is not None and self.address.kind != SENTINEL:
+            return known
+        place, self._nodes = find_server(self.address, self._nodes)
+        if known is None or known.place != place:
+            known = self._client = _Known.at(self.address, *place)
+        return known
+
+    def _forget(self, place: tuple[str, int] | None) -> None:
+        """Look for the server anew at the next command; it is the one at *place*, if that is told.
+
+        Idle connections to another are closed when they are looked at.
+        """
+        self.breaks += 1
+        known = self._client
+        if known is None or not known.process.is_current:
+            return
+        self._client = None if place is None else _Known.at(self.address, *place)
+
+
+class _Known(NamedTuple):
+    """A client of one server, and the process that made it."""
+
+    process: Process
+    client: redis.Redis
+    place: tuple[str, int]
+    checked: list[bool]
+    """Not empty once its settings were looked at."""
+
+    @classmethod
+    def at(cls, address: Address, host: str, port: int) -> _Known:
+        return cls(Process(), _client(address, host, port), (host, port), [])
+
+    def connection(self) -> redis.Connection:
+        made: Any = self.client.connection_pool.make_connection()
         made.connect()
         return cast("redis.Connection", made)
 
-    def _connected(self) -> redis.Redis:
-        known = self._client
-        if known is not None:
-            if known[0].is_current:
-                return known[1]
-            _left.append(known)
-        client = _client(self.address)
-        self._client = (Process(), client)
-        try:
-            check_policy(self)
-        except BaseException:
-            self._client = None
-            client.close()
-            raise
-        return client
+
+class _Attempt:
+    """What is being sent, and whether to send it once more after an error.
+
+    After `FAILOVER_SECONDS` it is not, however long another server is on its way.
+    """
+
+    __slots__ = (
+        "_again",
+        "_left",
+        "_script",
+        "_several",
+        "_until",
+        "asked",
+        "commands",
+        "errors",
+        "is_elsewhere",
+        "moved",
+        "sent",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        commands: Sequence[Sequence[object]],
+        script: Script | None,
+        *,
+        again: bool,
+        several: bool,
+    ) -> None:
+        import redis
+
+        self.commands = commands
+        self.errors = (redis.RedisError, OSError, ValueError, RecursionError)
+        self.sent = False
+        """Whether the commands were sent, as far as is known."""
+        self.asked: tuple[str, int] | None = None
+        """The server that takes keys over, to which they are sent once."""
+        self.moved: tuple[str, int] | None = None
+        """The server that has the keys now, where another said so."""
+        self.is_elsewhere = False
+        self._script = script
+        self._again = again
+        self._several = several
+        self._left = _MOST_REDIRECTS if several else 1
+        self._until = 0.0
+
+    def may_go_on(self, error: Exception) -> bool:
+        """Whether to send it again, by what *error* says about the time before."""
+        import redis.exceptions as kinds
+
+        self.asked = self.moved = None
+        self.is_elsewhere = False
+        if isinstance(error, kinds.NoScriptError):
+            return self._with_its_text()
+        if not self._several:
+            return self._lost_once(error)
+        if isinstance(error, kinds.AskError):  # MovedError is one
+            self._left -= 1
+            if self._left < 0:
+                return False
+            place = error.node_addr if error.node_addr[0] else None
+            if isinstance(error, kinds.MovedError):
+                self.is_elsewhere, self.moved = True, place
+            else:
+                self.asked = place
+                return place is not None
+            return True
+        # Nothing was run; it may be in a moment, there or at another.
+        waits = (
+            kinds.TryAgainError,
+            kinds.ClusterDownError,
+            kinds.MasterDownError,
+            kinds.ReadOnlyError,
+            kinds.BusyLoadingError,
+        )
+        if isinstance(error, waits) or any(word in str(error) for word in _NOT_RUN):
+            self.is_elsewhere = not isinstance(error, kinds.TryAgainError)
+            return self._paused()
+        if isinstance(error, (kinds.ConnectionError, kinds.TimeoutError, OSError)):
+            if isinstance(error, (kinds.AuthenticationError, kinds.AuthorizationError)):
+                return False
+            self.is_elsewhere = True
+            return (self._again or not self.sent or self._is_marked()) and self._paused()
+        return False
+
+    def _is_marked(self) -> bool:
+        """Whether the script can tell that it was run before, and is told to."""
+        if self._script is None or not self._script.settles:
+            return False
+        first, *rest = self.commands
+        if first[-1] != "again":
+            self.commands = [(*first, "again"), *rest]
+        return True
+
+    def _with_its_text(self) -> bool:
+        """It was not run: the server has started anew or never saw the script."""
+        first = self.commands[0]
+        if self._script is None or first[0] == "EVAL":
+            return False
+        self.commands = [("EVAL", self._script.text, *first[2:]), *self.commands[1:]]
+        return True
+
+    def _lost_once(self, error: Exception) -> bool:
+        import redis
+
+        self._left -= 1
+        return self._again and self._left >= 0 and type(error) is redis.ConnectionError
+
+    def _paused(self) -> bool:
+        now = time.monotonic()
+        self._until = self._until or now + FAILOVER_SECONDS
+        if now >= self._until:
+            return False
+        time.sleep(_PAUSE_SECONDS)
+        return True
+
+
+def _talk(connection: redis.Connection, commands: Sequence[Sequence[object]]) -> list[Any]:
+    """Send the commands and read a reply to each; the first error among them is raised.
+
+    The connection is closed where the replies were not read to their end.
+    """
+    import redis.exceptions
+
+    replies: list[Any] = []
+    refused: Exception | None = None
+    try:
+        connection.send_packed_command([_packed(commands)], check_health=False)  # type: ignore[no-untyped-call]
+        for _ in commands:
+            try:
+                replies.append(connection.read_response())
+            except redis.exceptions.ResponseError as error:  # noqa: PERF203
+                refused = refused or error
+    except BaseException:
+        connection.disconnect()  # type: ignore[no-untyped-call]
+        raise
+    if refused is not None:
+        raise refused
+    return replies
 
 
 def _packed(commands: Sequence[Sequence[object]]) -> bytes:
@@ -247,33 +459,53 @@ def _patient(kind: type[redis.Connection]) -> type[redis.Connection]:
 _POLICY = b"maxmemory_policy:"
 
 
-def check_policy(client: RedisClient) -> None:
+def check_policy(connection: redis.Connection, location: str) -> None:
     """Refuse a server that would throw locks, counts or records away when memory runs out.
 
     Every policy but `noeviction` may: the `volatile-…` ones take exactly the keys that expire,
-    which are the locks and the records. Raises `VaultIOError` naming the setting.
+    which are the locks and the records. Raises `VaultIOError` naming the setting, and the errors
+    of redis-py.
     """
+    import redis.exceptions
+
     try:
-        info = client.ask("INFO", "memory")
+        (info,) = _talk(connection, [("INFO", "memory")])
         lines = info.split(b"\r\n") if isinstance(info, bytes) else []
         found = [line.partition(b":")[2] for line in lines if line.startswith(_POLICY)]
         policy = found[0] if found else None
-    except VaultPermissionError:
-        reply = client.ask("CONFIG", "GET", "maxmemory-policy")
+    except redis.exceptions.NoPermissionError:
+        (reply,) = _talk(connection, [("CONFIG", "GET", "maxmemory-policy")])
         policy = reply[1] if isinstance(reply, list) and len(reply) > 1 else None
     name = policy.decode("ascii", "replace") if isinstance(policy, bytes) else None
+    if name is None and _is_sentinel(connection):
+        raise VaultIOError(
+            f"{location}: this is a Sentinel, which keeps no records. Give its address as "
+            "redis+sentinel://HOST:PORT/NAME with the name of the primary that it watches.",
+            path=location,
+        )
     if name != "noeviction":
         raise VaultIOError(
-            f"{client.location}: maxmemory-policy is {name or 'unknown'}, with which the server "
+            f"{location}: maxmemory-policy is {name or 'unknown'}, with which the server "
             "may drop locks and sessions when its memory is used up. Change the setting: "
             "CONFIG SET maxmemory-policy noeviction (and in redis.conf), or use a dedicated "
             "server.",
-            path=client.location,
+            path=location,
         )
+
+
+def _is_sentinel(connection: redis.Connection) -> bool:
+    import redis.exceptions
+
+    try:
+        (info,) = _talk(connection, [("INFO", "server")])
+    except redis.exceptions.NoPermissionError:
+        return False
+    return isinstance(info, bytes) and b"redis_mode:sentinel" in info
 
 
 # What a server answers for a while: it is loading, runs another's script, has lost its primary,
 # its replicas or a part of its cluster, or is handing keys over. Nothing was run.
+_NOT_RUN = ("LOADING ", "MASTERDOWN ", "CLUSTERDOWN ", "READONLY ")
 _PASSING = ("LOADING ", "BUSY ", "MASTERDOWN ", "NOREPLICAS ", "CLUSTERDOWN ", "TRYAGAIN ")
 
 
@@ -292,7 +524,8 @@ def translate_error(error: redis.RedisError, address: Address, *, wrote: bool) -
         kinds.MasterDownError,
         kinds.NoScriptError,
     )
-    if isinstance(error, passing) or any(word in text for word in _PASSING):
+    moved = isinstance(error, kinds.MovedError)
+    if not moved and (isinstance(error, passing) or any(word in text for word in _PASSING)):
         return StoreUnavailableError(
             f"{where}: not ready ({text}). Nothing was written. Try again later.", path=where
         )
@@ -322,13 +555,18 @@ def translate_error(error: redis.RedisError, address: Address, *, wrote: bool) -
         number = errno.ENOSPC
         remedy = "Its memory is used up (maxmemory): raise that limit, or remove records."
     elif isinstance(error, kinds.ReadOnlyError) or "READONLY" in text:
-        remedy = "It is a replica: use the address of the primary."
+        remedy = "It is a replica: use the address of the primary, or redis+sentinel://."
     elif "MISCONF" in text:
         remedy = "It cannot save to its disk: check the server's log and its disk."
-    elif "MOVED" in text or isinstance(error, kinds.MovedError):
+    elif moved or "MOVED" in text:
         remedy = (
-            "It is a cluster node without these keys: use the address of the node that has them."
+            "It is a node of a cluster, without these keys: use redis+cluster:// and the addresses "
+            "of some nodes."
         )
+    elif address.kind == CLUSTER and "cluster" in text.lower():
+        remedy = "It is no cluster: use redis:// for a single server."
+    elif address.kind == SENTINEL and "SENTINEL" in text.upper():
+        remedy = "It is no Sentinel: use redis:// for the server itself."
     else:
         remedy = "Check the server's version (5 or later) and its log."
     return VaultIOError(
@@ -340,10 +578,28 @@ def translate_error(error: redis.RedisError, address: Address, *, wrote: bool) -
 
 def _unreachable(where: str, text: str) -> StoreUnavailableError:
     return StoreUnavailableError(
-        f"{where}: the store does not answer ({text}). Check that the server runs and can be "
-        "reached, and try again.",
-        path=where,
+        f"{where}: the store does not answer ({text}). {_remedy(where, text)}", path=where
     )
+
+
+def _remedy(where: str, text: str) -> str:
+    """What to do about a server that does not answer, by what is known about it."""
+    if where.startswith("rediss"):
+        if "CERTIFICATE_VERIFY_FAILED" in text:
+            return (
+                "Its certificate is not trusted: give the authority that signed it with "
+                "?ca=FILE, and the host as the certificate names it."
+            )
+        if any(sign in text for sign in _NO_TLS):
+            return "Its port does not speak TLS: give its TLS port, or redis:// on one machine."
+        return "Check that the server runs, that this is its TLS port, and try again."
+    elif any(sign in text for sign in _HUNG_UP):
+        return "It hung up: where its port is a TLS port, the URL begins with rediss://."
+    return "Check that the server runs and can be reached, and try again."
+
+
+_NO_TLS = ("WRONG_VERSION_NUMBER", "wrong version number", "record layer failure")
+_HUNG_UP = ("closed by server", "Connection reset", "not a Redis reply")
 
 
 def _scrubbed(error: BaseException, address: Address) -> str:
@@ -353,53 +609,17 @@ def _scrubbed(error: BaseException, address: Address) -> str:
     return "".join(c if c.isprintable() else " " for c in text)[:200].strip().rstrip(".")
 
 
-def _client(address: Address) -> redis.Redis:
-    try:
-        import redis
-        from redis.backoff import NoBackoff
-        from redis.retry import Retry
-    except ImportError:
-        raise ValidationError(
-            "store: redis:// needs the redis library: pip install 'interpal-vault[redis]'"
-        ) from None
-    options: dict[str, Any] = {
-        "host": address.host,
-        "port": address.port,
-        "db": address.database,
-        "protocol": 2,
-        "socket_connect_timeout": CONNECT_SECONDS,
-        "socket_timeout": COMMAND_SECONDS,
-        "socket_keepalive": True,
-        "retry": Retry(NoBackoff(), 0),
-        "retry_on_error": [],
-        **_quiet(),
-    }
-    if address.password is not None:
-        # Not as `password=`, which would stand in the settings of every connection.
-        options["credential_provider"] = redis.UsernamePasswordCredentialProvider(
-            address.username, address.password.reveal().decode()
-        )
-    if address.tls:
-        options.update(
-            ssl=True,
-            ssl_cert_reqs="required",
-            ssl_check_hostname=True,
-            ssl_ca_certs=address.ca,
-            ssl_certfile=address.cert,
-            ssl_keyfile=address.key,
-        )
-    client = redis.Redis(**options)
+class UnconfirmedError(StoreUnavailableError):
+    """Fewer replicas than the address asks for have what was written; the primary has it."""
+
+
+def _client(address: Address, host: str, port: int) -> redis.Redis:
+    import redis
+
+    options = connect_options(address)
+    if address.kind != CLUSTER:
+        options["db"] = address.database
+    client = redis.Redis(host=host, port=port, **options)
     pool = client.connection_pool
     pool.connection_class = _patient(pool.connection_class)
     return client
-
-
-def _quiet() -> dict[str, Any]:
-    """What keeps redis-py from telling the server its name and version at each connection."""
-    import redis
-
-    try:
-        redis.Connection(driver_info=None)  # type: ignore[no-untyped-call]
-    except TypeError:
-        return {"lib_name": None, "lib_version": None}
-    return {"driver_info": None}

@@ -102,9 +102,14 @@ class Space:
         """All records of a vault, each once."""
         index = self._index(vault_id)
         seen: set[bytes] = set()
-        cursor = 0
+        cursor, breaks = 0, self.client.breaks
         while True:
             cursor, found = self.client.ask("SSCAN", index, cursor, "COUNT", BATCH)
+            if breaks != self.client.breaks:
+                # It may be of another server, or of one that has started anew, by whose order
+                # of members this is another place.
+                cursor, breaks = 0, self.client.breaks
+                continue
             # A scan may give a member twice, and a small set as a whole.
             tags = [tag for tag in set(found) if tag not in seen]
             seen.update(tags)

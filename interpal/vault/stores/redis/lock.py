@@ -16,6 +16,7 @@ from interpal._clock import monotonic
 from interpal._log import Logger
 from interpal.exceptions import StoreUnavailableError, VaultError
 from interpal.vault.files.forks import Process
+from interpal.vault.stores.redis.client import UnconfirmedError
 from interpal.vault.stores.redis.scripts import LOCK, RELEASE, RENEW
 
 if TYPE_CHECKING:
@@ -110,7 +111,11 @@ class RedisLock:
             self.token = f"{os.urandom(16).hex()} {os.uname().nodename}:{self._process.pid}"
         asked = monotonic()
         values = (self.token, int(self._life * 1000), self._tag)
-        reply = self._client.run(LOCK, (self._key, *self._keys[:3]), values, again=True)
+        try:
+            reply = self._client.run(LOCK, (self._key, *self._keys[:3]), values, again=True)
+        except UnconfirmedError:
+            self._free()
+            raise
         if reply == 0:
             return False
         if self._tag:
@@ -141,8 +146,10 @@ class RedisLock:
 
         Where the store does not answer, the lock is free at the end of its life.
         """
-        if not self.forget():
-            return
+        if self.forget():
+            self._free()
+
+    def _free(self) -> None:
         try:
             self._client.run(RELEASE, (self._key,), (self.token,), again=True)
         except VaultError as error:

@@ -22,12 +22,18 @@ from __future__ import annotations
 
 
 class Script:
-    """The text of a script, and its SHA-1, by which Redis knows it once it has seen it."""
+    """The text of a script, and its SHA-1, by which Redis knows it once it has seen it.
 
-    __slots__ = ("_sha", "text")
+    *lasts*: it writes what must not be lost in a failover. *settles*: with the value
+    `again` after the others it does nothing where it was run before, and says so.
+    """
 
-    def __init__(self, text: str) -> None:
+    __slots__ = ("_sha", "lasts", "settles", "text")
+
+    def __init__(self, text: str, *, lasts: bool = False, settles: bool = False) -> None:
         self.text = text
+        self.settles = settles
+        self.lasts = lasts
         self._sha = ""
 
     @property
@@ -39,6 +45,9 @@ class Script:
             self._sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
         return self._sha
 
+
+# Replies of those that have changed nothing.
+NOTHING_WRITTEN = (0, b"vault", b"lock", b"busy", b"fence", b"record", b"lost", b"taken")
 
 READ_MANY = Script(
     """
@@ -73,7 +82,8 @@ local time = redis.call('TIME')
 local fence = math.max(last + 1, time[1] * 1000 + math.floor(time[2] / 1000))
 redis.call('HSET', KEYS[4], ARGV[3], string.format('%.0f', fence))
 return fence
-"""
+""",
+    lasts=True,
 )
 
 LOGINS = Script(
@@ -127,18 +137,37 @@ COMMIT = Script(
     _PUT
     + """
 -- root, write, fence, index, records…; id, token or '', root or '', fence's tag or '', fence,
--- then (tag, expected, generation, end, envelope)…
+-- then (tag, expected, generation, end, envelope)…, then 'again' where it is sent once more
 if redis.call('HGET', KEYS[1], 'id') ~= ARGV[1] then return 'vault' end
 local holder = redis.call('GET', KEYS[2])
+local refusal = false
 if ARGV[2] ~= '' then
-    if holder ~= ARGV[2] then return 'lock' end
+    if holder ~= ARGV[2] then refusal = 'lock' end
 elseif holder then
-    return 'busy'
+    refusal = 'busy'
 end
-if ARGV[4] ~= '' and redis.call('HGET', KEYS[3], ARGV[4]) ~= ARGV[5] then return 'fence' end
+if ARGV[4] ~= '' and redis.call('HGET', KEYS[3], ARGV[4]) ~= ARGV[5] then
+    refusal = refusal or 'fence'
+end
 for i = 5, #KEYS do
-    if (redis.call('HGET', KEYS[i], 'g') or '0') ~= ARGV[(i - 5) * 5 + 7] then return 'record' end
+    if (redis.call('HGET', KEYS[i], 'g') or '0') ~= ARGV[(i - 5) * 5 + 7] then
+        refusal = refusal or 'record'
+    end
 end
+if refusal and ARGV[#ARGV] == 'again' then
+    -- Sent a second time, since the reply to the first was lost: what is there may be its own.
+    local kept = 0
+    for i = 5, #KEYS do
+        local data = ARGV[(i - 5) * 5 + 10]
+        local had = redis.call('HGET', KEYS[i], 'd') or ''
+        if had ~= data then return refusal end
+        if data ~= '' then kept = kept + 1 end
+    end
+    if kept == 0 then return refusal end
+    if ARGV[3] ~= '' and redis.call('HGET', KEYS[1], 'd') ~= ARGV[3] then return refusal end
+    return 'ok'
+end
+if refusal then return refusal end
 if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], 'd', ARGV[3]) end
 for round = 1, 2 do
     -- What makes larger goes first: where memory has run out it is refused, with all the rest.
@@ -151,7 +180,9 @@ for round = 1, 2 do
 end
 if holder then redis.call('DEL', KEYS[2]) end
 return 'ok'
-"""
+""",
+    lasts=True,
+    settles=True,
 )
 
 SAVE = Script(
@@ -165,7 +196,8 @@ redis.call('HSET', KEYS[1], 'id', id, 'd', ARGV[2])
 redis.call('HDEL', KEYS[1], 'm')
 redis.call('DEL', KEYS[2])
 return id
-"""
+""",
+    lasts=True,
 )
 
 REMOVE = Script(
@@ -176,7 +208,8 @@ local id = redis.call('HGET', KEYS[1], 'id')
 if id then redis.call('SADD', KEYS[4], id) end
 redis.call('DEL', KEYS[1], KEYS[3], KEYS[2])
 return id or ''
-"""
+""",
+    lasts=True,
 )
 
 SET_ASIDE = Script(
@@ -189,7 +222,8 @@ if redis.call('EXISTS', KEYS[3]) == 1 then return 'taken' end
 redis.call('RENAME', KEYS[1], KEYS[3])
 redis.call('DEL', KEYS[2])
 return 'ok'
-"""
+""",
+    lasts=True,
 )
 
 MARK = Script(
@@ -219,7 +253,8 @@ for i = 4, #KEYS do
 end
 redis.call('HSET', KEYS[3], 'n', ARGV[4], 'g', ARGV[5])
 return 'ok'
-"""
+""",
+    lasts=True,
 )
 
 SWAP = Script(
@@ -236,7 +271,8 @@ redis.call('SADD', KEYS[4], ARGV[2])
 redis.call('SREM', KEYS[4], ARGV[3])
 redis.call('DEL', KEYS[2])
 return 'ok'
-"""
+""",
+    lasts=True,
 )
 
 DROP = Script(
