@@ -50,6 +50,12 @@ def until(true: Callable[[], bool], what: str, seconds: float = 60) -> None:
     raise AssertionError(f"not in {seconds:g} s: {what}")
 
 
+def has_replicas(server: RedisServer, number: int) -> bool:
+    """Whether so many replicas have all that *server* has."""
+    with server.admin() as admin:
+        return int(admin.execute_command("WAIT", number, 100)) >= number
+
+
 class Sentinel:
     """One Sentinel, in a folder of its own."""
 
@@ -82,11 +88,11 @@ class Sentinel:
             found: Any = client.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
         return int(found[1])
 
-    def is_ready(self) -> bool:
-        """Whether it knows the replica and both of the other Sentinels."""
+    def is_ready(self, replicas: int) -> bool:
+        """Whether it knows the replicas and both of the other Sentinels."""
         with self.admin() as client:
             state: Any = client.sentinel_master(SERVICE)
-        return bool(state["num-slaves"] >= 1 and state["num-other-sentinels"] == 2)
+        return bool(state["num-slaves"] >= replicas and state["num-other-sentinels"] == 2)
 
     def kill(self) -> None:
         self.process.kill()
@@ -94,9 +100,17 @@ class Sentinel:
 
 
 class Watched:
-    """A primary and a replica, watched by three Sentinels."""
+    """A primary and so many *replicas*, watched by three Sentinels."""
 
-    def __init__(self, folder: Path, *, settings: str = DURABLE, down_after_ms: int = 1000) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        replicas: int = 1,
+        settings: str = DURABLE,
+        down_after_ms: int = 1000,
+    ) -> None:
+        self._replicas = replicas
         self._stack = ExitStack()
         self._folder = folder
         self._settings = f"{settings}\nmasterauth {ADMIN}\nrepl-diskless-sync-delay 0"
@@ -106,7 +120,7 @@ class Watched:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            for number in range(2):
+            for number in range(1 + self._replicas):
                 replica = f"\nreplicaof 127.0.0.1 {self.servers[0].port}" if number else ""
                 server = RedisServer(
                     self._folder / f"server{number}", settings=self._settings + replica
@@ -123,7 +137,10 @@ class Watched:
                 stack.callback(sentinel.kill)
                 self.sentinels.append(sentinel)
             self.wait_for_replica()
-            until(lambda: all(s.is_ready() for s in self.sentinels), "the Sentinels know all")
+            until(
+                lambda: all(s.is_ready(self._replicas) for s in self.sentinels),
+                "the Sentinels know all",
+            )
             self._stack = stack.pop_all()
         return self
 
@@ -145,12 +162,7 @@ class Watched:
 
     def wait_for_replica(self) -> None:
         """Until a replica has all that the primary has."""
-
-        def linked() -> bool:
-            with self.primary.admin() as admin:
-                return int(admin.execute_command("WAIT", 1, 100)) >= 1
-
-        until(linked, "a replica is connected")
+        until(lambda: has_replicas(self.primary, 1), "a replica is connected")
 
     def fail_over(self, *, how: signal.Signals = signal.SIGKILL) -> RedisServer:
         """End or stop the primary; the one that took over, once all Sentinels name it."""
@@ -207,6 +219,12 @@ class Cluster:
 
     def __exit__(self, *problem: object) -> None:
         self._stack.close()
+
+    def wait_for_replicas(self) -> None:
+        """Until each of the three has its own."""
+        for number, node in enumerate(self.nodes[:3]):
+            wanted = len(self.nodes[3 + number :: 3])
+            until(lambda node=node, wanted=wanted: has_replicas(node, wanted), "replicas")  # type: ignore[misc]
 
     def run(self, node: RedisServer, *command: object) -> Any:
         """What *node* replies to a CLUSTER command."""

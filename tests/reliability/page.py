@@ -105,6 +105,12 @@ are searched for them. `interpal.vault.harden_process()` keeps keys out of core 
 **M, clocks.** Clocks that stand wrong by hours or years, that jump while a lock is waited for,
 and monotonic clocks that differ between processes.
 
+**N, failovers.** Real Redis servers: three Sentinels over a primary and two replicas, and a cluster
+of three nodes. The primary, or the node that has the vault, is killed while processes log in or
+count up; a slot moves from node to node under them. Every login that the server saw is counted. A
+server that is stopped, full or cut off, and a rotation that is killed at any command, are in
+`tests/stores`.
+
 **O, generators.** Hypothesis drives a vault through random operations with faults in them, beside
 a model of what it should hold; coverage-guided fuzzing feeds the reader and `inspect`, also with
 what lies behind the keys.
@@ -125,8 +131,6 @@ session is never replaced by a dead one; no lock outlives its holder. Each mutan
 mistake; its number is that of the random orders until it was noticed. A step is what a flow does
 between two waits: what happens inside a save is for the lines above. Hosts that share no file are
 not modelled.
-
-Line N, a Redis server that is killed, stopped or full, is in `tests/stores`.
 """
 
 SURVIVORS = """## Mutants that survive

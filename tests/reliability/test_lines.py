@@ -26,6 +26,7 @@ PROMISES = {
     "K": "no turned bit and no truncation is taken for content",
     "L": "no secret turns up anywhere",
     "M": "no jump of a clock loses a session",
+    "N": "a failover loses nothing that a replica has confirmed",
     "O": "no random use with faults departs from the model",
     "Q": "no order of steps mixes sessions up or loses one",
 }

@@ -81,7 +81,7 @@ def test_a_scheme_may_be_in_capitals(tmp_path: Path, scheme: str) -> None:
     [
         "postgres://bot:canary@db/sessions",
         "postgresql+asyncpg://bot:canary@db/sessions",
-        "redis+sentinel://:canary@host/0",
+        "redis+other://:canary@host/0",
         "valkey://:canary@host",
         "unix:///run/redis.sock?password=canary",
         "redis:6379",

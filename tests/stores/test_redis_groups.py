@@ -188,8 +188,7 @@ def test_a_vault_follows_its_slot(cluster: Cluster, monkeypatch: pytest.MonkeyPa
 
 def test_the_node_of_a_vault_dies(tmp_path: Path) -> None:
     with Cluster(tmp_path, replicas=3) as cluster:
-        for node in cluster.nodes[:3]:
-            linked(node)
+        cluster.wait_for_replicas()
         prefix = a_prefix()
         vault = Vault.open(cluster.url(prefix=prefix, replicas=1), key=KEY, create=True)
         vault["maple_ink"] = {"n": 1}
@@ -208,14 +207,6 @@ def reads(vault: Vault) -> object:
         return vault["maple_ink"]["n"]
     except StoreUnavailableError:
         return None
-
-
-def linked(node: RedisServer) -> None:
-    def has_replica() -> bool:
-        with node.admin() as admin:
-            return int(admin.execute_command("WAIT", 1, 100)) >= 1
-
-    until(has_replica, "a replica is connected")
 
 
 def test_a_cluster_that_is_down_is_told_in_bounded_time(

@@ -176,7 +176,7 @@ def _parsed(url: str) -> Address | str:
         key=files[2],
         prefix=prefix,
         kind=kind,
-        hosts=hosts,
+        hosts=() if kind == SERVER else hosts,
         service=place[0],
         replicas=int(replicas),
         sentinel_username=found.get("sentinel_username"),
