@@ -53,7 +53,8 @@ def until(true: Callable[[], bool], what: str, seconds: float = 60) -> None:
 def has_replicas(server: RedisServer, number: int) -> bool:
     """Whether so many replicas have all that *server* has."""
     with server.admin() as admin:
-        return int(admin.execute_command("WAIT", number, 100)) >= number
+        confirmed: Any = admin.execute_command("WAIT", number, 100)
+    return int(confirmed) >= number
 
 
 class Sentinel:
@@ -267,7 +268,8 @@ class Cluster:
     def _ranges(self, node: RedisServer) -> list[Any]:
         with node.admin() as admin:
             admin.response_callbacks.clear()
-            return list(admin.execute_command("CLUSTER", "SLOTS"))
+            ranges: Any = admin.execute_command("CLUSTER", "SLOTS")
+        return list(ranges)
 
     def move(self, prefix: str, to: RedisServer, *, halfway: Callable[[], object]) -> None:
         """Move the slot of a vault to another node, and call *halfway* when half is there."""

@@ -92,7 +92,7 @@ def _shown(host: tuple[str, int]) -> str:
     return f"[{host[0]}]:{host[1]}" if ":" in host[0] else f"{host[0]}:{host[1]}"
 
 
-def _hosts(netloc: str, port: int) -> tuple[tuple[str, int], ...]:
+def _hosts(netloc: str, port: int) -> list[tuple[str, int]]:
     """The hosts after the password, each with a port; ValueError where one is none."""
     from urllib.parse import urlsplit
 
@@ -106,7 +106,7 @@ def _hosts(netloc: str, port: int) -> tuple[tuple[str, int], ...]:
         found.append((part.hostname, port if part.port is None else part.port))
     if len(found) > _MOST_HOSTS:
         raise ValueError
-    return tuple(found)
+    return found
 
 
 def _place(kind: str, path: str) -> tuple[str, str] | str:
@@ -176,7 +176,7 @@ def _parsed(url: str) -> Address | str:
         key=files[2],
         prefix=prefix,
         kind=kind,
-        hosts=() if kind == SERVER else hosts,
+        hosts=() if kind == SERVER else tuple(hosts),
         service=place[0],
         replicas=int(replicas),
         sentinel_username=found.get("sentinel_username"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import select
+import time
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -171,7 +172,7 @@ class RedisClient:
         try:
             replies = _talk(connection, commands)
         except BaseException:
-            if connection._sock is not None:  # noqa: SLF001
+            if _socket(connection) is not None:
                 self._idle.append((known, connection))
             else:
                 self.breaks += 1
@@ -359,7 +360,7 @@ class _Attempt:
         return self._again and self._left >= 0 and type(error) is redis.ConnectionError
 
     def _paused(self) -> bool:
-        now = time.monotonic()
+        now = monotonic()
         self._until = self._until or now + FAILOVER_SECONDS
         if now >= self._until:
             return False
@@ -402,9 +403,15 @@ def _packed(commands: Sequence[Sequence[object]]) -> bytes:
     return b"".join(parts)
 
 
+def _socket(connection: redis.Connection) -> socket.socket | None:
+    """None where it is closed."""
+    found: socket.socket | None = connection._sock  # noqa: SLF001
+    return found
+
+
 def _is_quiet(connection: redis.Connection) -> bool:
     """Whether the server has not hung up, and nothing was left unread."""
-    sock: socket.socket | None = connection._sock  # noqa: SLF001
+    sock = _socket(connection)
     if sock is None:
         return False
     poll = select.poll()

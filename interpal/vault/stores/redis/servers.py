@@ -25,8 +25,10 @@ _MOST_NODES = 64
 
 def require_library() -> None:
     """Raises `ValidationError` where redis-py is not installed."""
+    from importlib import import_module
+
     try:
-        import redis  # noqa: F401
+        import_module("redis")
     except ImportError:
         raise ValidationError(
             "store: redis:// needs the redis library: pip install 'interpal-vault[redis]'"
