@@ -12,7 +12,7 @@ PYTEST_ARGS ?= -n 4
 PYTHONS := $(shell sed -n 's/.*Python :: \(3\.[0-9]*\).*/\1/p' pyproject.toml)
 
 .PHONY: demo dev needs check test test-all latest oldest lock coverage lint audit bench interop \
-	reliability docs pictures dist clean
+	reliability docs browse pictures dist clean
 .NOTPARALLEL:
 
 # What the package needs at run time; what development needs beside that; what the long runs need.
@@ -49,7 +49,7 @@ test: $(DEV) needs
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 # Everything, hours of it: before a release.
-test-all: lint audit test docs dist latest oldest interop coverage bench reliability
+test-all: lint audit test browse dist latest oldest interop coverage bench reliability
 
 # The tests with the newest version of everything, in an environment made anew.
 latest:
@@ -107,9 +107,15 @@ docs: $(DEV)
 	$(BIN)/python -m docs.generate
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
+# Every page of the site in a real browser, without a network.
+browse: docs
+	$(BIN)/python -m tests.docs.in_a_browser site
+
 pictures: $(DEV)
 	$(BIN)/python -m docs.pictures
 	$(BIN)/python -m docs.layers
+	$(BIN)/python -m docs.start
+	$(BIN)/python -m docs.key_hierarchy
 
 # The files of a release.
 dist: $(DEV)

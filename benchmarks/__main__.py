@@ -58,7 +58,8 @@ def _write_pages(docs: Path, results: list[Result]) -> None:
     rows = [row for result in costs for row in result.rows]
     table.put_into(docs / PAGE, "costs", [row for row in rows if row.at_most is not None])
     table.put_into(docs / PAGE, "more", [row for row in rows if row.at_most is None])
-    (docs / PLOT).write_text(plot.svg(costs), encoding="utf-8")
+    goals = [r._replace(rows=[row for row in r.rows if row.at_most is not None]) for r in costs]
+    (docs / PLOT).write_text(plot.svg(goals), encoding="utf-8")
     for result in results:
         if result.case in APART:
             page, name = APART[result.case]

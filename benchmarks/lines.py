@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks.table import amount
+from docs.drawing import WIDTH, picture, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -15,9 +16,16 @@ if TYPE_CHECKING:
 
 _ROW = re.compile(r"(?P<what>.+) one of (?P<size>[\d,]+): (?P<store>.+)")
 
-_WIDTH, _HEIGHT, _TOP, _LEFT, _GAP = 400, 300, 60, 70, 130
-_COLORS = {"file": "#0969da", "SQLite": "#1a7f37", "Redis": "#bc4c00"}
-_GRAY, _RULE = "#57606a", "#d0d7de"
+_PLOT, _HEIGHT, _TOP, _LEFT, _PANEL = 250, 220, 40, 62, 320
+_COLORS = {"file": "blue", "SQLite": "green", "Redis": "orange"}
+_STYLE = """
+  .blue { stroke: var(--blue); fill: var(--blue); }
+  .green { stroke: var(--green); fill: var(--green); }
+  .orange { stroke: var(--orange); fill: var(--orange); }
+  text[class] { stroke: none; }
+  polyline { stroke-width: 2; }
+  .curve { fill: none; }
+"""
 
 Points = list[tuple[int, float]]
 """Accounts and seconds."""
@@ -48,75 +56,50 @@ def panels(result: Result) -> list[Panel]:
 
 def svg(result: Result) -> str:
     """The picture: one panel for each kind of work, both axes logarithmic."""
+    parts: list[str] = []
     found = panels(result)
-    width, height = len(found) * (_WIDTH + _LEFT + _GAP), _TOP + _HEIGHT + 60
-    parts = [
-        (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
-            f'width="{width}" height="{height}" font-family="sans-serif" font-size="12">'
-        ),
-        "<title>Time of one operation by the number of accounts, for each store</title>",
-        f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
-    ]
     for number, panel in enumerate(found):
-        parts += _panel(panel, number * (_WIDTH + _LEFT + _GAP) + _LEFT)
-    return "\n".join([*parts, "</svg>", ""])
+        parts += _panel(panel, number * _PANEL)
+    title = "Time of one operation by the number of accounts, for each store"
+    return picture(title, WIDTH, len(found) * _PANEL, parts, _STYLE)
 
 
-def _panel(panel: Panel, left: int) -> list[str]:
+def _panel(panel: Panel, top: int) -> list[str]:
     points = [point for line in panel.lines.values() for point in line]
     sizes, times = (list(axis) for axis in zip(*points, strict=True))
     low, high = _powers(sizes)
     fast, slow = _powers(times)
+    upper, bottom, right = top + _TOP, top + _TOP + _HEIGHT, _LEFT + _PLOT
 
     def x(size: float) -> float:
-        return left + (math.log10(size) - low) / (high - low) * _WIDTH
+        return _LEFT + (math.log10(size) - low) / (high - low) * _PLOT
 
     def y(seconds: float) -> float:
-        return _TOP + (slow - math.log10(seconds)) / (slow - fast) * _HEIGHT
+        return upper + (slow - math.log10(seconds)) / (slow - fast) * _HEIGHT
 
-    parts = [
-        (
-            f'<text x="{left}" y="24" font-size="14" font-weight="bold">{panel.what} one: '
-            "time by the number of accounts</text>"
-        )
-    ]
-    bottom, right = _TOP + _HEIGHT, left + _WIDTH
+    parts = [text(10, top + 24, f"{panel.what} one, by the number of accounts", "name")]
     for power in range(low, high + 1):
         across = x(10**power)
         parts += [
-            (
-                f'<line x1="{across:.1f}" y1="{_TOP}" x2="{across:.1f}" y2="{bottom}" '
-                f'stroke="{_RULE}"/>'
-            ),
-            (
-                f'<text x="{across:.1f}" y="{bottom + 18}" text-anchor="middle" fill="{_GRAY}">'
-                f"{10**power:,}</text>"
-            ),
+            f'<path class="rule" d="M {across:.1f} {upper} V {bottom}"/>',
+            text(round(across, 1), bottom + 16, f"{10**power:,}", "small middle"),
         ]
     for power in range(fast, slow + 1):
         up = y(10.0**power)
         parts += [
-            f'<line x1="{left}" y1="{up:.1f}" x2="{right}" y2="{up:.1f}" stroke="{_RULE}"/>',
-            (
-                f'<text x="{left - 8}" y="{up + 4:.1f}" text-anchor="end" fill="{_GRAY}">'
-                f"{_round(10.0**power)}</text>"
-            ),
+            f'<path class="rule" d="M {_LEFT} {up:.1f} H {right}"/>',
+            text(_LEFT - 6, round(up + 4, 1), _round(10.0**power), "small end"),
         ]
-    parts.append(
-        f'<text x="{(left + right) / 2}" y="{bottom + 40}" text-anchor="middle" '
-        f'fill="{_GRAY}">accounts</text>'
-    )
+    parts.append(text((_LEFT + right) / 2, bottom + 34, "accounts", "small middle"))
     for store, line in panel.lines.items():
-        color = _COLORS.get(store, "#000000")
+        color = _COLORS[store]
         path = " ".join(f"{x(size):.1f},{y(seconds):.1f}" for size, seconds in line)
-        parts.append(f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="2"/>')
+        parts.append(f'<polyline class="{color} curve" points="{path}"/>')
         parts += [
-            f'<circle cx="{x(size):.1f}" cy="{y(seconds):.1f}" r="3" fill="{color}"/>'
+            f'<circle class="{color}" cx="{x(size):.1f}" cy="{y(seconds):.1f}" r="3"/>'
             for size, seconds in line
         ]
-    parts += _labels(panel, right, y)
-    return parts
+    return parts + _labels(panel, right, y)
 
 
 def _labels(panel: Panel, right: int, y: Callable[[float], float]) -> list[str]:
@@ -125,10 +108,8 @@ def _labels(panel: Panel, right: int, y: Callable[[float], float]) -> list[str]:
     parts, last = [], -math.inf
     for wanted, store, seconds in ends:
         last = max(wanted, last + 15)
-        parts.append(
-            f'<text x="{right + 8}" y="{last + 4:.1f}" fill="{_COLORS.get(store, "#000000")}">'
-            f"{store}, {amount(seconds, 's')}</text>"
-        )
+        words = f"{store}, {amount(seconds, 's')}"
+        parts.append(text(right + 7, round(last + 4, 1), words, f"small {_COLORS[store]}"))
     return parts
 
 

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from html import escape
 from typing import TYPE_CHECKING
 
 from benchmarks.table import value_of
+from docs.drawing import WIDTH, picture, text
 
 if TYPE_CHECKING:
     from benchmarks.result import Result, Row
 
-_LABELS = 560
-_SCALE = 360
-_MARGIN = 70
-_LINE = 22
-_TOP = 64
+_LEFT, _RIGHT, _TOP, _LINE = 22, 70, 84, 54
 
 _Across = Callable[[float], float]
 
-_REACHED, _MISSED, _PLAIN = "#1a7f37", "#cf222e", "#57606a"
+_COLORS = {True: "green", False: "red", None: "muted"}
+_STYLE = """
+  .green { stroke: var(--green); fill: var(--green); }
+  .red { stroke: var(--red); fill: var(--red); }
+  .muted { stroke: var(--muted); fill: var(--muted); }
+  text[class] { stroke: none; }
+  line { stroke-width: 2; }
+"""
 
 
 def svg(results: list[Result]) -> str:
@@ -33,58 +36,44 @@ def svg(results: list[Result]) -> str:
 
     def across(value: float) -> float:
         share = (math.log10(value) - low) / (high - low)
-        return _LABELS + share * _SCALE
+        return _LEFT + share * (WIDTH - _LEFT - _RIGHT)
 
-    width, height = _LABELS + _SCALE + _MARGIN, _TOP + _LINE * len(rows) + 16
+    height = _TOP + _LINE * len(rows) + 8
     parts = [
-        (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
-            f'width="{width}" height="{height}" font-family="sans-serif" font-size="12">'
-        ),
-        "<title>Cost as a ratio to a floor measured in the same run</title>",
-        f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
-        (
-            '<text x="12" y="22" font-size="14" font-weight="bold">Cost, as a ratio to its floor '
-            "(left is cheaper)</text>"
-        ),
-        (
-            f'<text x="12" y="42" fill="{_PLAIN}">The bar is the cost to reach; green is reached, '
-            "red is not, gray has none.</text>"
-        ),
+        text(10, 24, "Cost, as a ratio to its floor (left is cheaper)", "name"),
+        text(10, 42, "The bar is the cost to reach: green is reached, red is not.", "small"),
     ]
     for power in range(low, high + 1):
         x = across(10.0**power)
+        kind = "line" if power == 0 else "rule"
         parts += [
-            (
-                f'<line x1="{x:.1f}" y1="{_TOP - 8}" x2="{x:.1f}" y2="{height - 8}" '
-                f'stroke="{"#57606a" if power == 0 else "#d0d7de"}"/>'
-            ),
-            (
-                f'<text x="{x:.1f}" y="{_TOP - 12}" text-anchor="middle" fill="{_PLAIN}">'
-                f"{10.0**power:g} x</text>"
-            ),
+            f'<path class="{kind}" d="M {x:.1f} {_TOP - 16} V {height - 8}"/>',
+            text(round(x, 1), _TOP - 20, f"{10.0**power:g} x", "small middle"),
         ]
     for number, row in enumerate(rows):
-        parts += _line(row, _TOP + _LINE * number + _LINE / 2, across)
-    return "\n".join([*parts, "</svg>", ""])
+        parts += _line(row, _TOP + _LINE * number, across)
+    title = "Cost as a ratio to a floor measured in the same run"
+    return picture(title, WIDTH, height, parts, _STYLE)
 
 
-def _line(row: Row, y: float, across: _Across) -> list[str]:
-    color = {True: _REACHED, False: _MISSED, None: _PLAIN}[row.reached]
-    x = across(row.value)
-    label = escape(f"{row.what} / {row.against}".replace("`", ""))
+def _line(row: Row, top: float, across: _Across) -> list[str]:
+    color = _COLORS[row.reached]
+    x, y = across(row.value), top + 38
     parts = [
-        f'<text x="{_LABELS - 14}" y="{y + 4:.1f}" text-anchor="end" font-size="10">{label}</text>',
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{color}"/>',
-        (
-            f'<text x="{x + 9:.1f}" y="{y + 4:.1f}" font-size="10" fill="{color}">'
-            f"{value_of(row)}</text>"
-        ),
+        text(10, top + 12, _short(row.what), "small name"),
+        text(10, top + 25, f"/ {_short(row.against)}", "small"),
+        f'<circle class="{color}" cx="{x:.1f}" cy="{y:.1f}" r="5"/>',
+        text(round(x + 9, 1), y + 4, value_of(row), f"small {color}"),
     ]
     if row.at_most is not None:
         bound = across(row.at_most)
         parts.append(
-            f'<line x1="{bound:.1f}" y1="{y - 8:.1f}" x2="{bound:.1f}" y2="{y + 8:.1f}" '
-            f'stroke="{color}" stroke-width="2"/>'
+            f'<line class="{color}" x1="{bound:.1f}" y1="{y - 8:.1f}" x2="{bound:.1f}" '
+            f'y2="{y + 8:.1f}"/>'
         )
     return parts
+
+
+def _short(words: str) -> str:
+    plain = words.replace("`", "")
+    return plain if len(plain) <= 66 else f"{plain[:64].rpartition(' ')[0]} …"

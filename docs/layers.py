@@ -7,28 +7,15 @@ directly, without the ones that it reaches by way of another.
 
 from __future__ import annotations
 
-from html import escape
-from pathlib import Path
+from typing import TYPE_CHECKING
 
+from docs.drawing import PICTURES, WIDTH, box, picture, text
 from tests.test_layers import LAYERS, imports_of, layer_of, modules
 
-HERE = Path(__file__).parent / "pictures"
-WIDTH, ROW, GAP, BOX, LEFT = 420, 44, 10, 270, 8
+if TYPE_CHECKING:
+    from pathlib import Path
 
-# Colours of text, boxes and arcs by the scheme of whoever looks.
-STYLE = """
-  svg { --text: #1f2328; --muted: #57606a; --box: #f6f8fa; --line: #8c959f; --vault: #ddf4ff; }
-  @media (prefers-color-scheme: dark) {
-    svg { --text: #e6edf3; --muted: #9198a1; --box: #21262d; --line: #6e7681; --vault: #0c2d4a; }
-  }
-  text { fill: var(--text); font: 13px sans-serif; }
-  .small { fill: var(--muted); font-size: 11px; }
-  .name { font-weight: bold; }
-  rect { fill: var(--box); stroke: var(--line); }
-  .vault { fill: var(--vault); }
-  path { fill: none; stroke: var(--line); }
-  .head { fill: var(--line); stroke: none; }
-"""
+ROW, GAP, BOX, LEFT = 44, 10, 270, 8
 
 
 def needs() -> dict[int, set[int]]:
@@ -55,21 +42,14 @@ def svg() -> str:
     def top(layer: int) -> int:
         return GAP + (count - 1 - layer) * (ROW + GAP)
 
-    drawn = [
-        (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
-            f'width="{WIDTH}" height="{height}">'
-        ),
-        "<title>The layers of interpal: each takes from those below it only</title>",
-        f"<style>{STYLE}</style>",
-    ]
+    drawn: list[str] = []
     for layer, (name, members) in enumerate(LAYERS):
         y = top(layer)
-        kind = ' class="vault"' if all(m.startswith("interpal.vault") for m in members) else ""
+        in_vault = all(member.startswith("interpal.vault") for member in members)
         drawn += [
-            f'<rect x="{LEFT}" y="{y}" width="{BOX}" height="{ROW}" rx="6"{kind}/>',
-            f'<text class="name" x="{LEFT + 10}" y="{y + 18}">{escape(name)}</text>',
-            f'<text class="small" x="{LEFT + 10}" y="{y + 35}">{escape(_where(members))}</text>',
+            box(LEFT, y, BOX, ROW, "vault" if in_vault else "box"),
+            text(LEFT + 10, y + 18, name, "name"),
+            text(LEFT + 10, y + 35, _where(members), "small"),
         ]
     edge = LEFT + BOX
     for upper, lowers in needs().items():
@@ -77,18 +57,20 @@ def svg() -> str:
             start, end = top(upper) + 16 + 6 * order, top(lower) + 14
             reach = min(WIDTH - 6, edge + 18 + 11 * (upper - lower))
             drawn.append(
-                f'<path d="M {edge} {start} C {reach} {start} {reach} {end} {edge + 5} {end}"/>'
+                f'<path class="line" d="M {edge} {start} '
+                f'C {reach} {start} {reach} {end} {edge + 5} {end}"/>'
             )
             drawn.append(
                 f'<path class="head" d="M {edge} {end} l 7 -4 l 0 8 z"/>',
             )
-    return "\n".join([*drawn, "</svg>", ""])
+    title = "The layers of interpal: each takes from those below it only"
+    return picture(title, WIDTH, height, drawn)
 
 
 def _where(members: tuple[str, ...]) -> str:
     short = [member.removeprefix("interpal.").replace(".", "/") for member in members]
-    text = ", ".join(short)
-    return text if len(text) <= 44 else f"{text[:42].rpartition(',')[0]}, …"
+    where = ", ".join(short)
+    return where if len(where) <= 44 else f"{where[:42].rpartition(',')[0]}, …"
 
 
 def make(folder: Path) -> None:
@@ -97,4 +79,4 @@ def make(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    make(HERE)
+    make(PICTURES)

@@ -2,10 +2,15 @@
 
 The real program is run in a pseudo-terminal of 80 columns, in a temporary folder with a vault of
 invented accounts. Its clock stands still, so that the pictures change only when the program does.
+
+`demo.svg` is a recording of `make demo`: its lines come one after the other, in the time that
+they took. Whoever asks for less motion sees all of them at once. Its clock goes, so the times, the
+port and the folder in it are put in the place of those of the run.
 """
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import json
 import os
@@ -17,16 +22,22 @@ import struct
 import subprocess
 import sys
 import termios
+import time
 from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Mapping, Sequence
 
+ROOT = Path(__file__).parents[1]
 HERE = Path(__file__).parent / "pictures"
 COLUMNS = 80
+# Fewer: on a phone the letters are larger.
+DEMO_COLUMNS = 66
+# The longest pause of the recording, in seconds.
+PAUSE = 1.5
 HOME, FOLDER = "/home/you", "/home/you/bot"
 FONTS = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
 
@@ -107,45 +118,126 @@ def stage() -> Generator[Stage, None, None]:
         shutil.rmtree(home)
 
 
+class Piece(NamedTuple):
+    """What a terminal got at once, and how many seconds after the start."""
+
+    seconds: float
+    text: str
+
+
 def in_a_terminal(command: list[str], folder: str, environment: Mapping[str, str]) -> str:
     """All that *command* writes to a pseudo-terminal of `COLUMNS` columns."""
+    return "".join(piece.text for piece in recorded(command, folder, environment))
+
+
+def recorded(command: list[str], folder: str, environment: Mapping[str, str]) -> list[Piece]:
+    """What *command* writes to a pseudo-terminal of `COLUMNS` columns, and when."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, COLUMNS, 0, 0))
+    start = time.monotonic()
     process = subprocess.Popen(
         command, cwd=folder, env=environment, stdin=slave, stdout=slave, stderr=slave
     )
     os.close(slave)
-    pieces = []
+    decode = codecs.getincrementaldecoder("utf-8")().decode
+    pieces: list[Piece] = []
     try:
         while piece := os.read(master, 65536):
-            pieces.append(piece)
+            text = decode(piece).replace("\r\n", "\n")
+            pieces.append(Piece(time.monotonic() - start, text))
     except OSError:
         pass  # EIO: nobody has the other end any more
     finally:
         os.close(master)
         process.wait()
-    return b"".join(pieces).decode().replace("\r\n", "\n")
+    return pieces
 
 
-def svg(command: str, shown: str) -> str:
+def svg(command: str, shown: str, columns: int = COLUMNS) -> str:
     """A terminal in which *command* was typed, as an SVG picture."""
+    return terminal_svg(command, [(0, line) for line in shown.rstrip("\n").split("\n")], columns)
+
+
+def terminal_svg(command: str, lines: Sequence[tuple[float, str]], columns: int) -> str:
+    """The same of lines with the second at which each appears."""
     from rich.console import Console
     from rich.terminal_theme import SVG_EXPORT_THEME
     from rich.text import Text
 
-    console = Console(record=True, width=COLUMNS, file=StringIO(), force_terminal=True)
+    console = Console(record=True, width=columns, file=StringIO(), force_terminal=True)
     console.print(Text.assemble(("$ ", "green"), (command, "bold")))
-    for line in shown.rstrip("\n").split("\n"):
+    times = [0.0]
+    for seconds, line in lines:
         text = Text.from_ansi(line)
         text.rstrip()
         # A terminal goes on with a long line where it is full, not at a word.
-        for row in text.divide(range(COLUMNS, len(text), COLUMNS)):
+        for row in text.divide(range(columns, len(text), columns)):
             console.print(row)
+            times.append(seconds)
     picture = console.export_svg(title=command, theme=SVG_EXPORT_THEME, unique_id="terminal")
     # Whoever looks at the picture is not to fetch a font from anywhere.
     picture = re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL)
     picture = re.sub(r"font-family: *Fira Code, *monospace", f"font-family: {FONTS}", picture)
+    if times[-1]:
+        picture = picture.replace("</style>", f"{_appearing(times)}</style>", 1)
     return re.sub(r"[ \t]+$", "", picture, flags=re.MULTILINE) + "\n"
+
+
+def _appearing(times: Sequence[float]) -> str:
+    """The style by which row after row of a terminal appears, each at its second."""
+    rows: dict[float, list[str]] = {}
+    for row, seconds in enumerate(times):
+        if seconds:
+            rows.setdefault(round(seconds, 1), []).append(f'text[clip-path$="line-{row})"]')
+    rules = [
+        f"      {', '.join(of)} {{ animation: appear 1ms {seconds}s backwards; }}"
+        for seconds, of in rows.items()
+    ]
+    return "\n".join(
+        [
+            "",
+            "    @keyframes appear { from { opacity: 0; } }",
+            "    @media (prefers-reduced-motion: no-preference) {",
+            *rules,
+            "    }",
+            "    ",
+        ]
+    )
+
+
+def demo() -> list[tuple[float, str]]:
+    """The lines of `make demo` in a run of now, and the second at which each appeared."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "LANG": "C.UTF-8",
+        "TERM": "xterm-256color",
+    }
+    # Unbuffered: each line comes when it is printed.
+    command = [sys.executable, "-u", str(ROOT / "examples" / "demo.py")]
+    lines: list[tuple[float, str]] = []
+    clock, before, line = 0.0, 0.0, ""
+    for seconds, text in recorded(command, "/", environment):
+        clock, before = clock + min(seconds - before, PAUSE), seconds
+        *whole, line = (line + text).split("\n")
+        lines += [(clock, _steady(one)) for one in whole]
+    while lines and not lines[-1][1].strip():
+        lines.pop()
+    return lines
+
+
+def _steady(line: str) -> str:
+    """A line of the demo with the port, folder, times and user that are the same in each run."""
+    line = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:8474", line)
+    line = re.sub(r"/tmp/tmp\w+/\.config", f"{HOME}/.config", line)  # noqa: S108
+    line = re.sub(r"/tmp/tmp\w+", FOLDER, line)  # noqa: S108
+    line = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "2026-11-22 12:00:00", line)
+    time_of_day = r"\d\d \w{3} \d\d:\d\d"
+    line = re.sub(rf"{time_of_day}( +){time_of_day}", r"22 Nov 12:00\g<1>23 Nov 12:00", line)
+    line = re.sub(rf"{time_of_day}(?= +-)", "22 Nov 12:00", line)
+    line = re.sub(r"23:59:5\d", "23:59:59", line)
+    line = re.sub(r"\b\d{4} bytes", "1998 bytes", line)
+    return re.sub(r"^(Owner +)\w+ *$", r"\1you", line)
 
 
 def make(folder: Path) -> None:
@@ -158,6 +250,8 @@ def make(folder: Path) -> None:
     for verb, text in shown.items():
         picture = svg(f"interpal-vault {verb}", text)
         (folder / f"{verb}.svg").write_text(picture, encoding="utf-8")
+    picture = terminal_svg("make demo", demo(), DEMO_COLUMNS)
+    (folder / "demo.svg").write_text(picture, encoding="utf-8")
 
 
 if __name__ == "__main__":

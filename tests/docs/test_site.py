@@ -8,15 +8,17 @@ import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree
 
 import pytest
 
-from docs import layers, pictures
+from docs import key_hierarchy, layers, pictures, start
 from docs.hooks import ROOT_PAGES, for_the_site
 from interpal import AsyncInterpalClient, InterpalClient
 from tests.docs.markdown import ROOT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -80,6 +82,30 @@ def test_the_reference_has_every_call_as_it_is_called(site: Path, client: type) 
     assert "Call[" not in words
 
 
+def test_no_page_of_the_site_loads_anything_from_elsewhere(site: Path) -> None:
+    loading = re.compile(
+        r'<(?:img|script|source|iframe|video|audio|object|embed)\b[^>]*?\b(?:src|data)="([^"]*)"'
+        r'|<link\b(?=[^>]*\brel="(?:stylesheet|icon|preload|preconnect|modulepreload)")'
+        r'[^>]*?\bhref="([^"]*)"'
+    )
+    pages = sorted(site.rglob("*.html"))
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        loaded = [one or other for one, other in loading.findall(text)]
+        assert len(loaded) > 5, page
+        for address in loaded:
+            # The page for what is not found may be shown anywhere: its addresses begin at the host.
+            path = address.removeprefix("/en/latest/") if page.name == "404.html" else address
+            base = site if page.name == "404.html" else page.parent
+            assert not re.match(r"(?:[a-z]+:)?//", path), f"{page.name} loads {path}"
+            assert (base / path.partition("?")[0]).is_file(), f"{page}: {path}"
+    assert len(pages) > 30
+
+
+def test_no_page_wants_a_program_to_draw_its_pictures(site: Path) -> None:
+    assert not [page for page in site.rglob("*.html") if 'class="mermaid"' in page.read_text()]
+
+
 def seen(picture: str) -> list[str]:
     """The lines of text in a picture of a terminal."""
     rows: dict[float, str] = {}
@@ -100,12 +126,28 @@ def test_the_pictures_are_what_the_program_shows_today(tmp_path: Path) -> None:
 
 
 def test_the_picture_of_the_layers_is_drawn_from_the_imports_of_today() -> None:
-    kept = (layers.HERE / "layers.svg").read_text(encoding="utf-8")
+    kept = (pictures.HERE / "layers.svg").read_text(encoding="utf-8")
     assert layers.svg() == kept, "run `make pictures`, and look at it"
     assert kept.count("<path") > len(layers.needs())
 
 
+@pytest.mark.parametrize(("name", "drawn"), [("start", start.svg), ("keys", key_hierarchy.svg)])
+def test_what_is_drawn_by_a_program_is_what_it_draws_today(
+    name: str, drawn: Callable[[], str]
+) -> None:
+    kept = (pictures.HERE / f"{name}.svg").read_text(encoding="utf-8")
+    assert drawn() == kept, "run `make pictures`, and look at it"
+
+
+@pytest.mark.parametrize("name", ["layers", "start", "keys"])
+def test_a_drawn_picture_is_as_wide_as_a_phone_and_has_colours_for_the_dark(name: str) -> None:
+    kept = (pictures.HERE / f"{name}.svg").read_text(encoding="utf-8")
+    image = ElementTree.fromstring(kept)
+    assert float(image.attrib["width"]) <= 420
+    assert "prefers-color-scheme: dark" in kept
+
+
 def test_looking_at_a_picture_fetches_nothing() -> None:
-    for path in pictures.HERE.glob("*.svg"):
+    for path in pictures.HERE.parent.rglob("*.svg"):
         addresses = re.findall(r"https?://[^\s\"')]+", path.read_text())
         assert set(addresses) <= {"http://www.w3.org/2000/svg", "https://www.textualize.io"}
