@@ -6,7 +6,15 @@ The clients, what they hand out, and every error. Names are imported when they a
 
 from __future__ import annotations
 
+import sys
+
 from interpal._lazy import public_names
+
+if sys.platform == "win32":
+    raise ImportError(
+        "interpal-vault does not run on Windows, which has no POSIX locks, owners and modes of "
+        "files: install and run it inside WSL, https://learn.microsoft.com/windows/wsl/install."
+    )
 
 TYPE_CHECKING = False  # pyright: ignore[reportConstantRedefinition]
 if TYPE_CHECKING:

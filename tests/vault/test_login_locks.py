@@ -131,15 +131,20 @@ def test_the_place_of_a_lock_is_an_hmac_under_the_salt() -> None:
     )
 
 
+@pytest.mark.parametrize("system", ["an older Linux", "macOS"])
 def test_where_the_system_has_no_such_locks_there_are_sixteen_files(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str
 ) -> None:
-    monkeypatch.delattr(fcntl, "F_OFD_SETLK")
-    monkeypatch.delattr(fcntl, "F_OFD_GETLK")
+    if system == "macOS":
+        monkeypatch.setattr(sys, "platform", "darwin")
+    else:
+        monkeypatch.delattr(fcntl, "F_OFD_SETLK")
+        monkeypatch.delattr(fcntl, "F_OFD_GETLK")
     path = str(tmp_path / "v.json")
     lock = locks.login_lock(path, bytes([17]) + bytes(31))
     assert lock.try_acquire()
     assert not locks.login_lock(path, bytes([1]) + bytes(31)).try_acquire()
     assert lock.holder() == str(os.getpid())
     assert lock.path.endswith("login-01.lock")
+    assert not locks.is_login_under_way(path), "nobody can tell"
     lock.release()

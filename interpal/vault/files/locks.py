@@ -13,6 +13,7 @@ import errno
 import fcntl
 import os
 import struct
+import sys
 import threading
 from contextlib import suppress
 
@@ -272,10 +273,10 @@ class ByteLock(FileLock):
 def login_lock(path: str, tag: bytes) -> FileLock:
     """The login lock of the account with this *tag* (32 bytes), of the vault at *path*.
 
-    Each has a byte of its own in one file, at an offset that the tag gives. Where the system has
-    no open-file-description locks, it is one of 16 files.
+    Each has a byte of its own in one file, at an offset that the tag gives. Where the system is
+    not Linux, or has no open-file-description locks, it is one of 16 files.
     """
-    if hasattr(fcntl, "F_OFD_SETLK"):
+    if _has_byte_locks():
         return ByteLock(path, LOGIN_LOCK, int.from_bytes(tag[:8], "big") >> 2)
     return FileLock(path, f"login-{tag[0] % LOGIN_LOCKS:02d}.lock")
 
@@ -283,7 +284,7 @@ def login_lock(path: str, tag: bytes) -> FileLock:
 def is_login_under_way(path: str) -> bool:
     """Whether anybody, this process included, holds a login lock of the vault at *path*."""
     folder, vault = os.path.split(path)
-    if not hasattr(fcntl, "F_OFD_GETLK"):
+    if not _has_byte_locks():
         return False
     try:
         with (
@@ -301,6 +302,11 @@ def is_login_under_way(path: str) -> bool:
     except (VaultError, OSError):
         return False
     return bool(_FLOCK.unpack(answer)[0] != fcntl.F_UNLCK)
+
+
+def _has_byte_locks() -> bool:
+    # `struct flock` has another order of members elsewhere; macOS keeps these locks to itself.
+    return sys.platform == "linux" and hasattr(fcntl, "F_OFD_SETLK")
 
 
 def _flock(kind: int, start: int, length: int) -> bytes:

@@ -22,7 +22,7 @@ from interpal.exceptions import (
     VaultLimitError,
     VaultPermissionError,
 )
-from interpal.vault.files.folders import OpenFolder
+from interpal.vault.files.folders import OpenFolder, flush
 from interpal.vault.files.permissions import (
     exposes_secret,
     foreign_owner,
@@ -289,7 +289,7 @@ class Folder(OpenFolder):
             os.fchmod(fd, 0o600)
             while written < size:
                 written += os.write(fd, memoryview(data.reveal())[written:])
-            os.fsync(fd)  # never a second time: a second one forgets what the first lost
+            flush(fd)  # never a second time: a second one forgets what the first lost
             found = os.fstat(fd)
             if found.st_size != size:
                 raise OSError(errno.EIO, "the file has a different size than what was written")
@@ -330,7 +330,7 @@ class Folder(OpenFolder):
 
     def _sync(self, name: str, done: str) -> None:
         try:
-            os.fsync(self._fd)
+            flush(self._fd)
         except OSError as error:
             path = self.path_of(name)
             raise NotDurableError(

@@ -11,6 +11,7 @@ import itertools
 import os
 import re
 import sqlite3
+import sys
 import threading
 import weakref
 from contextlib import suppress
@@ -76,6 +77,14 @@ _SETTINGS = (
     "PRAGMA temp_store = MEMORY",
     "PRAGMA trusted_schema = OFF",
 )
+# As `flush` of vault/files/folders.py does: on macOS fsync alone leaves data in the drive's cache.
+_MAC_SETTINGS = ("PRAGMA fullfsync = ON", "PRAGMA checkpoint_fullfsync = ON")
+
+
+def _settings() -> tuple[str, ...]:
+    return (*_SETTINGS, *_MAC_SETTINGS) if sys.platform == "darwin" else _SETTINGS
+
+
 _KEPT = 4
 _FORK_PATIENCE = 1.0
 
@@ -316,7 +325,7 @@ class Pool:
                 for statement in _SCHEMA:
                     connection.execute(statement)
                 connection.execute("COMMIT")
-            for statement in _SETTINGS:
+            for statement in _settings():
                 connection.execute(statement)
         except BaseException:
             sql.close()
