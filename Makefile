@@ -105,6 +105,7 @@ reliability: $(LONG)
 
 docs: $(DEV)
 	$(BIN)/python -m docs.generate
+	$(BIN)/python -m docs.man
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # Every page of the site in a real browser, without a network.

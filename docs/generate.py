@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 from pathlib import Path
 
+from benchmarks.guesses import PROFILES
+from benchmarks.guesses import RESULT as GUESSES
 from docs.differences import difference_table
 from docs.states import diagram
 from interpal.api import calls, media, messages, social
 from interpal.api.endpoint import ROUTES
+from interpal.vault.health import guessing
 
 HERE = Path(__file__).parent
 
@@ -108,9 +113,21 @@ def endpoint_tables() -> str:
             requests = "<br>".join(f"`{route.method} {route.path}`" for route in routes)
             summary = (getattr(owner, method).__doc__ or "").partition("\n")[0]
             known = "<br>".join(dict.fromkeys(route.known_of(method) for route in routes))
-            parts.append(f"| `{method}` | {requests} | {summary} | {known} |")
+            call = f"{method}({arguments_of(getattr(owner, method))})"
+            parts.append(f"| `{call}` | {requests} | {summary} | {known} |")
         parts.append("")
     return "\n".join(parts).rstrip("\n")
+
+
+def arguments_of(declared: object) -> str:
+    """The arguments of a call with their defaults, as it is called."""
+    signature = inspect.signature(getattr(declared, "__wrapped__", declared))  # type: ignore[arg-type]
+    given = [
+        parameter.replace(annotation=inspect.Parameter.empty)
+        for name, parameter in signature.parameters.items()
+        if name not in ("self", "context")
+    ]
+    return str(signature.replace(parameters=given, return_annotation=signature.empty))[1:-1]
 
 
 def endpoint_notes() -> str:
@@ -140,6 +157,47 @@ def with_states(page: str) -> str:
     return before + mark + diagram() + "\n```" + rest.partition("\n```")[2]
 
 
+def with_guesses(page: str) -> str:
+    """The page on passphrases with the table of what was measured, and that of the bits."""
+    found = json.loads(GUESSES.read_text(encoding="utf-8"))
+    machine = found["machine"]
+    speeds = [
+        (
+            f"Guesses in a second on {machine['cores']} cores of an {machine['processor']}, "
+            f"all busy, argon2-cffi {found['argon2-cffi']}, by processor time:"
+        ),
+        "",
+        "| profile | memory, passes, lanes | one core | all cores | GPU |",
+        "| --- | --- | ---: | ---: | --- |",
+    ]
+    bits = [
+        "| profile | bits for electricity | bits for rent | **bits to have** | words to have |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    for name, kdf in PROFILES.items():
+        rate = found["guesses_per_core_second"][name]
+        settings = f"{kdf.memory_kib // 1024} MiB, {kdf.passes}, {kdf.lanes}"
+        both = f"{rate * found['cores']:.1f}"
+        speeds.append(f"| {name} | {settings} | {rate:.1f} | {both} | not measured |")
+        own, rented = (guessing.bits_bought(kdf, rented=which) for which in (False, True))
+        bits.append(
+            f"| {name} | {own:.1f} | {rented:.1f} | **{guessing.bits_needed(kdf)}** "
+            f"| {guessing.words_needed(kdf)} |"
+        )
+    return _between(_between(page, "guesses", speeds), "bits", bits)
+
+
+def _between(page: str, name: str, lines: list[str]) -> str:
+    """The page with these lines between the comments of that name."""
+    before, mark, rest = page.partition(f"<!-- {name}: ")
+    line, _, rest = rest.partition("\n")
+    end = f"<!-- end of {name} -->"
+    _, found, after = rest.partition(end)
+    if not mark or not found:
+        raise ValueError(f"the page has no comments for {name}")
+    return "\n".join([f"{before}{mark}{line}", "", *lines, "", f"{end}{after}"])
+
+
 def with_differences(page: str) -> str:
     """The page of the migration with the table of what is different."""
     before, mark, rest = page.partition("<!-- differences -->\n")
@@ -152,6 +210,9 @@ def main() -> None:
     how = HERE / "how-it-works.md"
     how.write_text(with_states(how.read_text(encoding="utf-8")), encoding="utf-8")
     (HERE / "endpoints.md").write_text(endpoints_page(), encoding="utf-8")
+    passphrases = HERE / "passphrases.md"
+    page = passphrases.read_text(encoding="utf-8")
+    passphrases.write_text(with_guesses(page), encoding="utf-8")
     migrating = HERE / "migrating.md"
     page = migrating.read_text(encoding="utf-8")
     migrating.write_text(with_differences(page), encoding="utf-8")

@@ -30,7 +30,18 @@ ROOT_PAGES = {
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Let the copy button take the commands of a console block, without prompts and output."""
     config.extra_css.append("copy.css")
+    address = repository((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    if address is not None:
+        # Not `repo_url`: with it every page asks a host of its forge for the number of stars.
+        config.copyright = f'<a href="{address}">Repository</a>'
     return config
+
+
+def repository(project: str) -> str | None:
+    """The address of the repository that pyproject.toml states; None where it states none."""
+    urls = project.partition("[project.urls]\n")[2].partition("\n[")[0]
+    found = re.search(r'^(?:Repository|Source)\s*=\s*"(https://[^"]+)"', urls, re.MULTILINE)
+    return found and found[1]
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

@@ -186,6 +186,7 @@ CASES = (
     Case(f"export -o copy {LOW}", two, env=WITH_NEW, after=opens_with_new("copy")),
     Case("exec --user pedro_k -- sh -c pwd", two, shows="/"),
     Case("copy .interpals_session.json sqlite:team.db", two, shows="2 sessions copied"),
+    Case("benchmark", nothing, env={}, shows="low-memory"),
     # Every exit code that is not 0.
     Case("doctor", loose, 1, shows="chmod"),
     Case("list --nonsense", two, 64, shows="--nonsense"),

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 
 import pytest
 
-from docs.generate import with_states
+from benchmarks.guesses import PROFILES
+from benchmarks.guesses import RESULT as GUESSES
+from docs import man
+from docs.generate import with_guesses, with_states
 from docs.states import transitions
 from interpal import AsyncInterpalClient, InterpalClient, exceptions
 from interpal.sessions.events import EVENTS
@@ -15,6 +19,7 @@ from interpal.vault import KdfParameters
 from interpal.vault.cli import errors
 from interpal.vault.cli.app import cli
 from interpal.vault.format import key_slots
+from interpal.vault.health import guessing
 from interpal.vault.keys.environment import SOURCES
 from tests.docs.markdown import ROOT
 
@@ -165,3 +170,32 @@ def test_the_page_of_the_environment_has_every_variable_that_the_package_names()
     page = (ROOT / "docs" / "environment.md").read_text(encoding="utf-8")
     assert len(named) > 10
     assert {name for name in named if f"`{name}`" not in page} == set()
+
+
+def test_the_page_on_passphrases_has_what_was_measured_and_what_the_code_makes_of_it() -> None:
+    shown = page("docs/passphrases.md")
+    assert with_guesses(shown) == shown
+    measured = json.loads(GUESSES.read_text())["guesses_per_core_second"]
+    assert {name: guessing.MEASURED[kdf] for name, kdf in PROFILES.items()} == measured
+    for name, kdf in PROFILES.items():
+        cells = next(cells for cells in rows(shown, "profile") if cells[0] == name)
+        assert cells[4] == "not measured"
+        assert f"**{guessing.bits_needed(kdf)}**" in shown
+
+
+def test_the_prices_of_the_page_on_passphrases_are_those_of_the_code() -> None:
+    shown = page("docs/passphrases.md")
+    assert f"electricity {guessing.ELECTRICITY_USD_PER_KWH:.2f} USD a kilowatt-hour" in shown
+    assert f"{guessing.WATTS_PER_CORE:.0f} watts a core" in shown
+    assert f"{guessing.usd_per_core_hour(rented=False):.3f} USD for an hour" in shown
+    assert f"rent {guessing.RENT_USD_PER_CORE_HOUR:.2f} USD for an hour of a core" in shown
+    assert f"**{guessing.BUDGET_USD:,} USD**" in shown
+    assert f"a reserve of {guessing.MARGIN_BITS}" in shown
+
+
+def test_the_manual_page_is_that_of_the_options_of_today() -> None:
+    # Between brackets is what click says of an option, each version of it in its own words.
+    kept, made = (re.sub(r" *\[[^]]*\]", "", text) for text in (man.PAGE.read_text(), man.page()))
+    assert kept == made, "run `make docs`"
+    for name in cli.commands:
+        assert f"interpal\\-vault {name}" in man.page()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 # Each module adds its verb to the command. Two are called like something that Python has.
 from interpal.vault.cli import (
+    benchmark,
     copying,
     doctor,
     import_export,
@@ -28,6 +29,7 @@ from interpal.vault.cli.app import main, run
 __all__ = [
     "_exec",
     "_list",
+    "benchmark",
     "copying",
     "doctor",
     "import_export",

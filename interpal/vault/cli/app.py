@@ -38,6 +38,7 @@ First steps:
   interpal-vault import old_session.json  encrypt a plain file of interpal 1.x
   interpal-vault inspect                  show its accounts and their expiry
   interpal-vault doctor                   find security problems
+  interpal-vault benchmark                what a passphrase costs here
 
 \b
 Keys:

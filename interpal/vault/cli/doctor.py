@@ -13,11 +13,12 @@ from interpal.vault.cli import errors, output, stores
 from interpal.vault.cli.app import cli, file_option, json_option
 from interpal.vault.cli.formatting import Cell
 from interpal.vault.files.permissions import quoted
-from interpal.vault.health import doctor, surroundings
+from interpal.vault.health import doctor, guessing, surroundings
 from interpal.vault.health.surroundings import Finding
 from interpal.vault.stores.file import FileStore
 
 if TYPE_CHECKING:
+    from interpal.vault.format.key_slots import KdfParameters
     from interpal.vault.stores.base import Store
 
 
@@ -51,12 +52,21 @@ def doctor_verb(path: str, fix: bool, as_json: bool) -> int:
         left = {(finding.code, finding.path) for finding in findings}
         mended = [finding for finding in before if (finding.code, finding.path) not in left]
     missing = not stores.exists(store)
+    passphrases = {} if missing else _passphrases(store)
     if as_json:
         output.put_json(
             {
                 "path": store.location,
                 "findings": [_told(finding, mended=False) for finding in findings],
                 "mended": [_told(finding, mended=True) for finding in mended],
+                "passphrases": [
+                    {
+                        "slot": kid,
+                        "bits": guessing.bits_needed(kdf),
+                        "words": guessing.words_needed(kdf),
+                    }
+                    for kid, kdf in passphrases.items()
+                ],
             }
         )
     else:
@@ -66,6 +76,8 @@ def doctor_verb(path: str, fix: bool, as_json: bool) -> int:
             _put(finding, Cell(finding.code, "yellow"))
         if not findings and not missing:
             output.put(f"{store.location}: no problems found.")
+        for kid, kdf in passphrases.items():
+            output.say(f"Slot {kid}: to withstand guessing, {guessing.advice(kdf)}.")
     if missing:
         raise errors.no_vault(store.location)
     return errors.FOUND if findings else errors.OK
@@ -105,6 +117,15 @@ def _examine(store: Store, place: str) -> list[Finding]:
             remedy = f"interpal-vault passwd -f {quoted(place)} --slot {slot.kid}"
             findings.append(Finding("weak-slot", store.location, message, remedy))
     return findings
+
+
+def _passphrases(store: Store) -> dict[str, KdfParameters]:
+    """The settings of each slot that a passphrase opens; none where it cannot be read."""
+    try:
+        slots = stores.overview(store, stores.load(store)).report.slots
+    except VaultError:
+        return {}
+    return {slot.kid: slot.kdf for slot in slots if slot.kdf is not None}
 
 
 def _mend(finding: Finding, *, as_json: bool) -> None:

@@ -8,6 +8,7 @@ from interpal.exceptions import ValidationError
 from interpal.vault.cli import opening, output
 from interpal.vault.cli.app import cli, file_option, json_option, profile_option
 from interpal.vault.cli.slot import slot_of
+from interpal.vault.health import guessing
 
 
 @cli.command("passwd")
@@ -44,10 +45,20 @@ def passwd_verb(path: str, kid: str | None, profile: str | None, as_json: bool) 
             slot.kid, passphrase=source.read().reveal().decode(), kdf=opening.profile(profile)
         )
         where = vault.path
+        kdf = slot_of(vault, slot.kid).kdf
     if as_json:
-        output.put_json({"path": where, "changed": slot.kid})
+        output.put_json(
+            {
+                "path": where,
+                "changed": slot.kid,
+                "bits": None if kdf is None else guessing.bits_needed(kdf),
+                "words": None if kdf is None else guessing.words_needed(kdf),
+            }
+        )
         return
     output.say(f"{where}: slot {slot.kid} now opens with the new passphrase")
+    if kdf is not None:
+        output.say(f"To withstand guessing, {guessing.advice(kdf)}.")
     output.say(
         "Anyone who knew the old one and has an old copy of the file can still open that copy. "
         "Run `interpal-vault rotate` to protect what is saved from now on."
