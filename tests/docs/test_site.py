@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import inspect
 import os
 import re
 import subprocess
@@ -104,6 +105,16 @@ def test_no_page_of_the_site_loads_anything_from_elsewhere(site: Path) -> None:
 
 def test_no_page_wants_a_program_to_draw_its_pictures(site: Path) -> None:
     assert not [page for page in site.rglob("*.html") if 'class="mermaid"' in page.read_text()]
+
+
+@pytest.mark.parametrize("client", [InterpalClient, AsyncInterpalClient])
+def test_the_reference_has_a_table_of_the_parameters_of_a_client(site: Path, client: type) -> None:
+    shown = (site / "reference" / "index.html").read_text()
+    of_class = shown.partition(f'id="interpal.{client.__name__}"')[2]
+    table = of_class.partition("<table>")[2].partition("</table>")[0]
+    rows = [re.sub(r"<[^>]+>", "", row) for row in table.split("<tr")[2:]]
+    names = [row.split()[-1] if not row.split() else row.split(">")[-1].split()[0] for row in rows]
+    assert names == list(inspect.signature(client).parameters)
 
 
 def seen(picture: str) -> list[str]:
