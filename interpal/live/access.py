@@ -1,13 +1,15 @@
 """What live events ask of the flows: the one place where they touch the client's session.
 
-The WebSocket is opened with the token of the session in use. What ends that session is found out
-and mended by an ordinary call, under the same rules and locks as any call's 401.
+The WebSocket is opened with the token of the session in use, and with nothing else. What ends that
+session is found out and mended by an ordinary call, under the same rules and locks as any call's
+401.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from interpal.exceptions import AuthenticationError
 from interpal.flows import request as calls
 from interpal.flows.login import renew
 from interpal.transport import protocol
@@ -23,7 +25,7 @@ WEBSOCKET_PATH = "/v1/ws"
 
 
 class Pass(NamedTuple):
-    """What a socket is opened with: the session, and in which epoch of the client it was got."""
+    """What a socket is opened with: a session that has a token, and the epoch it was got in."""
 
     session: Session
     epoch: int
@@ -35,14 +37,23 @@ class Pass(NamedTuple):
 def obtain(context: ClientContext) -> Flow[Pass]:
     """The session to open a socket with: resumed, renewed where it has passed its expiry.
 
-    Raises `AuthenticationError` where there is none, and what a login raises. Where there is no
-    token, and no way to one, the cookie is tried in its place, as interpal 1.x does.
+    Raises `AuthenticationError` where there is none, or where it has no token and there is no way
+    to one, and what a login raises.
     """
     epoch = epoch_of(context)
     session = yield from calls.ready(context, epoch)
     if session.auth_token is None and context.state.can_log_in:
-        # The cookie alone does not open it; a login brings a token.
+        # A login brings a token.
         session = yield from renew(context, session, epoch)
+    if session.auth_token is None:
+        # So may the reply to a call.
+        yield from ask_whether_it_lives(context)
+        session = yield from calls.ready(context, epoch)
+    if session.auth_token is None:
+        raise AuthenticationError(
+            f"WebSocket {WEBSOCKET_PATH}: this session has no token, and only the token opens the "
+            "live connection: log in with username and password, or give auth_token="
+        )
     return Pass(session, epoch)
 
 
@@ -74,7 +85,7 @@ def headers_of(context: ClientContext, opened: Pass) -> dict[str, str]:
 
 def address_of(context: ClientContext, opened: Pass) -> str:
     """The address that opens the socket. It holds the token: show it to nobody."""
-    params = {"token": opened.session.auth_token or opened.session.session_cookie}
+    params = {"token": opened.session.auth_token}
     return str(context.request("GET", WEBSOCKET_PATH, params=params).url)
 
 

@@ -306,7 +306,7 @@ class Connection:
 
     async def _refusal(
         self, opened: access.Pass, where: str, status: int
-    ) -> WebSocketError | AuthenticationError:
+    ) -> WebSocketError:
         """The error of a token that the server does not take.
 
         A call finds out whether the session has ended. If so it is renewed on the way, and the
@@ -315,12 +315,6 @@ class Connection:
         await self._run_flow(access.ask_whether_it_lives(self._context))
         if not access.is_current(self._context, opened):
             return _RenewedError()
-        if opened.session.auth_token is None:
-            return AuthenticationError(
-                f"{where}: this session has no token, and only the token opens the live "
-                "connection: log in with username and password, or give auth_token=",
-                status_code=status,
-            )
         return WebSocketAuthenticationError(
             f"{where}: the server answered {status}, yet takes the session for calls",
             status_code=status,

@@ -126,14 +126,24 @@ def test_a_refused_handshake_shows_no_token(status: str, caplog: pytest.LogCaptu
     check(caplog.text, "the log")
 
 
-@pytest.mark.parametrize("status", ["401 No", "429 Slow", "302 Found"])
-def test_a_session_without_a_token_does_not_show_the_cookie_that_it_tries(
-    status: str, caplog: pytest.LogCaptureFixture
+def test_a_session_without_a_token_opens_no_socket_and_shows_no_cookie(
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    with listening(refusing(status), at_once=True) as base_url:
+    asked: list[bytes] = []
+
+    def answer(connection: socket.socket) -> None:
+        asked.append(connection.recv(65536, socket.MSG_PEEK))
+        refusing("500 Oh")(connection)
+
+    with listening(answer, at_once=True) as base_url:
         told = run_a_bot(base_url, token=None)
-    assert told
+    assert type(told[-1]) is interpal.AuthenticationError
+    assert "only the token opens" in str(told[-1])
+    assert asked
+    for request in asked:
+        assert b"/v1/ws" not in request
+        assert COOKIE.encode() not in request.partition(b"\r\n")[0]
     for error in told:
         check_error(error)
     check(caplog.text, "the log")
