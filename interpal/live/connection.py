@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from enum import Enum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import aiohttp
 
@@ -28,7 +28,7 @@ from interpal.live.frames import NEW_MESSAGE, SYNC_MESSAGE, read_frame
 from interpal.live.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
     from interpal.api.replies import Reply
     from interpal.flows.context import ClientContext
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from interpal.sessions.wait import Flow
 
     Run = Callable[[Flow[Any]], Awaitable[Any]]
+
+T = TypeVar("T")
 
 # What passes by itself, so that trying again is worth it.
 PASSING = (
@@ -269,9 +271,7 @@ class Connection:
         status: int | None = None
         asked: float | None = None
         try:
-            return await asyncio.wait_for(
-                self._shake_hands(http, opened), self._settings.connect_timeout
-            )
+            return await _within(self._settings.connect_timeout, self._shake_hands(http, opened))
         except asyncio.TimeoutError:
             reason = f"no answer within {self._settings.connect_timeout:g} seconds"
         except aiohttp.WSServerHandshakeError as error:
@@ -304,9 +304,7 @@ class Connection:
             autoping=False,
         )
 
-    async def _refusal(
-        self, opened: access.Pass, where: str, status: int
-    ) -> WebSocketError:
+    async def _refusal(self, opened: access.Pass, where: str, status: int) -> WebSocketError:
         """The error of a token that the server does not take.
 
         A call finds out whether the session has ended. If so it is renewed on the way, and the
@@ -448,7 +446,7 @@ class Connection:
             self._pong.clear()
             try:
                 await socket.ping()
-                await asyncio.wait_for(self._pong.wait(), settings.ping_timeout)
+                await _within(settings.ping_timeout, self._pong.wait())
             except asyncio.TimeoutError:
                 # While handlers are behind nothing is read, and so no pong either.
                 if not (self._heard or self._paused):
@@ -498,6 +496,24 @@ class _RenewedError(WebSocketConnectionError):
 
     def __init__(self) -> None:
         super().__init__("the session was renewed")
+
+
+async def _within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
+    """What *work* gives. Raises `asyncio.TimeoutError`, and then it has ended.
+
+    `asyncio.wait_for` before Python 3.12 loses a cancellation that comes while the work ends, and
+    with it a `stop()`.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait({task}, timeout=seconds)
+        if task.done():
+            return task.result()
+        raise asyncio.TimeoutError
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
 
 def _seconds(text: str | None) -> float | None:

@@ -525,3 +525,37 @@ def test_a_handler_that_is_far_behind_costs_no_connection(
         assert peer.connections == 1
     assert heard == list(range(count))
     assert listener.heard.empty()
+
+
+def test_a_stop_at_the_moment_of_the_handshake_or_of_a_pong_is_not_lost(site: Sandbox) -> None:
+    async def main(moment: str) -> None:
+        client = AsyncInterpalClient(**account(site))
+        live = client.live
+        live.settings = live.settings._replace(ping_interval=0.05)
+        background = asyncio.create_task(client.start())
+        await asyncio.sleep(0)
+        connection = live._connection
+        shake_hands = connection._shake_hands
+
+        async def shaken(*arguments: Any) -> Any:
+            socket = await shake_hands(*arguments)
+            live.stop()
+            return socket
+
+        class Pong(asyncio.Event):
+            async def wait(self) -> Any:
+                await super().wait()
+                live.stop()
+                await asyncio.sleep(0)
+
+        if moment == "handshake":
+            connection._shake_hands = shaken  # type: ignore[method-assign]
+        else:
+            connection._pong = Pong()
+        await asyncio.wait({background}, timeout=15)
+        assert background.done()
+        assert live.state.name == "CLOSED"
+        await client.close()
+
+    for moment in ("handshake", "pong"):
+        asyncio.run(main(moment))
