@@ -33,13 +33,13 @@ DIFFERENCES = (
         "2",
     ),
     Difference(
-        "a call whose connection is reset raises",
+        "a call whose connection is reset raises (here it is an `APIError` too)",
         """
         fault("/v1/feed", drop="1", times="9")
         print(shown(client.get_feed))
         """,
         "APIError",
-        "NetworkError",
+        "CallNetworkError",
     ),
     Difference(
         "a call that is answered 404 raises (here it is an `APIError` too)",
@@ -162,13 +162,33 @@ DIFFERENCES = (
         "False",
     ),
     Difference(
-        "setting an attribute of a reply; `profile['name'] = …` is the way here",
+        "`profile['name']` after `profile.name = 'Ru'`",
         """
         profile = client.get_self()
-        print(shown(lambda: setattr(profile, "name", "Ru")))
+        profile.name = "Ru"
+        print(shown(lambda: profile["name"]))
         """,
-        "None",
-        "AttributeError",
+        "TypeError",
+        "Ru",
+    ),
+    Difference(
+        "whether the cookie is sent in the place of a missing token to open live events (here an "
+        "`AuthenticationError` says that there is none)",
+        """
+        import asyncio
+        other = AsyncInterpalClient(session_cookie=saved_cookie)
+
+        async def opened():
+            try:
+                await asyncio.wait_for(other.start(), 2)
+            finally:
+                await other.close()
+
+        shown(lambda: asyncio.run(opened()))
+        print(any(path.startswith("/v1/ws") for path in requests_made()))
+        """,
+        "True",
+        "False",
     ),
     Difference(
         "`message.content` where the site sends `message`, as it does",
@@ -265,6 +285,33 @@ DIFFERENCES = (
         """,
         "[None]",
         "['Pedro']",
+    ),
+    Difference(
+        "whether `interpal.models` is a package, with `interpal.models.message`",
+        """
+        import interpal.models
+        print(hasattr(interpal.models, "__path__"))
+        """,
+        "True",
+        "False",
+    ),
+    Difference(
+        "another server: `AuthManager.BASE_URL`; here `base_url=` or `INTERPALS_BASE_URL`",
+        """
+        from interpal.auth import AuthManager
+        print(hasattr(AuthManager, "BASE_URL"))
+        """,
+        "True",
+        "False",
+    ),
+    Difference(
+        "`WebSocketConfig.PING_INTERVAL` and the like; here `client.live.settings`",
+        """
+        from interpal.websocket import WebSocketConfig
+        print(hasattr(WebSocketConfig, "PING_INTERVAL"))
+        """,
+        "True",
+        "False",
     ),
     Difference(
         "whether `interpal.websocket.ProductionWebSocketClient` is there",

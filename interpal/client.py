@@ -375,3 +375,14 @@ class InterpalClient(Calls, Blocking):
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        # Where interpal 1.x has it.
+        if name != "AsyncInterpalClient":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from interpal.async_client import AsyncInterpalClient
+
+        return AsyncInterpalClient

@@ -8,6 +8,7 @@
     │  └─ AccountMismatchError  .expected .found
     ├─ AmbiguousAccountError  .accounts
     ├─ NetworkError                               nothing can be said of the session
+    │  └─ CallNetworkError (also APIError)        a call that got no reply, as in interpal 1.x
     ├─ APIError  .status_code .response
     │  ├─ NotFoundError                           404
     │  ├─ PermissionError                         403; not for `from interpal.exceptions import *`
@@ -67,6 +68,7 @@ __all__ = [
     "AmbiguousAccountError",
     "AmbiguousKeyError",
     "AuthenticationError",
+    "CallNetworkError",
     "InterpalException",
     "InvalidCredentialsError",
     "KeyRequiredError",
@@ -233,6 +235,10 @@ class RateLimitError(APIError):
     ) -> None:
         super().__init__(message, status_code, response)
         self.retry_after = WAIT_WITHOUT_RETRY_AFTER if retry_after is None else retry_after
+
+
+class CallNetworkError(NetworkError, APIError):
+    """A call got no reply. `status_code` and `response` are None."""
 
 
 class LoginNetworkError(NetworkError, AuthenticationError):

@@ -186,8 +186,12 @@ class Topic(Generic[C]):
 
     __slots__ = ("_client",)
 
-    def __init__(self, client: Operations) -> None:
-        self._client = client
+    def __init__(self, client: Any, state: object = None) -> None:
+        """Of a client, or of its `http` as in interpal 1.x, whose *state* is not needed here."""
+        del state
+        self._client: Operations = (
+            client if isinstance(client, Operations) else client._client  # noqa: SLF001  (a view)
+        )
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._client!r}>"

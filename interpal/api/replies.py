@@ -6,6 +6,7 @@ member by, a time is an aware `datetime` in UTC, an id is text, and a nested obj
 its own. What is declared and was not sent is None, a count 0, a flag False, a list empty.
 Members that are not declared are kept, and are attributes as well. Any other name is an
 `AttributeError`. A member that is called like a method of dict (`items`) is reached by `[…]` only.
+Setting an attribute sets the member, under each name that it was sent with.
 
 The names of members and their aliases are those of the models of interpal 1.x (docs/replies.md).
 Ids are digits as text (they pass 2^53); times are RFC 3339 text.
@@ -62,6 +63,11 @@ class Member(Generic[T]):
                 if value is not None:
                     return value
         return None if self._missing is None else self._missing()
+
+    def __set__(self, reply: Reply, value: T | None) -> None:
+        name, *others = self._names
+        for sent in (name, *(other for other in others if other in reply)):
+            reply[sent] = value
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -163,6 +169,13 @@ class Reply(dict[str, Any]):
                 f"a {type(self).__name__} has no member {name!r}; the site sent "
                 f"{', '.join(sorted(map(str, self))) or 'none'}"
             )
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            # What the class has sets itself, or refuses.
+            if name.startswith("_") or hasattr(type(self), name):
+                super().__setattr__(name, value)
+            else:
+                self[name] = value
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *filter(str.isidentifier, self)})

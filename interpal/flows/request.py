@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from interpal._clock import monotonic
-from interpal.exceptions import AuthenticationError, NetworkError, SessionExpiredError
+from interpal.exceptions import (
+    AuthenticationError,
+    CallNetworkError,
+    NetworkError,
+    SessionExpiredError,
+)
 from interpal.flows import identity
 from interpal.flows.apply_reply import apply_reply, check_reply
 from interpal.flows.pending_requests import Sending, replies_to
@@ -40,7 +45,8 @@ def call(context: ClientContext, request: Request) -> Flow[Any]:
     Raises `SessionExpiredError`; `AuthenticationError` where there is no session at all, where
     the server refuses this call though the session lives (`status_code` 401), or where the
     client has gone over to another account before it could be sent or repeated;
-    `AccountMismatchError`, `RateLimitError`, `APIError`, `NetworkError`, and what a login raises.
+    `AccountMismatchError`, `RateLimitError`, `APIError`, `CallNetworkError`, and what a login
+    raises.
     """
     epoch = context.state.epoch
     session = yield from ready(context, epoch, is_question=context.is_self(request))
@@ -218,9 +224,9 @@ def _send(context: ClientContext, epoch: int, request: Request) -> Flow[Response
         context.check_epoch(epoch)
         try:
             response: Response = yield request
-        except NetworkError:
+        except NetworkError as error:
             if last or not (request.idempotent and request.repeatable):
-                raise
+                raise CallNetworkError(str(error)) from None
             yield Pause(_backoff(attempt))
         else:
             pause = None if last else _retry_pause(context, request, response, attempt)

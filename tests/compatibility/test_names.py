@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import queue
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -204,3 +205,86 @@ def test_the_helpers() -> None:
 
 def test_the_state_is_the_cache(sandbox: Sandbox) -> None:
     assert isinstance(InterpalClient().state, InterpalState)
+
+
+def test_the_managers_have_their_names_in_interpal_api(sandbox: Sandbox) -> None:
+    from interpal import api
+
+    client = InterpalClient("maple_ink", "secret", auto_login=True)
+    assert len(api.__all__) == 8
+    for name in api.__all__:
+        kind = getattr(api, name)
+        manager = getattr(client, name.removesuffix("API").lower())
+        assert type(manager) is kind
+        # `UserAPI(http_client, state)`.
+        assert type(kind(client.http, client.state)) is kind
+    assert api.UserAPI(client.http).get_self().username == "maple_ink"
+    with pytest.raises(AttributeError, match="NoAPI"):
+        api.NoAPI  # noqa: B018
+
+
+def test_names_are_where_scripts_import_them_from() -> None:
+    from interpal import client, ext
+    from interpal.ext import commands
+
+    assert client.AsyncInterpalClient is AsyncInterpalClient  # type: ignore[attr-defined]
+    for name in ext.__all__:
+        assert getattr(ext, name) is getattr(commands, name)
+    for module in (client, ext):
+        with pytest.raises(AttributeError, match="Nothing"):
+            module.Nothing  # noqa: B018
+
+
+def test_the_live_events_of_a_session(sandbox: Sandbox) -> None:
+    from interpal import websocket
+
+    client = InterpalClient("maple_ink", "secret", auto_login=True)
+    socket = websocket.SyncWebSocketClient(client.auth)
+    assert socket is client.live
+    assert socket.state is websocket.ConnectionState.DISCONNECTED
+    socket.settings = websocket.WebSocketConfig(reconnect_base_delay=0.1)
+    heard: queue.Queue[str] = queue.Queue()
+    socket.on("on_message")(lambda event: heard.put(event.message))
+    socket.connect()
+    sandbox.say("pedro_k", "one", "maple_ink")
+    assert heard.get(timeout=20) == "one"
+    socket.disconnect()
+
+    async def main(auth: AuthManager) -> str:
+        awaited = websocket.WebSocketClient(auth)
+        said: asyncio.Queue[str] = asyncio.Queue()
+
+        @awaited.on("on_message")
+        async def on_message(event: Any) -> None:
+            await said.put(event.message)
+
+        await awaited.connect()
+        sandbox.say("pedro_k", "two", "maple_ink")
+        text = await asyncio.wait_for(said.get(), 20)
+        await awaited.disconnect()
+        return text
+
+    # Of a client of the other kind, whose session it uses, and of one of its own kind.
+    assert asyncio.run(main(client.auth)) == "two"
+    assert asyncio.run(main(AsyncInterpalClient("maple_ink", "secret", auto_login=True).auth)) == (
+        "two"
+    )
+    other = AsyncInterpalClient()
+    other.import_session(client.export_session())
+    in_a_thread = websocket.SyncWebSocketClient(other.auth)
+    in_a_thread.on("on_message")(lambda event: heard.put(event.message))
+    in_a_thread.connect()
+    sandbox.say("pedro_k", "three", "maple_ink")
+    assert heard.get(timeout=20) == "three"
+    in_a_thread.disconnect()
+    assert websocket.__all__ == sorted(websocket.__all__)
+    assert all(hasattr(websocket, name) for name in websocket.__all__)
+
+
+def test_a_call_without_a_reply_is_an_api_error_too(sandbox: Sandbox) -> None:
+    client = InterpalClient("maple_ink", "secret", auto_login=True, max_retries=0)
+    sandbox.fault("/v1/feed", drop=True)
+    with pytest.raises(APIError) as caught:
+        client.get_feed()
+    assert isinstance(caught.value, NetworkError)
+    assert (caught.value.status_code, caught.value.response) == (None, None)

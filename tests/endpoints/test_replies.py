@@ -42,6 +42,24 @@ def test_what_the_site_did_not_send_is_none_and_any_other_name_an_error() -> Non
         profile["bio"]
 
 
+def test_setting_an_attribute_sets_the_member() -> None:
+    message = models.Message({"id": "1", "message": "Hei"})
+    message.content = "Ho"
+    # Under each name that it was sent with, so that no two of them differ.
+    assert (message.content, message["content"], message["message"]) == ("Ho", "Ho", "Ho")
+    message.content = None
+    assert message.content is None
+    setattr(message, "seen", True)  # noqa: B010  (no checker knows it)
+    assert message["seen"] is True
+    message.created = AT
+    assert json.loads(message.to_json())["created"] == "2026-11-22T07:00:00Z"
+    for name in ("items", "to_dict", "_data", "__class__"):
+        with pytest.raises((AttributeError, TypeError)):
+            setattr(message, name, 1)
+    with pytest.raises(AttributeError):
+        replies.ThreadNewMessageEvent({"data": {}}).thread_id = "1"  # type: ignore[misc]
+
+
 def test_counts_flags_and_lists_that_were_not_sent_are_empty() -> None:
     thread = Thread({"id": "1"})
     assert (thread.unread_count, thread.participants, thread.last_message) == (0, [], None)

@@ -535,6 +535,7 @@ def test_a_stop_at_the_moment_of_the_handshake_or_of_a_pong_is_not_lost(site: Sa
         background = asyncio.create_task(client.start())
         await asyncio.sleep(0)
         connection = live._connection
+        assert connection is not None
         shake_hands = connection._shake_hands
 
         async def shaken(*arguments: Any) -> Any:
