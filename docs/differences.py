@@ -176,6 +176,8 @@ DIFFERENCES = (
         "`AuthenticationError` says that there is none)",
         """
         import asyncio
+        import logging
+        logging.disable()
         other = AsyncInterpalClient(session_cookie=saved_cookie)
 
         async def opened():
