@@ -550,7 +550,7 @@ def test_a_stop_at_the_moment_of_the_handshake_or_of_a_pong_is_not_lost(site: Sa
                 await asyncio.sleep(0)
 
         if moment == "handshake":
-            connection._shake_hands = shaken  # type: ignore[method-assign]
+            vars(connection)["_shake_hands"] = shaken
         else:
             connection._pong = Pong()
         await asyncio.wait({background}, timeout=15)
