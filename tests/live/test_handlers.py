@@ -29,6 +29,27 @@ def run(work: Callable[[Dispatcher], Awaitable[None]], them: Handlers, **setting
     asyncio.run(main())
 
 
+def test_what_a_handler_raised_last_is_told_though_it_is_closed_at_once() -> None:
+    them, errors = Handlers(), list[str]()
+    ended = threading.Event()
+
+    def faulty(event: int) -> None:
+        raise LookupError(f"fault {event}")
+
+    them.add("on_message", faulty)
+    them.add("on_error", lambda error, event: errors.append(str(error)))
+
+    async def work(dispatcher: Dispatcher) -> None:
+        dispatcher.hand_out("THREAD_NEW_MESSAGE", 1)
+        # The thread is through with it before the loop has another turn.
+        (lane,) = dispatcher._all_lanes()
+        while lane.unfinished:
+            ended.wait(0.001)
+
+    run(work, them, threads=True)
+    assert errors == ["fault 1"]
+
+
 def test_a_handler_is_given_as_much_as_it_takes() -> None:
     them = Handlers()
     heard: list[tuple[Any, ...]] = []
