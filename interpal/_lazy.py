@@ -22,9 +22,8 @@ def public_names(
         if name not in home:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         import sys
-        from importlib import import_module
 
-        value = getattr(import_module(home[name]), name)
+        value = getattr(_module(home[name]), name)
         setattr(sys.modules[package], name, value)
         return value
 
@@ -44,6 +43,9 @@ class LateModule:
         self._name = name
 
     def __getattr__(self, name: str) -> Any:
-        from importlib import import_module
+        return getattr(_module(self._name), name)
 
-        return getattr(import_module(self._name), name)
+
+def _module(name: str) -> Any:
+    """`importlib.import_module`, without `importlib`."""
+    return __import__(name, fromlist=("__name__",))

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import sys
 
-from interpal._text import printable
-
 
 class Logger:
     """The few calls of a `logging.Logger` that the package makes."""
@@ -49,6 +47,8 @@ class Logger:
             root.addHandler(logging.NullHandler())
         logger = logging.getLogger(self._name)
         if logger.isEnabledFor(level):
+            from interpal._text import printable
+
             # Two frames up: the caller of debug, info, warning or error.
             # A name or the text of an error may hold what begins a line of its own.
             clean = [printable(one) if isinstance(one, str) else one for one in map(_text, values)]

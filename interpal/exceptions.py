@@ -40,8 +40,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from interpal._text import printable
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
@@ -116,6 +114,8 @@ class InterpalException(Exception):  # noqa: N818  (the name that users of inter
     """
 
     def __str__(self) -> str:
+        from interpal._text import printable
+
         return printable(super().__str__())
 
 

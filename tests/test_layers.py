@@ -24,6 +24,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "interpal._log",
             "interpal._clock",
             "interpal._hidden",
+            "interpal._tuples",
             "interpal.exceptions",
         ),
     ),

@@ -22,7 +22,6 @@ from typing import (
 
 from interpal._hidden import Hidden
 from interpal._lazy import LateModule
-from interpal._version import __version__
 from interpal.api.seen import Seen
 from interpal.exceptions import NetworkError, ValidationError
 from interpal.flows import arguments, resume
@@ -33,7 +32,6 @@ from interpal.sessions.events import OnEvent  # noqa: TC001
 from interpal.sessions.state import ClientState
 from interpal.sessions.wait import Flow  # noqa: TC001
 from interpal.transport import origin
-from interpal.vault.stores.base import Store  # noqa: TC001
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -46,6 +44,7 @@ if TYPE_CHECKING:
     from interpal.flows import explicit
     from interpal.flows import request as calls
     from interpal.transport import bodies, protocol
+    from interpal.vault.stores import base as stores
 
     P = ParamSpec("P")
 else:
@@ -53,6 +52,8 @@ else:
     calls = LateModule("interpal.flows.request")
     bodies = LateModule("interpal.transport.bodies")
     protocol = LateModule("interpal.transport.protocol")
+    # `typing.get_type_hints` asks it for a name.
+    stores = LateModule("interpal.vault.stores.base")
 
 T = TypeVar("T")
 
@@ -178,7 +179,7 @@ else:
             return False
 
 
-C = TypeVar("C", bound="Blocking | Awaiting")
+C = TypeVar("C", bound=Blocking | Awaiting)
 
 
 class Topic(Generic[C]):
@@ -224,7 +225,7 @@ class Operations:
         *,
         vault_passphrase: str | Callable[[], str] | None = None,
         vault_key: bytes | str | None = None,
-        store: Store | str | None = None,
+        store: stores.Store | str | None = None,
         revalidate_after: float = 0,
         base_url: str | None = None,
         timeout: float = 30,
@@ -312,7 +313,7 @@ class Operations:
                 )
         settings = Settings(
             base_url=origin.check_base_url(base_url),
-            user_agent=arguments.header("user_agent", user_agent or f"interpal/{__version__}"),
+            user_agent=arguments.header("user_agent", user_agent) if user_agent else None,
             lifetime=check_expiration_hours(session_expiration_hours),
             revalidate_after=arguments.seconds("revalidate_after", revalidate_after),
             timeout=arguments.timeout(timeout),

@@ -62,7 +62,7 @@ class Auth:
     @property
     def user_agent(self) -> str:
         """What the client calls itself."""
-        return self._client._context.settings.user_agent  # noqa: SLF001  (a view of it)
+        return self._client._context.user_agent  # noqa: SLF001  (a view of it)
 
     @property
     def is_authenticated(self) -> bool:

@@ -249,7 +249,7 @@ def _fetched(client: Operations, url: str) -> Flow[bytes]:
         scheme, host = urlsplit(str(url))[:2]
         if scheme not in ("http", "https") or not host or not url.isascii() or " " in url:
             raise ValidationError("image_url: expected a URL that begins with https://")
-        headers = {"User-Agent": client._context.settings.user_agent, "Accept": "image/*"}  # noqa: SLF001
+        headers = {"User-Agent": client._context.user_agent, "Accept": "image/*"}  # noqa: SLF001
         response: Response = yield Request("GET", url, headers)
         target = response.header("location")
         if response.status in (301, 302, 303, 307, 308) and target:

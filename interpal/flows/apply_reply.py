@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from interpal._tuples import NamedTuple
 from interpal.exceptions import AccountMismatchError
 from interpal.flows import identity
 from interpal.sessions import cookies

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from interpal._clock import monotonic
 from interpal._lazy import LateModule
+from interpal._tuples import NamedTuple
 from interpal.exceptions import AuthenticationError, SessionExpiredError
 from interpal.sessions import abandoned
 from interpal.sessions.clock import utc_now
@@ -40,7 +41,7 @@ class Settings(NamedTuple):
     """What a client was constructed with, checked; times in seconds."""
 
     base_url: str
-    user_agent: str
+    user_agent: str | None
     lifetime: timedelta
     revalidate_after: float
     timeout: float
@@ -200,6 +201,15 @@ class ClientContext:
 
     # Requests.
 
+    @property
+    def user_agent(self) -> str:
+        """The `User-Agent` header of every request."""
+        if self.settings.user_agent is not None:
+            return self.settings.user_agent
+        from interpal._version import __version__
+
+        return f"interpal/{__version__}"
+
     def self_request(self) -> Request:
         """`GET /v1/account/self`, which only a live session gets an answer to."""
         return self.request("GET", protocol.SELF_PATH)
@@ -223,7 +233,7 @@ class ClientContext:
             method,
             origin.url_of(self.settings.base_url, path, params),
             {
-                "User-Agent": self.settings.user_agent,
+                "User-Agent": self.user_agent,
                 "Accept": "application/json",
                 **(headers or {}),
             },

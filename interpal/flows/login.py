@@ -299,7 +299,7 @@ def _log_in(
     context.check_epoch(epoch)
     try:
         request = protocol.login_request(
-            settings.base_url, username, password.reveal().decode(), settings.user_agent
+            settings.base_url, username, password.reveal().decode(), context.user_agent
         )
         response = yield request
         login = protocol.read_login(response, utc_now(), context.secrets(context.state.session))

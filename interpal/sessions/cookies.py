@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, SupportsIndex
+from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex
 
 from interpal._log import Logger
+from interpal._tuples import NamedTuple
 from interpal.exceptions import AuthenticationError
 from interpal.session import EPOCH, Session, from_text, to_text
 from interpal.transport.protocol import SESSION_COOKIE

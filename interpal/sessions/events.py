@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from interpal._log import Logger
+from interpal._tuples import NamedTuple
 
 if TYPE_CHECKING:
     from datetime import datetime

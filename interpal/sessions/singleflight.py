@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import threading
+from _thread import allocate_lock
 from contextvars import ContextVar
 
-_guard = threading.Lock()
+_guard = allocate_lock()
 _flights: dict[tuple[object, str], Flight] = {}
 
 
@@ -49,7 +49,7 @@ def in_flight(place: object, loop: int) -> bool:
 def _forget_after_fork() -> None:
     """The flights of the parent go on in the parent alone."""
     global _guard
-    _guard = threading.Lock()
+    _guard = allocate_lock()
     _flights.clear()
 
 

@@ -42,7 +42,7 @@ docs/how-it-works.md from it.
 from __future__ import annotations
 
 import os
-import threading
+from _thread import RLock
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from interpal.session import Session
 
 # Held for moments only. One for all clients, so that a forked child has a free one.
-_guard = threading.RLock()
+_guard = RLock()
 
 
 class Phase(Enum):
@@ -345,7 +345,7 @@ def held_for_a_moment() -> AbstractContextManager[bool]:
 def _renew_guard() -> None:
     """The child of a fork has only the thread that forked; another's hold would last for ever."""
     global _guard
-    _guard = threading.RLock()
+    _guard = RLock()
 
 
 if hasattr(os, "register_at_fork"):

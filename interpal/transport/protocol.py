@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, SupportsIndex, TypeGuard
+from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex, TypeGuard
 
+from interpal._tuples import NamedTuple
 from interpal.exceptions import (
     APIError,
     AuthenticationError,

@@ -32,8 +32,8 @@ from interpal.vault.format.envelope import Payload
 from interpal.vault.format.payload import SALT_BYTES
 from interpal.vault.keys.sources import KeySource, find_source
 from interpal.vault.keys.unlock import SlotOpener
-from interpal.vault.stores.base import keeps_records
 from interpal.vault.stores.opening import open_store
+from interpal.vault.stores.values import keeps_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence

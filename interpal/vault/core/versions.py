@@ -8,12 +8,13 @@ the lock, never a cached one.
 from __future__ import annotations
 
 import os
-import threading
 import time
+from _thread import RLock, get_ident  # `threading` itself is a good part of a start.
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple, Union, cast
+from typing import TYPE_CHECKING, cast
 
 from interpal._hidden import Hidden
+from interpal._tuples import NamedTuple
 from interpal.exceptions import (
     ValidationError,
     VaultError,
@@ -26,14 +27,12 @@ from interpal.vault.files.forks import Process
 from interpal.vault.format import envelope
 from interpal.vault.format.envelope import Header, Payload
 from interpal.vault.format.header import MAX_GENERATION, MAX_TIME
-from interpal.vault.stores.base import keeps_records, watches
+from interpal.vault.stores.values import keeps_records, watches
 
 # Of a larger version the bytes are not kept in memory.
 _KEPT_BYTES = 2**16
 # Holds the tag that authenticates all the rest.
 _TAIL_BYTES = 64
-
-_Mark = Union[bytes, "tuple[int, int, bytes]", None]
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping
@@ -51,6 +50,8 @@ if TYPE_CHECKING:
         WatchingWriter,
         Writer,
     )
+
+    _Mark = bytes | tuple[int, int, bytes] | None
 
 
 class State(NamedTuple):
@@ -85,7 +86,7 @@ class _Threads:
 
     def __init__(self) -> None:
         self.process = Process()
-        self.lock = threading.RLock()
+        self.lock = RLock()
         self.writing: set[int] = set()
 
 
@@ -197,7 +198,7 @@ class Versions:
         the lock, the lock is let go and the vault read again.
         """
         self.check_not_writing()
-        writing, thread = self._here.writing, threading.get_ident()
+        writing, thread = self._here.writing, get_ident()
         writing.add(thread)
         try:
             seen = self._state
@@ -376,7 +377,7 @@ class Versions:
 
     def check_not_writing(self) -> None:
         """Raise RuntimeError where this thread is writing already: it would wait for itself."""
-        if threading.get_ident() in self._here.writing:
+        if get_ident() in self._here.writing:
             raise RuntimeError(
                 "this thread is already inside a transaction of this vault: change the records "
                 "that transaction() gave you"

@@ -11,10 +11,11 @@ import errno
 import os
 import stat
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from interpal._hidden import Hidden
 from interpal._log import Logger
+from interpal._tuples import NamedTuple
 from interpal.exceptions import (
     KeySourceError,
     NotDurableError,

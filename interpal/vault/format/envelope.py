@@ -7,13 +7,14 @@ What is authenticated is the header's text as it was read; it is never written a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.hmac import HMAC
 
 from interpal._hidden import Hidden
+from interpal._tuples import NamedTuple
 from interpal.exceptions import (
     ValidationError,
     VaultCorruptError,

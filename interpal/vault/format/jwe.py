@@ -11,7 +11,7 @@ import binascii
 import json
 import re
 from functools import cache
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.keywrap import (
 )
 
 from interpal._hidden import Hidden
+from interpal._tuples import NamedTuple
 
 KEY_BYTES = 32
 IV_BYTES = 12
@@ -49,7 +50,7 @@ _MAX_PUNCTUATION = 100_000
 # converting costs the square of the length and CPython refuses some lengths of its own accord.
 _MAX_DIGITS = 40
 
-_BRACKETS = re.compile(rb'\\.|["{}\[\]]', re.DOTALL)
+_BRACKETS = rb'\\.|["{}\[\]]'
 
 
 class NotAuthenticError(ValueError):
@@ -217,7 +218,7 @@ def is_deeper(data: bytes, max_depth: int) -> bool:
         return False
     depth = 0
     inside = False
-    for found in _BRACKETS.finditer(data):
+    for found in re.finditer(_BRACKETS, data, re.DOTALL):
         token = found[0]
         if token == b'"':
             inside = not inside

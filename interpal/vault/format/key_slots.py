@@ -6,10 +6,10 @@ key is a raw 32-byte key, or Argon2id over a passphrase within the bounds of sec
 
 from __future__ import annotations
 
-import re
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal
 
 from interpal._hidden import Hidden
+from interpal._tuples import NamedTuple
 from interpal.exceptions import (
     ValidationError,
     VaultCorruptError,
@@ -31,7 +31,8 @@ MAX_LANES = 16
 MAX_SLOT_COST = 4 * 2**20  # KiB times passes: 4 GiB-passes
 MAX_TOTAL_COST = 8 * 2**20
 
-_KID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+MAX_KID_BYTES = 64
+_KID = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
 
 
 class _Numbers(NamedTuple):
@@ -142,12 +143,16 @@ def read_slot(text: str, field: str = "slot") -> Slot:
     fields.constant(header["enc"], "A256GCM", f"{prefix}enc")
     fields.constant(header["cty"], "jwk+json", f"{prefix}cty")
     kid = fields.text(header["kid"], f"{prefix}kid")
-    if not _KID.fullmatch(kid):
+    if not _is_kid(kid):
         raise VaultFormatError(f"not a vault: {prefix}kid is not 1 to 64 of A-Za-z0-9._-")
     kdf, salt = _read_kdf(header["kdf"], f"{prefix}kdf") if optional else (None, None)
     vid = fields.decoded(header["vid"], f"{prefix}vid", ID_BYTES)
     iat = fields.integer_within(header["iat"], f"{prefix}iat", 0, fields.MAX_TIME)
     return _with_parts(Slot(text, kid, vid, iat, kdf, salt), sealed)
+
+
+def _is_kid(kid: str) -> bool:
+    return 1 <= len(kid) <= MAX_KID_BYTES and _KID.issuperset(kid)
 
 
 def _with_parts(slot: Slot, sealed: jwe.JweParts) -> Slot:
@@ -175,7 +180,7 @@ def _own_slot(text: str, sealed: jwe.JweParts) -> Slot | None:
         not 0 <= iat <= fields.MAX_TIME
         or len(vid) != ID_BYTES
         or (salt is not None and len(salt) != SALT_BYTES)
-        or not _KID.fullmatch(kid)
+        or not _is_kid(kid)
         or _header_text(kid, vid, iat, kdf, salt) != written
     ):
         return None
@@ -298,7 +303,7 @@ def make_slot(
     For a passphrase, *key* is what `derive_key` gave for *salt* and *kdf*; for a raw key both
     are None. *content_key* and *iv* are fresh random bytes. Raises `ValidationError`.
     """
-    if not _KID.fullmatch(kid):
+    if not _is_kid(kid):
         raise ValidationError("kid: a slot's name is 1 to 64 of A-Za-z0-9._-")
     if not 0 <= iat <= fields.MAX_TIME:
         raise ValidationError("iat: not a time that the format can hold")

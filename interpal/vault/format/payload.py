@@ -7,9 +7,7 @@ is a short reason, and `envelope.py` and the checks below make an error of it.
 from __future__ import annotations
 
 import json
-import re
 from itertools import repeat
-from math import isfinite
 from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex
 
 from interpal._hidden import Hidden
@@ -30,9 +28,12 @@ MAX_COUNT = 2**53 - 1
 _MAX_DEPTH = MAX_RECORD_DEPTH + 2
 
 # Every character that Unicode has in category Cc, for good (its stability policy).
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
-_TAG = re.compile("[0-9A-Fa-f]{5}")
-_KIND = re.compile("[a-z0-9-]{1,32}")
+_CONTROL = frozenset(map(chr, (*range(0x20), *range(0x7F, 0xA0))))
+_TAG_BYTES = 5
+_TAG = frozenset("0123456789ABCDEFabcdef")
+_MAX_KIND_BYTES = 32
+_KIND = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
+_INFINITY = float("inf")
 _ATTEMPT = frozenset(("until", "tag", "count", "kind", "forget_at"))
 
 # More than the longest number, `false` or pair of empty brackets takes.
@@ -124,7 +125,7 @@ def name_fault(name: object) -> str | None:
         return "holds half of a surrogate pair"
     if not 1 <= length <= MAX_NAME_BYTES:
         return f"is not 1 to {MAX_NAME_BYTES} bytes long"
-    if _CONTROL.search(name):
+    if not _CONTROL.isdisjoint(name):
         return "holds a control character"
     return None
 
@@ -173,16 +174,20 @@ def _attempt_fault(attempt: object) -> str | None:
     if not _is_integer(until, 0, header.MAX_TIME):
         return "has an until that is not a time in whole seconds"
     tag = attempt.get("tag", "00000")
-    if not isinstance(tag, str) or not _TAG.fullmatch(tag):
+    if not isinstance(tag, str) or len(tag) != _TAG_BYTES or not _TAG.issuperset(tag):
         return "has a tag that is not 5 hex digits"
     if not _is_integer(attempt.get("count", 1), 1, MAX_COUNT):
         return "has a count that is not an integer from 1"
     kind = attempt.get("kind", "password")
-    if not isinstance(kind, str) or not _KIND.fullmatch(kind):
+    if not isinstance(kind, str) or not _is_kind(kind):
         return "has a kind that is not 1 to 32 of a-z, 0-9 and -"
     if not _is_integer(attempt.get("forget_at", until), until, header.MAX_TIME):
         return "has a forget_at that is not a time in whole seconds, until or later"
     return None
+
+
+def _is_kind(kind: str) -> bool:
+    return 1 <= len(kind) <= _MAX_KIND_BYTES and _KIND.issuperset(kind)
 
 
 def _is_integer(value: object, low: int, high: int) -> bool:
@@ -231,7 +236,7 @@ def _survey_value(value: object, depth: int) -> tuple[int, int, int]:
             raise _Unfit("holds an integer beyond 2^53")
         return 0, 0, 0
     if isinstance(value, float):
-        if not isfinite(value):
+        if not -_INFINITY < value < _INFINITY:
             raise _Unfit("holds NaN or an infinity")
         return 0, 0, 0
     if isinstance(value, (dict, list)):

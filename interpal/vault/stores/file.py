@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, cast
 
 from interpal._lazy import LateModule
 from interpal._log import Logger
+from interpal._tuples import NamedTuple
 from interpal.exceptions import ValidationError, VaultIOError, VaultNotFoundError
 from interpal.vault.files.permissions import reported, shown
 from interpal.vault.files.private_files import Folder, is_still
 from interpal.vault.format.header import MAX_FILE_BYTES
-from interpal.vault.stores.base import Stored
+from interpal.vault.stores.values import Stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
