@@ -8,14 +8,14 @@ from types import MappingProxyType
 from typing import Any, NoReturn, SupportsIndex
 
 from interpal.exceptions import ValidationError
-from interpal.vault.format.times import from_text as from_text
-from interpal.vault.format.times import to_text as to_text
+from interpal.vault.format.session_record import DEFAULT_LIFETIME_HOURS as DEFAULT_LIFETIME_HOURS
+from interpal.vault.format.session_record import DEFAULT_NAME as DEFAULT_NAME
+from interpal.vault.format.session_record import from_text as from_text
+from interpal.vault.format.session_record import record_name as record_name
+from interpal.vault.format.session_record import to_text as to_text
 
 SECONDS_OF_LEEWAY = 60.0
 LONGEST_LIFETIME_HOURS = 1000 * 366 * 24
-DEFAULT_NAME = "default"
-"""The name of the record of a session of which nobody has said whose it is."""
-
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 _TIMES = ("created_at", "expires_at", "last_validated_at")
@@ -37,18 +37,6 @@ def check_expiration_hours(hours: object) -> timedelta:
     if not lifetime:
         raise ValidationError(f"session_expiration_hours: {hours!r} is too short")
     return lifetime
-
-
-def record_name(username: str) -> str:
-    """The name of an account's record: the username in lower case and NFC, as sites compare.
-
-    Not casefolded, which would make one account of two that differ by a sharp s.
-    """
-    if username.isascii():
-        return username.lower()
-    import unicodedata
-
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", username).lower())
 
 
 class _Value(Mapping[str, Any]):

@@ -25,6 +25,7 @@ from interpal.exceptions import (
     VaultVersionError,
 )
 from interpal.session import (
+    DEFAULT_LIFETIME_HOURS,
     DEFAULT_NAME,
     EPOCH,
     Session,
@@ -37,7 +38,7 @@ from interpal.sessions.clock import utc_now
 from interpal.sessions.record_matching import RecordMatching
 from interpal.transport import origin as origins
 from interpal.transport import sendable
-from interpal.vault.core.versions import check_vault_id
+from interpal.vault.core.versions import DEFAULT_LOCK_TIMEOUT, check_vault_id
 from interpal.vault.files.permissions import without_repairs
 from interpal.vault.keys.sources import KeySource, find_source
 from interpal.vault.stores.file import DEFAULT_FILE as DEFAULT_SESSION_FILE
@@ -59,7 +60,6 @@ else:
 
 T = TypeVar("T")
 
-DEFAULT_EXPIRATION_HOURS = 24
 VALIDATION_IS_SAVED_EVERY = timedelta(seconds=60)
 
 Notify = Callable[[str, "dict[str, Any]"], None]
@@ -82,19 +82,19 @@ class SessionManager:
     """
 
     DEFAULT_SESSION_FILE = DEFAULT_SESSION_FILE
-    DEFAULT_EXPIRATION_HOURS = DEFAULT_EXPIRATION_HOURS
+    DEFAULT_EXPIRATION_HOURS = DEFAULT_LIFETIME_HOURS
 
     def __init__(
         self,
         session_file: str | os.PathLike[str] | None = None,
-        expiration_hours: float = DEFAULT_EXPIRATION_HOURS,
+        expiration_hours: float = DEFAULT_LIFETIME_HOURS,
         *,
         store: Store | str | None = None,
         passphrase: str | Callable[[], str] | None = None,
         key: bytes | str | None = None,
         username: str | None = None,
         origin: str | None = None,
-        patience: float = 10.0,
+        patience: float = DEFAULT_LOCK_TIMEOUT,
         notify: Notify | None = None,
         expected_vault_id: bytes | str | None = None,
     ) -> None:

@@ -25,8 +25,14 @@ from interpal._lazy import LateModule
 from interpal.api.seen import Seen
 from interpal.exceptions import NetworkError, ValidationError
 from interpal.flows import arguments, resume
-from interpal.flows.context import ClientContext, Settings
-from interpal.session import Session, SessionInfo, check_expiration_hours, to_text
+from interpal.flows.context import DEFAULT_LOGIN_TIMEOUT, ClientContext, Settings
+from interpal.session import (
+    DEFAULT_LIFETIME_HOURS,
+    Session,
+    SessionInfo,
+    check_expiration_hours,
+    to_text,
+)
 from interpal.session_manager import SessionManager
 from interpal.sessions.events import OnEvent  # noqa: TC001
 from interpal.sessions.state import ClientState
@@ -217,7 +223,7 @@ class Operations:
         user_agent: str | None = None,
         persist_session: bool | None = None,
         session_file: str | os.PathLike[str] | None = None,
-        session_expiration_hours: float = 24,
+        session_expiration_hours: float = DEFAULT_LIFETIME_HOURS,
         max_messages: int = 1000,
         cache_users: bool = True,
         cache_threads: bool = True,
@@ -231,7 +237,7 @@ class Operations:
         timeout: float = 30,
         max_retries: int = 2,
         min_interval: float = 0,
-        lock_timeout: float = 60,
+        lock_timeout: float = DEFAULT_LOGIN_TIMEOUT,
         on_event: OnEvent | None = None,
         expected_vault_id: bytes | str | None = None,
     ) -> None:

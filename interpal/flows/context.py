@@ -33,6 +33,9 @@ else:
     protocol = LateModule("interpal.transport.protocol")
 
 
+DEFAULT_LOGIN_TIMEOUT = 60
+"""Seconds to wait for another process's login."""
+
 # Seconds for which a path that is refused is not asked about again.
 ASKED_AGAIN_AFTER = 60.0
 

@@ -17,6 +17,7 @@ from interpal.vault.core.key_operations import KeySlots
 from interpal.vault.core.record_views import Records
 from interpal.vault.core.transaction import ReadOnlyRecord, Record, Transaction, as_saved, freeze
 from interpal.vault.core.versions import (
+    DEFAULT_LOCK_TIMEOUT,
     State,
     Versions,
     changed_payload,
@@ -65,7 +66,7 @@ class Vault(Records, KeySlots):
         store: Store,
         source: KeySource,
         *,
-        lock_timeout: float = 10.0,
+        lock_timeout: float = DEFAULT_LOCK_TIMEOUT,
         expected_vault_id: bytes | str | None = None,
     ) -> None:
         """A vault that is not yet read; `start` reads it. `Vault.open` does both."""
@@ -90,7 +91,7 @@ class Vault(Records, KeySlots):
         key: bytes | str | None = None,
         create: bool = False,
         kdf: KdfParameters | None = None,
-        lock_timeout: float = 10.0,
+        lock_timeout: float = DEFAULT_LOCK_TIMEOUT,
         min_generation: int | None = None,
         expected_vault_id: bytes | str | None = None,
     ) -> Vault:

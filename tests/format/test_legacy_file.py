@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from interpal.exceptions import VaultFormatError
 from interpal.vault.format import legacy_file
+from interpal.vault.format.session_record import record_name
 from tests.format.opening import load_vectors
 
 if TYPE_CHECKING:
@@ -144,8 +145,8 @@ def test_a_record_is_named_after_its_own_username_first(
 
 @given(st.text())
 def test_the_name_of_a_record_is_its_own_name(username: str) -> None:
-    name = legacy_file.record_name(username)
-    assert legacy_file.record_name(name) == name
+    name = record_name(username)
+    assert record_name(name) == name
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from interpal.exceptions import AmbiguousAccountError
 from interpal.vault.cli import errors, formatting
 from interpal.vault.cli.formatting import clean
-from interpal.vault.format import legacy_file
+from interpal.vault.format.session_record import record_name
 
 if TYPE_CHECKING:
     from interpal.vault.vault import Vault
@@ -19,7 +19,7 @@ def name_of(vault: Vault, user: str | None) -> str:
     Raises `NotFound`, and `AmbiguousAccountError` where there are several to choose from.
     """
     if user is not None:
-        for name in (user, legacy_file.record_name(user)):
+        for name in (user, record_name(user)):
             if name in vault:
                 return name
         raise errors.no_account(clean(user), vault.path)

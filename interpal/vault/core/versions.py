@@ -29,6 +29,9 @@ from interpal.vault.format.envelope import Header, Payload
 from interpal.vault.format.header import MAX_GENERATION, MAX_TIME
 from interpal.vault.stores.values import keeps_records, watches
 
+DEFAULT_LOCK_TIMEOUT = 10.0
+"""Seconds to wait for another process's write lock."""
+
 # Of a larger version the bytes are not kept in memory.
 _KEPT_BYTES = 2**16
 # Holds the tag that authenticates all the rest.

@@ -8,22 +8,26 @@ the one thing that must not happen on the way into a vault is to lose a session.
 from __future__ import annotations
 
 import re
-import unicodedata
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from interpal._hidden import Hidden
 from interpal.exceptions import VaultFormatError
-from interpal.vault.format import jwe, times
+from interpal.vault.format import jwe
 from interpal.vault.format.payload import MAX_RECORD_DEPTH, name_fault, record_fault
+from interpal.vault.format.session_record import (
+    DEFAULT_LIFETIME_HOURS,
+    DEFAULT_NAME,
+    parse_time,
+    record_name,
+    to_text,
+)
 
 if TYPE_CHECKING:
     from datetime import tzinfo
 
 COOKIE = "interpals_sessid"
-DEFAULT_NAME = "default"
-LIFETIME = timedelta(hours=24)
-"""How long a session of interpal 1.x lasts, where the file does not say."""
+_LIFETIME = timedelta(hours=DEFAULT_LIFETIME_HOURS)
 
 # The names of one thing, the earlier before the later.
 _ALIASES = {
@@ -62,11 +66,6 @@ class LegacyRecord(NamedTuple):
     record: Hidden[dict[str, Any]]
 
 
-def record_name(username: str) -> str:
-    """The name of an account's record: in lower case and NFC."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", username).lower())
-
-
 def classify(data: bytes) -> Literal["vault", "plain", "empty", "truncated", "foreign"]:
     """What lies where a vault is expected, by its looks alone.
 
@@ -96,7 +95,7 @@ def parse(
     default_name: str | None,
     local: tzinfo | None,
     now: datetime,
-    lifetime: timedelta = LIFETIME,
+    lifetime: timedelta = _LIFETIME,
 ) -> LegacyRecord:
     """The record of a plain session file.
 
@@ -119,8 +118,8 @@ def parse(
         "cookies": {**others, **_cookies(members.get("cookies"))},
         "username": _text(_first(members, "username")),
         "user_id": _text(_first(members, "user_id")),
-        "created_at": times.to_text(created),
-        "expires_at": times.to_text(expires),
+        "created_at": to_text(created),
+        "expires_at": to_text(expires),
         "last_validated_at": None,
     }
     for unknown in members:
@@ -293,7 +292,7 @@ def loose_time(value: object, local: tzinfo | None) -> datetime | None:
             return None
         # Python 3.10 reads a fraction of three or six digits only.
         text = _FRACTION.sub(lambda found: found[0][:7].ljust(7, "0"), value.strip(), count=1)
-        time = times.parse(text)
+        time = parse_time(text)
         if time.tzinfo is None and local is not None:
             time = time.replace(tzinfo=local)
         return time.astimezone(timezone.utc)
