@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks.guesses import PROFILES
 from benchmarks.guesses import RESULT as GUESSES
+from docs.core import with_core
 from docs.differences import difference_table
 from docs.states import diagram
 from interpal.api import calls, media, messages, social
@@ -209,6 +210,8 @@ def main() -> None:
     """Write the pages."""
     how = HERE / "how-it-works.md"
     how.write_text(with_states(how.read_text(encoding="utf-8")), encoding="utf-8")
+    architecture = HERE / "architecture.md"
+    architecture.write_text(with_core(architecture.read_text(encoding="utf-8")), encoding="utf-8")
     (HERE / "endpoints.md").write_text(endpoints_page(), encoding="utf-8")
     passphrases = HERE / "passphrases.md"
     page = passphrases.read_text(encoding="utf-8")

@@ -141,6 +141,32 @@ def test_the_commands_for_contributors_are_those_of_the_makefile() -> None:
     assert sorted([*shown, "clean"]) == sorted(targets)
 
 
+def test_the_places_of_changes_hold_what_is_to_be_changed() -> None:
+    asked = (
+        "largest vault",
+        "a message",
+        "an exit code",
+        "an endpoint",
+        "a rule for cookies",
+        "a source of keys",
+        "waits for a lock",
+        "Argon2id",
+        "`doctor`",
+        "a reply has",
+    )
+    table = rows(page("docs/architecture.md"), "change")
+    assert all(any(words in change for change, _, _ in table) for words in asked)
+    for change, place, name in table:
+        found = re.match(r"`([\w/]+(?:\.py)?/?)`", place)
+        assert (found is None) == (not name), change
+        if found is None:
+            continue
+        path = ROOT / "interpal" / found[1]
+        files = [path] if path.is_file() else sorted(path.rglob("*.py"))
+        word = re.compile(rf"^(class |def )?{name.strip('`')}\b", re.MULTILINE)
+        assert any(word.search(file.read_text()) for file in files), change
+
+
 def test_every_verb_is_in_the_table_of_the_command_line() -> None:
     shown = " ".join(cells[0] for cells in rows(page("docs/command-line.md"), "verb"))
     assert {*re.findall(r"`([a-z]+)", shown)} == {*cli.commands}
