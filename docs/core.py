@@ -5,12 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.cases.resuming import OURS
 from benchmarks.children import environment
 from benchmarks.records import vault_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- core: made by `make docs` -->", "<!-- end of core -->"

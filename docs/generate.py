@@ -59,7 +59,7 @@ clients, and the tables say how surely:
 ## Photos
 
 `upload_photo` takes a path, bytes, or a file open for reading bytes. The file is streamed, and
-`on_progress` is told how far it is. The site then works on the photo; the call asks how that
+`on_progress` is called with how far it is. The site then works on the photo; the call asks how that
 stands until it is done.
 
 ```python

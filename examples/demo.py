@@ -117,7 +117,7 @@ def show_file(path: Path) -> None:
 
 
 def show_inspect() -> None:
-    """What the command line tells about the vault, with the key at hand."""
+    """What the command line shows of the vault, with its key."""
     printed = run("python -m interpal.vault inspect", "-m", "interpal.vault", "inspect")
     check("inspect shows the account", USERNAME in printed)
     print()

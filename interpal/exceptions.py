@@ -282,7 +282,7 @@ class VaultError(InterpalException):
 
 
 class VaultNotFoundError(VaultError):
-    """There is no vault at the path."""
+    """No vault at the path."""
 
 
 class VaultExistsError(VaultError):
@@ -290,7 +290,7 @@ class VaultExistsError(VaultError):
 
 
 class VaultKeyError(VaultError):
-    """The vault cannot be opened with what is at hand."""
+    """The vault cannot be opened with the secrets that are available."""
 
 
 class KeyRequiredError(VaultKeyError):
@@ -310,7 +310,7 @@ class KeySourceError(VaultKeyError):
 
 
 class VaultFormatError(VaultError):
-    """This is no vault, or not one by the letter of the format."""
+    """Not a vault, or not one by the letter of the format."""
 
 
 class VaultVersionError(VaultFormatError):

@@ -384,7 +384,7 @@ class SessionManager:
     def check_attempts(
         self, username: str, password: Hidden[bytes], *, force: bool = False
     ) -> None:
-        """Raise what another process was told a moment ago (`refused_logins.check`)."""
+        """Raise the answer that another process got a moment ago (`refused_logins.check`)."""
         name, now = record_name(username), utc_now().timestamp()
         if self._vault is not None:
             refused_logins.check(self._vault, name, password, who=username, now=now, force=force)

@@ -22,7 +22,7 @@ from typing import (
 
 from interpal._hidden import Hidden
 from interpal._lazy import LateModule
-from interpal.api.seen import Seen
+from interpal.api.client_cache import ClientCache
 from interpal.exceptions import NetworkError, ValidationError
 from interpal.flows import arguments, resume
 from interpal.flows.context import DEFAULT_LOGIN_TIMEOUT, ClientContext, Settings
@@ -329,7 +329,7 @@ class Operations:
             on_event=arguments.hook("on_event", on_event),
         )
         cache = (max_messages, cache_users, cache_threads, weak_references)
-        self._seen = Seen(*cache)
+        self._client_cache = ClientCache(*cache)
         username = arguments.username(username or None)
         state = ClientState(
             name=username, password=arguments.password(hidden), may_login=auto_login
@@ -508,7 +508,7 @@ class Operations:
     def _maker(self) -> Callable[[], Make]:
         """What makes the replies of a call that begins now."""
         epoch = self._context.state.epoch
-        return lambda: self._seen.maker(epoch, self._context.state.epoch)
+        return lambda: self._client_cache.maker(epoch, self._context.state.epoch)
 
     request = Operation(_request)
 

@@ -18,8 +18,8 @@ from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, TypeVar
 
 from interpal._log import Logger
+from interpal.api.client_cache import check_max_messages
 from interpal.api.replies import Album, Message, Photo, Post, Profile, Reply, Thread, User
-from interpal.api.seen import check_max_messages
 from interpal.exceptions import ValidationError
 
 R = TypeVar("R", bound=Reply)

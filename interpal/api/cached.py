@@ -16,12 +16,12 @@ class CacheAccess(Operations):
     @property
     def state(self) -> Cache:
         """The replies that were already seen."""
-        return self._seen.cache(self._context.state.epoch)
+        return self._client_cache.cache(self._context.state.epoch)
 
     @property
     def max_messages(self) -> int:
         """How many messages are kept."""
-        return self._seen.max_messages
+        return self._client_cache.max_messages
 
     def get_cached_user(self, user_id: str) -> User | None:
         """A user who was already seen, None where there is none, or nobody uses it any more."""

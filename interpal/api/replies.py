@@ -632,7 +632,7 @@ class Album(Reply):
 
 
 class MediaUpload(Reply):
-    """How an upload stands, as an older call told it."""
+    """How an upload stands, as an older call gave it."""
 
     __slots__ = ()
 

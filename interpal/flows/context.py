@@ -163,7 +163,7 @@ class ClientContext:
         return (self.origin, self.state.record_name), self.path or id(self)
 
     def refusals(self, name: str) -> refused_logins.RefusedLogins:
-        """What was told about logging in to the account whose record has this name."""
+        """What the server said about logging in to the account whose record has this name."""
         return self._refusals.setdefault(name, refused_logins.RefusedLogins())
 
     # Errors.

@@ -1,7 +1,7 @@
 """Whose session it is: one rule, for every session, wherever it turns up.
 
 Three things are compared: the account that was *asked for* (the client's username, and the id
-that the server has told for it), what a record *claims* of itself, and what the *server says*
+that the server has given for it), what a record *claims* of itself, and what the *server says*
 of the session. The server's word decides. A claim counts as its word once the session has been
 validated (`last_validated_at`), as a login is.
 
@@ -13,7 +13,7 @@ validated (`last_validated_at`), as a login is.
    the record claims. What was never validated needs the right username beside the right id.
    Names are equal in lower case and NFC, as `record_name` says.
 4. An e-mail address says nothing of the username. Such an account is bound by the id, which its
-   login or its first profile has told. A file under an e-mail address proves nothing: what was
+   login or its first profile has given. A file under an e-mail address proves nothing: what was
    never validated is not used for it, unless the caller hands it over by himself.
 5. A client without a username takes the only account there is, and stays with it.
 

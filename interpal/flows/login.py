@@ -61,7 +61,7 @@ def renew(
     An old one that the server refused (`mark_ended`) is deleted; one that merely passed its
     expiry is kept until it is replaced. *force* logs in whatever is stored. Threads and tasks of
     this process share one flight, processes the account's login lock. Whoever waited *since*
-    before another found the server out of reach is told the same (monotonic clock; from now on
+    before another found the server out of reach gets the same error (monotonic clock; from now on
     where None).
 
     Raises `SessionExpiredError` where there is no newer one and no login is possible,

@@ -91,7 +91,7 @@ def resume(context: ClientContext, epoch: int) -> Flow[None]:
         try:
             yield from renew(context, found, epoch)
         except SessionExpiredError:
-            # Without auto_login it is told at the first call.
+            # Without auto_login the first call raises it.
             if context.state.may_login:
                 raise
         return

@@ -51,7 +51,7 @@ def find_saved(
         try:
             found = manager.peek(username)
         except (VaultCorruptError, VaultFormatError):
-            # What is not to be touched was told before: this is damaged, empty or cut off.
+            # What is not to be touched was raised before: this is damaged, empty or cut off.
             found = None
         if found is None and not context.state.has_credentials:
             raise
@@ -60,7 +60,7 @@ def find_saved(
 
 
 def save_quietly(context: ClientContext, save: Callable[[], bool | None]) -> Flow[bool | None]:
-    """Save. False where the save says so, None where it could not be done, which is told.
+    """Save. False where the save says so, None where it could not be done, which is reported.
 
     What *save* itself raises of the client's epoch is passed on.
     """

@@ -204,7 +204,7 @@ class AwaitedLiveEvents(LiveEvents):
             return
         opened = asyncio.Event()
         self._background = background = asyncio.create_task(self.run(self._run_flow, opened.set))
-        # Its error was told to `on_error`, and is raised here where it comes before the socket.
+        # Its error was given to `on_error`, and is raised here where it comes before the socket.
         background.add_done_callback(lambda task: task.cancelled() or task.exception())
         waiting = asyncio.create_task(opened.wait())
         try:

@@ -412,7 +412,7 @@ class Connection:
             data = event["data"]
             sender = data["sender_id"]
             if kind == SYNC_MESSAGE and sender != own_id:
-                # The last message of all, told again when the socket opens. Where it was missed
+                # The last message of all, sent again when the socket opens. Where it was missed
                 # it is found over the API.
                 return kind
             is_first = self._progress.first_time(data["thread_id"], data["id"])
@@ -427,7 +427,7 @@ class Connection:
         return kind
 
     def _release(self) -> None:
-        """Hand out the frames that waited, and hold no more."""
+        """Hand out the frames that waited, and stop holding them back."""
         held, self._held = self._held, None
         for kind, event in held or ():
             self._dispatcher.hand_out(kind, event)

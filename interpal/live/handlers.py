@@ -100,7 +100,7 @@ class Lane:
         raise NotImplementedError
 
     def progressed(self) -> None:
-        """Some events were handled: whoever waits for that is told. In the event loop."""
+        """Some events were handled: whoever waits for that is woken. In the event loop."""
         unfinished = self.unfinished
         if unfinished <= MOST_WAITING // 2:
             self.dispatcher.relieve(self)

@@ -15,7 +15,7 @@ _MESSAGE = ("id", "thread_id", "sender_id", "message", "created", "fake_id", "tm
 
 
 def of_message(world: World, thread: Json, message: Json) -> list[tuple[str, Json]]:
-    """A new message: news for the other side, and for who wrote it told in step."""
+    """A new message: news for the other side; whoever wrote it is kept in step."""
     return [
         (uid, sync(world, thread, message, uid) if uid == message["sender_id"] else
          news(world, thread, message, uid))

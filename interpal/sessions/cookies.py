@@ -1,7 +1,7 @@
 """The cookies of one session: what a reply sets or deletes, and what a request carries.
 
 One jar for both clients, over `http.cookiejar`, which is loaded when a reply sets a cookie and
-not before. Cookies are told apart by name, domain and path, so that the deletion of an old twin
+not before. Cookies differ by name, domain and path, so that the deletion of an old twin
 takes nothing from the one in use. What a `Set-Cookie` header means is read here, by RFC 6265bis
 (transaction-ietf-httpbis-rfc6265bis-20, sections 5.1 and 5.6 to 5.8): the reader of the standard
 library takes the year 70 for 2070, counts the first of two attributes where the last one counts,
@@ -254,7 +254,7 @@ def _within_limits(
 ) -> Received:
     """What is kept: the session's own cookie in any case, of the others what there is room for.
 
-    What is not is told.
+    What is not is reported.
     """
     taken, size = [own], own.size
     for cookie in kept:
@@ -318,7 +318,7 @@ class _Jar:
         """Delete the cookie with the key of this one."""
         self._remove(cookie.key)
         if cookie.path == "/" and cookie.domain is None:
-            # What most servers set and delete; of one without attributes no more is known.
+            # What most servers set and delete; of one without attributes nothing else is known.
             self._remove((cookie.name, None, None))
 
     def _remove(self, key: _Key) -> None:

@@ -30,7 +30,7 @@ class Recovery:
     """What one session manager does about such a file.
 
     *username*, *origin* and *lifetime* go into what a plain file leaves open; *patience* is the
-    seconds to wait for the write lock; *notify* is told of `migrated` and `quarantined`.
+    seconds to wait for the write lock; *notify* is called for `migrated` and `quarantined`.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What happens in a session's life, told to the log and to the caller's `on_event`."""
+"""What happens in a session's life, for the log and for the caller's `on_event`."""
 
 from __future__ import annotations
 

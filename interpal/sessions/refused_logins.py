@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from interpal.vault.vault import Vault
 
 PASSWORD, RATE_LIMIT, REDIRECT = "password", "rate-limit", "redirect"
-# The status that a refusal of each kind had, for its error when it is told again.
+# The status that a refusal of each kind had, for its error when it is raised again.
 STATUS = {
     PASSWORD: 401,
     "forbidden": 403,
@@ -71,7 +71,7 @@ def pause_of(count: int) -> float:
 
 
 class RefusedLogins:
-    """What one client was told about logging in to one account; the vault tells the others.
+    """The answers that one client got to logins to one account; others read them in the vault.
 
     Times are of the monotonic clock.
     """
@@ -108,7 +108,7 @@ class RefusedLogins:
         self._unreachable, self._unreachable_at = reason, monotonic()
 
     def check(self, who: str, password: Hidden[bytes], *, since: float, force: bool) -> None:
-        """Raise what would be told again; what the network did only where it was after *since*."""
+        """Raise what the server would say again; one of the network only if later than *since*."""
         now = monotonic()
         if now < self._held_until:
             raise rate_limit(who, self._held_until - now)
@@ -121,7 +121,7 @@ class RefusedLogins:
 def check(
     vault: Vault, name: str, password: Hidden[bytes], *, who: str, now: float, force: bool = False
 ) -> None:
-    """Raise what another process was told a moment ago, in place of asking the server again.
+    """Raise the answer that another process got a moment ago, in place of asking the server again.
 
     *now* is epoch seconds. Raises `LoginRateLimitError`, or what the refusal was where it holds
     for this password and host; *force* passes that one.

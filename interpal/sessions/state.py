@@ -79,7 +79,7 @@ class ClientState:
     """What a client is, at one moment. Frozen; its repr shows no secret.
 
     `name` is the account asked for, as given, None for whichever is saved; `password` what it
-    logs in with. `user_id` is the id that the server has told for it, once known. `session` is
+    logs in with. `user_id` is the id that the server has given for it, once known. `session` is
     the session of the phase: in use, ended or another's; `live` is it where it is in use.
     `saved` tells whether it is the one in the vault, `may_login` whether an ended session is
     followed by a login without being asked. `ended_status` is the server's status where it

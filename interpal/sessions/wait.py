@@ -38,7 +38,7 @@ class Lock(Protocol):
         ...
 
     def holder(self) -> str | None:
-        """Who holds it, where that can be told."""
+        """Who holds it, where that is known."""
         ...
 
 

@@ -1,6 +1,6 @@
 """The Interpals HTTP protocol as pure functions and values: no network, no clock, no state.
 
-What is known of the protocol, and how surely, is told in docs/endpoints.md.
+What is known of the protocol, and how surely, is in docs/endpoints.md.
 """
 
 from __future__ import annotations

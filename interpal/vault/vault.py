@@ -270,7 +270,7 @@ class Vault(Records, KeySlots):
     def damaged(self, *, progress: Callable[[int], None] | None = None) -> int:
         """How many records do not open, though the vault does. None does that in a file.
 
-        *progress* is told how many were tried, where the store keeps each apart.
+        *progress* is called with how many were tried, where the store keeps each apart.
         """
         return 0 if self._records_apart is None else len(self._records_apart.damaged(progress))
 
@@ -332,8 +332,8 @@ class Vault(Records, KeySlots):
         is saved with a new generation and is durable. A body that changes nothing saves
         nothing; one that raises saves nothing. *lock_timeout* is in seconds (0: try once). With
         *lock*, nothing is saved either where that login lock has had a later holder
-        (`StaleWriteError`). *progress* is told how many of the changed records were encrypted,
-        where the store keeps each apart.
+        (`StaleWriteError`). *progress* is called with how many of the changed records were
+        encrypted, where the store keeps each apart.
 
         Raises `LockTimeoutError`, `VaultIOError` and its kind with the old content in place,
         `NotDurableError` with the new, `ValidationError` for what is no name or no record.

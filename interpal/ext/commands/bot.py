@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _log = Logger("interpal.ext.commands")
 
 
-class Found(NamedTuple):
+class Invocation(NamedTuple):
     """A command in a message: which one, how it was called, and what stands behind it."""
 
     event: ThreadNewMessageEvent
@@ -196,7 +196,7 @@ class BotBase:
 
     # Messages.
 
-    def find_command(self, event: ThreadNewMessageEvent) -> Found | None:
+    def find_command(self, event: ThreadNewMessageEvent) -> Invocation | None:
         """The command in a message; None for what is none, or one that the bot does not know."""
         try:
             text = event["data"]["message"]
@@ -205,7 +205,7 @@ class BotBase:
             return None
         return self._find(event, text) if starts else None
 
-    def _find(self, event: ThreadNewMessageEvent, text: str) -> Found | None:
+    def _find(self, event: ThreadNewMessageEvent, text: str) -> Invocation | None:
         prefixes = self.command_prefix
         if callable(prefixes):
             prefixes = _prefixes(prefixes(self, event))
@@ -216,14 +216,14 @@ class BotBase:
                 if command is None or event["data"].get("sender_id") in self._ignored:
                     return None
                 rest = words[1] if len(words) > 1 else ""
-                return Found(event, command, prefix, words[0], rest)
+                return Invocation(event, command, prefix, words[0], rest)
         return None
 
-    def carry_out(self, found: Found, dispatcher: Dispatcher) -> Any:
+    def carry_out(self, found: Invocation, dispatcher: Dispatcher) -> Any:
         """Carry out a command; whatever it raises goes to `on_command_error`."""
         raise NotImplementedError
 
-    def _context_of(self, found: Found) -> Context:
+    def _context_of(self, found: Invocation) -> Context:
         return Context(self, found.event, found.command, found.prefix, found.invoked_with)
 
     def _questions(self, command: Command) -> list[Predicate]:
@@ -273,14 +273,14 @@ class Bot(BotBase, AsyncInterpalClient):
     async def on_command_error(self, ctx: Context, error: Exception) -> None:
         """What happens where no handler of `on_command_error` was added.
 
-        A `CommandError` is told to whoever wrote the command, anything else to the log alone.
+        A `CommandError` is answered to whoever wrote the command, anything else only logged.
         """
         if isinstance(error, CommandError):
             await ctx.send(str(error))
         else:
             _log.error("the command %s raised", ctx.command.name, error=error)
 
-    async def carry_out(self, found: Found, dispatcher: Dispatcher) -> None:
+    async def carry_out(self, found: Invocation, dispatcher: Dispatcher) -> None:
         """Carry out a command; whatever it raises goes to `on_command_error`."""
         ctx = self._context_of(found)
         try:
@@ -334,14 +334,14 @@ class SyncBot(BotBase, InterpalClient):
     def on_command_error(self, ctx: Context, error: Exception) -> None:
         """What happens where no handler of `on_command_error` was added.
 
-        A `CommandError` is told to whoever wrote the command, anything else to the log alone.
+        A `CommandError` is answered to whoever wrote the command, anything else only logged.
         """
         if isinstance(error, CommandError):
             ctx.send(str(error))
         else:
             _log.error("the command %s raised", ctx.command.name, error=error)
 
-    def carry_out(self, found: Found, dispatcher: Dispatcher) -> None:
+    def carry_out(self, found: Invocation, dispatcher: Dispatcher) -> None:
         """Carry out a command; whatever it raises goes to `on_command_error`."""
         ctx = self._context_of(found)
         try:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from interpal.live.handlers import MOST_WAITING, Dispatcher, Lane, in_a_handler
 
 if TYPE_CHECKING:
-    from interpal.ext.commands.bot import BotBase, Found
+    from interpal.ext.commands.bot import BotBase, Invocation
 
 AT_ONCE = 100
 THREADS = 16
@@ -23,7 +23,7 @@ class Conversations(Lane):
     def __init__(self, dispatcher: Dispatcher, bot: BotBase) -> None:
         super().__init__(dispatcher)
         self._bot = bot
-        self._queues: dict[str, deque[Found]] = {}
+        self._queues: dict[str, deque[Invocation]] = {}
         self._unfinished = 0
         # For `BlockingConversations`, whose threads take from the queues.
         self._guard = threading.Lock()
@@ -54,7 +54,7 @@ class Conversations(Lane):
     def _begin(self, thread_id: str) -> None:
         raise NotImplementedError
 
-    def _next(self, thread_id: str) -> Found | None:
+    def _next(self, thread_id: str) -> Invocation | None:
         with self._guard:
             queue = self._queues[thread_id]
             if queue:

@@ -1,4 +1,4 @@
-"""The verb `doctor`: what could be safer, and how."""
+"""The verb `doctor`: what is less safe than it could be, and the remedy."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def doctor_verb(path: str, fix: bool, as_json: bool) -> int:
 
 
 def _examine(store: Store, place: str) -> list[Finding]:
-    """What could be safer: of a database its file too, of Redis the keys' sources and slots.
+    """The problems found: of a database its file too, of Redis the keys' sources and slots.
 
     *place* is how the person has named the store.
     """

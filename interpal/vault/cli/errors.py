@@ -30,7 +30,7 @@ INTERRUPTED = 130
 
 
 class Failure(NamedTuple):
-    """An error as the command line tells it."""
+    """An error as the command line reports it."""
 
     code: str
     exit_code: int
@@ -87,7 +87,7 @@ _CODES: tuple[tuple[type[e.InterpalException], str, int], ...] = (
 
 
 def failure_of(error: BaseException) -> Failure:
-    """How *error* is told. What nobody expected is `internal`, and only its kind is shown."""
+    """How *error* is reported. What nobody expected is `internal`, and only its kind is shown."""
     if isinstance(error, NotFound):
         return Failure(error.code, NOT_FOUND, str(error), error.path)
     for kind, code, exit_code in _CODES:

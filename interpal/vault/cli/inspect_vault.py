@@ -83,7 +83,7 @@ def inspect_verb(
 
 
 def _open_as_read(store: Store, stored: Stored) -> Vault | None:
-    """The vault over the very bytes that are shown; None where there is no key at hand."""
+    """The vault over the very bytes that are shown; None where no key is available."""
     if not isinstance(store, FileStore):
         return opening.peek(store)
     vault = opening.peek(opening.Memory(store.location, stored))

@@ -148,7 +148,7 @@ def starter(store: Store) -> Callable[[KeySource], Vault]:
 def open_copy(location: str, stored: Stored, *, secret_file: str | None, typed: list[str]) -> Vault:
     """A copy of a vault, which may have a secret of its own.
 
-    That is in *secret_file*; else the key at hand may open it, else the person is asked.
+    That is in *secret_file*; else the available key may open it, else the person is asked.
     """
     store = Memory(location, stored)
     start = starter(store)

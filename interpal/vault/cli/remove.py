@@ -16,7 +16,7 @@ from interpal.vault.cli.formatting import clean
 @yes_option
 @json_option
 def remove_verb(user: str, path: str, yes: bool, as_json: bool) -> None:
-    """Forget the session of USER. The other accounts stay; the server is not told.
+    """Forget the session of USER. The other accounts stay; nothing is sent to the server.
 
     \b
     Example:

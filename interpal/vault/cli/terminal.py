@@ -94,7 +94,7 @@ class Terminal:
         raise ValidationError("no new passphrase was given; nothing was changed")
 
     def _checked(self, line: Hidden[bytes]) -> str | None:
-        """The text of a line, if it is a passphrase; else the person is told why not."""
+        """The text of a line, if it is a passphrase; else the reason why not is shown."""
         try:
             text = line.reveal().decode()
             normalise_passphrase(text)
@@ -133,7 +133,7 @@ class Terminal:
         stopped = 0
         # Ctrl-C raises by itself; these would end the process before the echo is on again.
         signals = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
-        # What this process was told to ignore (`nohup`) it goes on to ignore.
+        # A signal that was ignored before (`nohup`) stays ignored.
         handlers = {
             number: signal.signal(number, _stop)
             for number in signals

@@ -55,7 +55,7 @@ class AccountLock:
         return self._taken
 
     def holder(self) -> str | None:
-        """Who holds the lock, where that can be told."""
+        """Who holds the lock, where that is known."""
         return self._lock.holder() if self._lock is not None else None
 
     def release(self) -> None:

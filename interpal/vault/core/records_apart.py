@@ -67,7 +67,7 @@ class VersionedRecord(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """A record as it is to be saved, None to remove it, and when it is of no more use."""
+    """A record as it is to be saved, None to remove it, and when it is no longer of use."""
 
     record: Hidden[Record] | None
     expires_at: float | None = None

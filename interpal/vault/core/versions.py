@@ -166,7 +166,7 @@ class Versions:
         return stored
 
     def open(self, stored: Stored) -> State:
-        """The version in these bytes: the one at hand, or the bytes opened.
+        """The version in these bytes: the known one, or the bytes opened.
 
         Another process may have saved, rotated or replaced the vault since. The vault key at
         hand serves as long as id and commitment are the same; else the slots are opened anew.

@@ -89,7 +89,7 @@ def io_error(error: OSError, path: str, what: str) -> VaultError:
 class reported:  # noqa: N801  (read as a statement: `with reported(path, "save")`)
     """Turn an `OSError` inside the block into the package's own.
 
-    A path that costs something to find out is given as a function, called where it is told.
+    A path that costs something to find out is given as a function, called where it is needed.
     """
 
     __slots__ = ("_path", "_what")

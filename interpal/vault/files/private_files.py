@@ -65,7 +65,7 @@ class Opened(NamedTuple):
     """A file as it was read: `mode` is its permission bits, `mtime` in epoch seconds.
 
     As long as `Folder.is_still` says so of `version`, the file has these bytes. It is None for
-    a file that was changed a moment ago, of which this cannot be told.
+    a file that was changed a moment ago, of which this is not known.
     """
 
     data: Hidden[bytes]
@@ -414,7 +414,7 @@ def version_of(found: os.stat_result) -> Version:
 
 
 def is_still(path: str, version: Version, *, dir_fd: int | None = None) -> bool:
-    """Whether the regular file at *path* has this *version*. What cannot be told is not."""
+    """Whether the regular file at *path* has this *version*. False where that is not known."""
     try:
         # A device is not opened.
         if version_of(os.stat(path, dir_fd=dir_fd, follow_symlinks=False)) != version:

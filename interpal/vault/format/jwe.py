@@ -162,7 +162,7 @@ def parse_sound_json(text: Hidden[str], *, max_depth: int) -> Any:
             return value
         del value
     except (ValueError, RecursionError):
-        pass  # What is wrong is told below.
+        pass  # What is wrong is found out below.
     return parse_json(text.reveal().encode(), max_depth=max_depth, allow_float=True, shape=False)
 
 

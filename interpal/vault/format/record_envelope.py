@@ -2,7 +2,7 @@
 
 FORMAT.md section 7. The header says for which vault and, as an HMAC, for which name the record
 was made, so one that is moved to another place is refused. The content is a payload of section 4
-with this one record: so its name can be told again by those who have the key.
+with this one record: so those who have the key can find its name again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What could be safer about a vault, its surroundings and the sources of its key.
+"""Problems of a vault, its surroundings and the sources of its key.
 
 Needs no key and opens nothing that is encrypted. Every finding says what to do; a few have a
 `fix`, which only ever takes rights away from others or clears what a dead writer left.
@@ -43,7 +43,7 @@ def examine(
     environ: Mapping[str, str] | None = None,
     now: float | None = None,
 ) -> list[Finding]:
-    """Everything that could be safer about the vault at *path*, which need not be there.
+    """Every problem of the vault at *path*, which need not be there.
 
     *git* runs git in a folder and gives its exit code, None where that cannot be done. *now*
     is in epoch seconds.

@@ -77,7 +77,7 @@ class Account(NamedTuple):
         return max(timedelta(0), self.expires_at - now)
 
     def share_left(self, now: datetime) -> float | None:
-        """What is left of the lifetime, from 0 to 1; None where it cannot be told."""
+        """What is left of the lifetime, from 0 to 1; None where it is not known."""
         left = self.time_left(now)
         if left is None or self.expires_at is None or self.created_at is None:
             return None

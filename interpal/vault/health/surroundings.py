@@ -1,6 +1,6 @@
 """The surroundings of a vault: its folder, the sources of its key, the files beside it.
 
-Each function looks at one of them and yields what could be safer, with what to do.
+Each function looks at one of them and yields the problems that it finds, with what to do.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SUFFIX = "_session.json"
 
 
 class Finding(NamedTuple):
-    """One thing that could be safer. `code` is stable; `fix` is None where it is not ours to do."""
+    """One problem. `code` is stable; `fix` is None where it is not ours to do."""
 
     code: str
     path: str

@@ -93,7 +93,7 @@ def _with_path(name: str, path: Hidden[bytes]) -> str:
 
 
 def _read(path: Hidden[bytes], name: str, limit: int) -> Hidden[bytes]:
-    """The content of a file; what is wrong with it is told with the source's *name* before it."""
+    """The content of a file; an error has the source's *name* before it."""
     try:
         return read_secret_file(os.fsdecode(path.reveal()), limit)
     except VaultError as error:

@@ -48,7 +48,7 @@ class Rekey(NamedTuple):
     """The keys and slots that a vault is to have.
 
     `keys` are the key-encryption keys of the slots that were made, and of others where they are
-    at hand, by `kid`: through each of them the new bytes have to open.
+    available, by `kid`: through each of them the new bytes have to open.
     """
 
     vault_id: bytes
@@ -153,7 +153,7 @@ def rotating(
     drop_slots: bool,
     now: int,
 ) -> Rekey:
-    """A new vault key and id, and every slot whose secret is at hand made anew for them.
+    """A new vault key and id, and every slot whose secret is available made anew for them.
 
     A slot keeps its salt, so that other processes open it with the key that they have derived.
     Raises `KeyRequiredError` naming the slots that cannot stay, unless *drop_slots*;

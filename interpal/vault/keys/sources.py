@@ -216,7 +216,7 @@ def default_key_file() -> KeySource:
         def refuse() -> Hidden[bytes]:
             raise KeySourceError(fault)
 
-        # What is done may need no key: it is told where one is needed.
+        # What is done may need no key: it is an error where one is needed.
         return KeySource("key", "key file of the user", refuse)
 
     def read() -> Hidden[bytes]:
@@ -238,7 +238,7 @@ def default_key_file() -> KeySource:
             except (VaultPermissionError, VaultIOError) as error:
                 if isinstance(error, VaultIOError) and error.errno in _FULL:
                     raise
-                # A fault of the set-up, and told before a login: it would cost one each time.
+                # A fault of the set-up, and raised before a login: it would cost one each time.
                 raise KeySourceError(
                     f"the key file of the user cannot be made: {error} Or {_REMEDY}"
                 ) from None

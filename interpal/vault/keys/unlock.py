@@ -20,18 +20,18 @@ class SlotOpener:
     """One secret, and the key-encryption key that it gave for the slot that it opened.
 
     Argon2id runs once for a salt: as long as a vault keeps the slot, its every later version
-    opens with the key at hand, a rotated one included.
+    opens with the known key, a rotated one included.
     """
 
     __slots__ = ("_known", "source")
 
     def __init__(self, source: KeySource) -> None:
         self.source = source
-        # How the key at hand was made (Argon2id's numbers and salt), and the key.
+        # How the known key was made (Argon2id's numbers and salt), and the key.
         self._known: tuple[_Recipe, Hidden[bytes]] | None = None
 
     def forget(self) -> None:
-        """Drop the key at hand."""
+        """Drop the known key."""
         self._known = None
 
     def adopt(self, source: KeySource, slot: Slot, key: Hidden[bytes]) -> None:
@@ -55,7 +55,7 @@ class SlotOpener:
                 f"instead, or pass the {other} in the program"
             )
         envelope.check_kdf_budget(candidates)
-        # A slot whose key is at hand costs nothing, so it goes first.
+        # A slot whose key is known costs nothing, so it goes first.
         for slot in candidates:
             key = self.cached_key(slot)
             vault_key = None if key is None else open_slot(slot, key)
@@ -83,7 +83,7 @@ class SlotOpener:
         return known[1] if known is not None and known[0] == _recipe(slot) else None
 
     def opens(self, slot: Slot) -> bool:
-        """Whether the key at hand opens this slot."""
+        """Whether the known key opens this slot."""
         key = self.cached_key(slot)
         return key is not None and open_slot(slot, key) is not None
 

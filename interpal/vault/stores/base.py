@@ -63,7 +63,7 @@ class LoginLock(Protocol):
         ...
 
     def holder(self) -> str | None:
-        """Who holds it, as far as that can be told: a pid on one machine, else host and pid."""
+        """Who holds it, as far as that is known: a pid on one machine, else host and pid."""
         ...
 
     def release(self) -> None:
@@ -142,7 +142,7 @@ class WatchingStore(Store, Protocol):
     def is_still(self, version: object) -> bool:
         """Whether what was loaded with this `Stored.version` is still the newest.
 
-        False also where it cannot be told.
+        False also where that is not known.
         """
         ...
 

@@ -148,7 +148,7 @@ def _looks_like_url(text: str) -> bool:
 
 
 def _is_sqlite(path: str) -> bool:
-    """Whether an SQLite database stands at *path*. What cannot be told is none."""
+    """Whether an SQLite database stands at *path*. What cannot be read is none."""
     pool = sys.modules.get(_POOL)
     if pool is None:
         return _begins(path)

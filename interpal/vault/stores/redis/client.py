@@ -1,6 +1,6 @@
 """One Redis server: its address, bounded waits, and its errors in the package's words.
 
-Redis-py tries again by itself, and waits long, unless it is told otherwise. Here a wait ends
+Redis-py tries again by itself, and waits long, unless it is set up otherwise. Here a wait ends
 after `CONNECT_SECONDS` and `COMMAND_SECONDS` (`servers`), and only what may happen twice is tried
 again.
 """

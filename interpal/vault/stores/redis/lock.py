@@ -134,7 +134,7 @@ class RedisLock:
         return found or _renewers.setdefault(server, Renewer("{}:{}".format(*server)))
 
     def holder(self) -> str | None:
-        """Host and pid of the holder, None where nobody holds it or it cannot be told."""
+        """Host and pid of the holder, None where nobody holds it or it is not known."""
         try:
             value = self._client.ask("GET", self._key)
         except VaultError:
@@ -215,7 +215,7 @@ class Renewer:
                 self._running = True
 
     def drop(self, lock: RedisLock) -> None:
-        """Renew *lock* no more."""
+        """Stop renewing *lock*."""
         if self._process.is_current:
             with self._change:
                 self._due.pop(lock, None)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MOST_MESSAGES = 10**9
 
 
-class Seen:
+class ClientCache:
     """Where the cache of a client is; its arguments are those of the client's constructor.
 
     Raises `ValidationError`.
@@ -33,7 +33,7 @@ class Seen:
         self._epoch: int | None = None
 
     def __repr__(self) -> str:
-        return f"<Seen: {self._cache}>"
+        return f"<ClientCache: {self._cache}>"
 
     @property
     def max_messages(self) -> int:
