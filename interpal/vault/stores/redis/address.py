@@ -61,7 +61,7 @@ class Address(NamedTuple):
 
     @property
     def server(self) -> tuple[str, int]:
-        """Host and port by which the server is told from others: the first of the URL."""
+        """Host and port that name this server in messages: the first of the URL."""
         return self.host, self.port
 
     @classmethod
@@ -99,7 +99,7 @@ def _hosts(netloc: str, port: int) -> list[tuple[str, int]]:
     found = []
     for text in netloc.rpartition("@")[2].split(","):
         part = urlsplit(f"//{text}")
-        # What cannot be sent, or asked the way to, is told here and without its text.
+        # What cannot be sent or resolved is reported here, without its text.
         (part.hostname or "").encode("idna")
         if not part.hostname:
             raise ValueError

@@ -164,7 +164,7 @@ class RedisClient:
         if attempt.asked is None:
             known, connection = self._take()
         else:
-            # The keys are on their way to that server, which takes them where it is told so.
+            # The keys are on their way to that server, which takes them where it is asked to.
             commands = [part for command in commands for part in (("ASKING",), command)]
             known = _Known.at(self.address, *attempt.asked)
             connection = known.connection()
@@ -222,7 +222,7 @@ class RedisClient:
         return known
 
     def _forget(self, place: tuple[str, int] | None) -> None:
-        """Look for the server anew at the next command; it is the one at *place*, if that is told.
+        """Look for the server anew at the next command; it is the one at *place*, if that is given.
 
         Idle connections to another are closed when they are looked at.
         """
@@ -337,7 +337,7 @@ class _Attempt:
         return False
 
     def _is_marked(self) -> bool:
-        """Whether the script can tell that it was run before, and is told to."""
+        """Whether the script can tell that it was run before, and is asked to."""
         if self._script is None or not self._script.settles:
             return False
         first, *rest = self.commands

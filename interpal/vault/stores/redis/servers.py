@@ -94,7 +94,7 @@ def _node(address: Address, nodes: tuple[Place, ...]) -> tuple[Place, tuple[Plac
 
 
 def connect_options(address: Address, *, as_sentinel: bool = False) -> dict[str, Any]:
-    """What redis-py is told for a connection: no tries of its own, and bounded waits.
+    """The settings of a connection of redis-py: no tries of its own, and bounded waits.
 
     With the user and the password of *address*; as a Sentinel is asked, with those for it.
     """
