@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from interpal.sessions.abandoned import AbandonedError, is_abandoned
 from interpal.sessions.singleflight import running_for
+from interpal.vault.files.forks import Process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +41,7 @@ class Worker:
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._executor: ThreadPoolExecutor | None = None
-        self._pid = -1
+        self._process = Process()
         self._left: set[Future[Any]] = set()
 
     async def run(self, work: Callable[[], T]) -> T:
@@ -79,10 +79,10 @@ class Worker:
 
     def _submit(self, context: contextvars.Context, work: Callable[[], T]) -> Future[T]:
         with self._guard:
-            if self._executor is None or self._pid != os.getpid():
+            if self._executor is None or not self._process.is_current:
                 # After a fork as well: the child has none of the threads.
                 self._executor = ThreadPoolExecutor(THREADS, "interpal")
-                self._pid = os.getpid()
+                self._process = Process()
             # A context is entered by one thread at a time: a copy for each step.
             return self._executor.submit(context.copy().run, work)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,6 +13,7 @@ from interpal.api.calls import Calls
 from interpal.exceptions import NetworkError
 from interpal.flows import resume
 from interpal.transport import origin
+from interpal.vault.files.forks import Process
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -79,7 +79,7 @@ class Requester:
 
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
-        self._opened: tuple[int, requests.Session] | None = None
+        self._opened: tuple[Process, requests.Session] | None = None
 
     def __call__(self, request: Request) -> Response:
         """Send one request. Redirects are not followed. Raises `NetworkError`."""
@@ -120,10 +120,10 @@ class Requester:
             opened[1].close()
 
     def _session(self) -> requests.Session:
-        process, opened = os.getpid(), self._opened
-        if opened is None or opened[0] != process:
+        opened = self._opened
+        if opened is None or not opened[0].is_current:
             # After a fork as well: two processes on one connection would get each other's replies.
-            self._opened = opened = (process, _new_session(self._timeout))
+            self._opened = opened = (Process(), _new_session(self._timeout))
         return opened[1]
 
 

@@ -111,6 +111,59 @@ def test_imports_go_down_only(module: str, path: Path) -> None:
         assert layer_of(imported) <= own, f"{module} imports {imported}, which is above it"
 
 
+# The drivers of the two clients use each other's when they are asked to; a resume may log in, and a
+# login looks again at what is saved. Each is imported in a function, within one layer.
+CIRCLES = [
+    ["interpal.async_client", "interpal.client"],
+    ["interpal.flows.login", "interpal.flows.resume"],
+]
+
+
+def runtime_imports(path: Path, names: set[str]) -> set[str]:
+    """What a file imports when it runs: also in functions, and by `LateModule`."""
+    found: set[str] = set()
+
+    def visit(node: ast.AST) -> None:
+        children = ast.iter_child_nodes(node)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            children = iter(node.orelse)
+        elif isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            inside = {f"{node.module}.{alias.name}" for alias in node.names}
+            found.update(inside & names or {str(node.module)})
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "LateModule":
+            found.add(ast.literal_eval(node.args[0]))
+        for child in children:
+            visit(child)
+
+    visit(ast.parse(path.read_text(encoding="utf-8")))
+    return found & names
+
+
+def test_no_modules_import_each_other_but_those_that_are_named() -> None:
+    names = {module for module, _ in modules()} - {"interpal", "interpal.vault"}
+    imports = {m: runtime_imports(path, names) for m, path in modules() if m in names}
+
+    def reached(module: str) -> set[str]:
+        seen: set[str] = set()
+        waiting = list(imports[module])
+        while waiting:
+            name = waiting.pop()
+            if name not in seen:
+                seen.add(name)
+                waiting += imports[name]
+        return seen
+
+    reach = {module: reached(module) for module in imports}
+    circles = {
+        tuple(sorted(other for other in reach[module] if module in reach[other]))
+        for module in reach
+        if module in reach[module]
+    }
+    assert sorted(map(list, circles)) == CIRCLES
+
+
 def test_the_vault_takes_from_its_parent_only_the_foundation() -> None:
     for module, path in modules():
         if module.startswith("interpal.vault"):

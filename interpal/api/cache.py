@@ -10,7 +10,6 @@ Its names are those of interpal 1.x, where it is called `InterpalState`.
 
 from __future__ import annotations
 
-import os
 import threading
 import weakref
 from collections import OrderedDict
@@ -18,9 +17,10 @@ from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, TypeVar
 
 from interpal._log import Logger
-from interpal.api.client_cache import check_max_messages
 from interpal.api.replies import Album, Message, Photo, Post, Profile, Reply, Thread, User
 from interpal.exceptions import ValidationError
+from interpal.flows import arguments
+from interpal.vault.files.forks import in_child
 
 R = TypeVar("R", bound=Reply)
 
@@ -49,13 +49,11 @@ def guard() -> threading.RLock:
 
 
 def _renew_guard() -> None:
-    """The child of a fork has only the thread that forked; another's hold would last for ever."""
     global _guard
     _guard = threading.RLock()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_guard)
+in_child(_renew_guard)
 
 
 class Cache:
@@ -72,7 +70,7 @@ class Cache:
         cache_threads: bool = True,
         weak_references: bool = True,
     ) -> None:
-        self.max_messages = check_max_messages(max_messages)
+        self.max_messages = arguments.max_messages(max_messages)
         self.cache_users = bool(cache_users)
         self.cache_threads = bool(cache_threads)
         self.weak_references = bool(weak_references)
@@ -103,8 +101,8 @@ class Cache:
         with _guard:
             found = self._make(kind, members, news)
         # Out of the lock: a handler may wait for something.
-        for handlers, arguments in news:
-            _call(handlers, arguments)
+        for handlers, values in news:
+            _call(handlers, values)
         return found
 
     def _make(
@@ -269,7 +267,7 @@ class Cache:
         gone: list[tuple[str, str]] = []
         with _guard:
             if max_messages is not None:
-                self.max_messages = check_max_messages(max_messages)
+                self.max_messages = arguments.max_messages(max_messages)
                 for name in _KINDS.values():
                     gone += [(name, old) for old in self._evict(name)]
             if cache_users is not None:

@@ -5,15 +5,13 @@ It belongs to one account: where the client goes over to another, it begins anew
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from interpal.exceptions import ValidationError
+from interpal.flows import arguments
 
 if TYPE_CHECKING:
     from interpal.api.cache import Cache
     from interpal.api.replies import Make
-
-MOST_MESSAGES = 10**9
 
 
 class ClientCache:
@@ -27,7 +25,7 @@ class ClientCache:
     def __init__(
         self, max_messages: int, cache_users: bool, cache_threads: bool, weak_references: bool
     ) -> None:
-        kept = check_max_messages(max_messages)
+        kept = arguments.max_messages(max_messages)
         self._settings = (kept, bool(cache_users), bool(cache_threads), bool(weak_references))
         self._cache: Cache | None = None
         self._epoch: int | None = None
@@ -62,10 +60,3 @@ class ClientCache:
         from interpal.api.replies import build
 
         return build
-
-
-def check_max_messages(value: Any) -> int:
-    """How many messages to keep. Raises `ValidationError`."""
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_MESSAGES:
-        return value
-    raise ValidationError(f"max_messages: expected a whole number from 0 to {MOST_MESSAGES}")

@@ -11,6 +11,7 @@ from interpal.exceptions import ValidationError
 LONGEST_SECONDS = 10**9
 # The system counts a wait for the network in milliseconds of 31 bits.
 LONGEST_TIMEOUT = 2 * 10**6
+MOST_MESSAGES = 10**9
 _METHOD_LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 # They say where a request goes and where it ends; a wrong one spoils the next on its connection.
 _OWN_HEADERS = frozenset({"host", "content-length", "transfer-encoding"})
@@ -99,3 +100,10 @@ def method(value: object) -> str:
     if not isinstance(value, str) or not value or not set(value.upper()) <= _METHOD_LETTERS:
         raise ValidationError("method: expected GET, POST, PUT, DELETE or the like")
     return value.upper()
+
+
+def max_messages(value: Any) -> int:
+    """How many messages to keep. Raises `ValidationError`."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_MESSAGES:
+        return value
+    raise ValidationError(f"max_messages: expected a whole number from 0 to {MOST_MESSAGES}")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from interpal._clock import monotonic
 from interpal.sessions.wait import pauses
+from interpal.vault.files.forks import Process
 
 if TYPE_CHECKING:
     from interpal.flows.context import ClientContext
@@ -21,16 +21,16 @@ LONGEST_PAUSE = 0.05
 class Sending:
     """A request with *session*, from before it is sent until what its reply brings is applied."""
 
-    __slots__ = ("_context", "_pid", "session")
+    __slots__ = ("_context", "_process", "session")
 
     def __init__(self, context: ClientContext, session: Session) -> None:
         self._context = context
         self.session = session
-        self._pid = os.getpid()
+        self._process = Process()
 
     def is_of(self, session: Session) -> bool:
         """Whether it is with *session*, and not the parent's from before a fork."""
-        return session.same_credentials(self.session) and self._pid == os.getpid()
+        return session.same_credentials(self.session) and self._process.is_current
 
     def __enter__(self) -> None:
         self._context.pending.add(self)

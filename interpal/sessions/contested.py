@@ -8,13 +8,13 @@ Then the next login waits, longer each time.
 
 from __future__ import annotations
 
-import os
 import threading
 from itertools import count
 
 from interpal._clock import monotonic
 from interpal._log import Logger
 from interpal.exceptions import SessionExpiredError
+from interpal.vault.files.forks import in_child
 
 # A session that has lived for so many seconds was not ended by a quarrel.
 SHORT_LIFE = 60.0
@@ -91,5 +91,4 @@ def _forget_after_fork() -> None:
     _guard = threading.Lock()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_after_fork)
+in_child(_forget_after_fork)

@@ -6,6 +6,8 @@ import os
 from _thread import allocate_lock
 from contextvars import ContextVar
 
+from interpal.vault.files.forks import in_child
+
 _guard = allocate_lock()
 _flights: dict[tuple[object, str], Flight] = {}
 
@@ -53,5 +55,4 @@ def _forget_after_fork() -> None:
     _flights.clear()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_after_fork)
+in_child(_forget_after_fork)

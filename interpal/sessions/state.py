@@ -41,13 +41,13 @@ docs/how-it-works.md from it.
 
 from __future__ import annotations
 
-import os
 from _thread import RLock
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from interpal.exceptions import AuthenticationError
 from interpal.session import record_name
+from interpal.vault.files.forks import in_child
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -343,10 +343,8 @@ def held_for_a_moment() -> AbstractContextManager[bool]:
 
 
 def _renew_guard() -> None:
-    """The child of a fork has only the thread that forked; another's hold would last for ever."""
     global _guard
     _guard = RLock()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_guard)
+in_child(_renew_guard)
