@@ -21,6 +21,8 @@ def limited() -> None:
     kind = sys.argv[1]
     folder, base_url, key = Path(sys.argv[2]), sys.argv[3], bytes.fromhex(sys.argv[4])
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    # Half a file of byte code would be left for whoever imports it next.
+    sys.dont_write_bytecode = True
     driver: Driver = SyncDriver() if kind == "sync" else AsyncDriver()
     resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))
     told: list[str] = []
