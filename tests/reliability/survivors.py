@@ -259,7 +259,7 @@ SURVIVORS: tuple[Survivor, ...] = (
     ),
     Survivor(
         "another way to say no to json: `ensure_ascii=None`, `allow_nan` other or absent",
-        r"^(payload\._dumps|jwe\._load)$",
+        r"^jwe\._load$",
         r"ensure_ascii=None|allow_nan=None|allow_nan=True|separators=\(\",\", \":\"\), \)",
         "None is no; and no NaN comes so far, since every number was looked at before.",
     ),
