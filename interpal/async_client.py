@@ -338,8 +338,9 @@ class AsyncInterpalClient(Calls, Awaiting):
     def _run_plainly(self, flow: Flow[T]) -> T:
         """Run a flow on the spot, with the driver of `InterpalClient`."""
         self._context.check_not_in_hook()
-        from interpal.client import Requester, pause
+        from interpal._requests import Requester
         from interpal.client import drive as drive_here
+        from interpal.client import pause
 
         try:
             loop = id(asyncio.get_running_loop())

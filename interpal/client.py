@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from interpal._clock import monotonic
 from interpal._lazy import LateModule
 from interpal.api.base import Blocking, Operation, Operations
 from interpal.api.calls import Calls
 from interpal.exceptions import NetworkError
 from interpal.flows import resume
-from interpal.transport import origin
-from interpal.vault.files.forks import Process
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
-    import requests
-    from requests.adapters import HTTPAdapter
     from typing_extensions import Self
 
+    from interpal._requests import Requester
     from interpal.api.account import Users
     from interpal.api.media import Media
     from interpal.api.messages import Messages
@@ -32,17 +27,14 @@ if TYPE_CHECKING:
     from interpal.live.client import BlockingLiveEvents, EventDecorator
     from interpal.live.connection import Run
     from interpal.sessions.wait import Flow
-    from interpal.transport import messages, protocol
+    from interpal.transport import messages
     from interpal.transport.messages import Pause, Request, Response
 else:
     # Of what is loaded when it is asked for; `typing.get_type_hints` reads them.
     BlockingLiveEvents = EventDecorator = Any
     messages = LateModule("interpal.transport.messages")
-    protocol = LateModule("interpal.transport.protocol")
 
 T = TypeVar("T")
-
-_PIECE = 65536
 
 
 def pause(step: Pause) -> None:
@@ -74,182 +66,6 @@ def drive(
         flow.close()
 
 
-class Requester:
-    """Sends requests with the requests library. Used from many threads at once."""
-
-    def __init__(self, timeout: float) -> None:
-        self._timeout = timeout
-        self._opened: tuple[Process, requests.Session] | None = None
-
-    def __call__(self, request: Request) -> Response:
-        """Send one request. Redirects are not followed. Raises `NetworkError`."""
-        import requests
-        import urllib3
-
-        http = self._session()
-        deadline = monotonic() + 2 * self._timeout
-        where = f"{request.method} {request.url.partition('?')[0]}"
-        try:
-            with http.request(
-                request.method,
-                request.url,
-                headers=dict(request.headers),
-                data=request.body,
-                timeout=self._timeout,
-                allow_redirects=False,
-                stream=True,
-                proxies=_proxies(request.url),
-            ) as reply:
-                body = _read(reply, deadline, where)
-                headers = tuple((name.lower(), text) for name, text in reply.raw.headers.items())
-                return messages.Response(reply.status_code, headers, body)
-        except (
-            requests.RequestException,
-            urllib3.exceptions.HTTPError,
-            OSError,
-            ValueError,
-        ) as error:
-            reason = _reason(error, self._timeout)
-        # Outside the handler: the library's error carries the request, and with it the session.
-        raise NetworkError(f"{where}: {reason}")
-
-    def close(self) -> None:
-        """Close the connections. The next request opens new ones."""
-        opened, self._opened = self._opened, None
-        if opened is not None:
-            opened[1].close()
-
-    def _session(self) -> requests.Session:
-        opened = self._opened
-        if opened is None or not opened[0].is_current:
-            # After a fork as well: two processes on one connection would get each other's replies.
-            self._opened = opened = (Process(), _new_session(self._timeout))
-        return opened[1]
-
-
-def _new_session(timeout: float) -> requests.Session:
-    from http.cookiejar import DefaultCookiePolicy
-
-    import requests
-
-    # What replaces the library's class for the whole program, as `requests_cache.install_cache()`
-    # does, would keep the session in a file and answer one account with the replies of another.
-    own = [kind for kind in requests.Session.__mro__ if kind.__module__ == "requests.sessions"]
-    plain: Any = own[0] if own else requests.Session
-
-    class Session(plain):  # type: ignore[misc]
-        def get_redirect_target(self, resp: requests.Response) -> None:
-            """None: to prepare what is not followed, requests reads the body, however long."""
-
-    http = Session()
-    adapter = _adapter(2 * timeout)
-    http.mount("https://", adapter)
-    http.mount("http://", adapter)
-    # Cookies are the session's and travel with it; a jar would mix accounts.
-    http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    # No credentials from ~/.netrc beside the session's own.
-    http.auth = _no_auth
-    # A body of unknown size after decompression is not worth the bytes saved.
-    http.headers["Accept-Encoding"] = "identity"
-    return http
-
-
-def _adapter(seconds: float) -> HTTPAdapter:
-    """Bounds what the library reads by itself, head and chunk sizes, as `_read` does the body."""
-    from http.client import HTTPResponse
-
-    from requests.adapters import HTTPAdapter
-
-    class Reply(HTTPResponse):
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs)
-            self.fp = io.BufferedReader(_Timed(self.fp.detach(), seconds))
-
-    class Adapter(HTTPAdapter):
-        def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
-            pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
-            kind = pool.ConnectionCls
-            if kind.response_class is not Reply:
-                pool.ConnectionCls = type(kind.__name__, (kind,), {"response_class": Reply})
-            return pool
-
-    return Adapter()
-
-
-class _Timed(io.RawIOBase):
-    """The bytes of one reply as they come; none is waited for after so many *seconds*."""
-
-    def __init__(self, raw: io.RawIOBase, seconds: float) -> None:
-        self._raw = raw
-        self._deadline = monotonic() + seconds
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        if monotonic() > self._deadline:
-            raise TimeoutError
-        return self._raw.readinto(buffer)
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
-
-
-def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
-
-
-def _proxies(url: str) -> dict[str, str] | None:
-    """None for the proxies of the environment; a loopback server is never asked through one."""
-    from urllib.parse import urlsplit
-
-    loopback = origin.is_loopback(urlsplit(url).hostname or "")
-    # Not by `no_proxy`: for that requests changes the environment, which other threads read.
-    return {"http": "", "https": ""} if loopback else None
-
-
-def _read(reply: requests.Response, deadline: float, where: str) -> bytes:
-    from interpal.transport.reply_body import ReplyBody
-
-    body = ReplyBody(reply.headers.get("Content-Encoding"))
-    while (piece := reply.raw.read1(_PIECE, decode_content=False)) and body.add(piece):
-        if monotonic() > deadline:
-            # A traceback may show the values of variables.
-            del body, piece
-            raise NetworkError(f"{where}: the reply did not end in time")
-    del piece
-    return body.content(where)
-
-
-def _reason(error: BaseException, timeout: float) -> str:
-    """What went wrong, in words of our own: the library's text may quote the request."""
-    import requests
-
-    if isinstance(error, requests.exceptions.SSLError):
-        return "the server's certificate was not accepted, or TLS failed"
-    if isinstance(error, requests.exceptions.ConnectTimeout):
-        return f"no connection within {timeout:g} seconds"
-    if isinstance(error, requests.exceptions.Timeout):
-        return f"no answer within {timeout:g} seconds"
-    if isinstance(error, requests.exceptions.InvalidSchema):
-        return protocol.UNKNOWN_PROXY
-    if isinstance(error, requests.exceptions.ProxyError):
-        return "the proxy of the environment did not answer"
-    cause: BaseException | None = error
-    while cause is not None:
-        if (
-            isinstance(cause, OSError)
-            and cause.strerror
-            and not isinstance(cause, requests.RequestException)
-        ):
-            return f"no connection: {cause.strerror}"
-        inner = next((item for item in cause.args if isinstance(item, BaseException)), None)
-        cause = getattr(cause, "reason", None) or inner or cause.__cause__ or cause.__context__
-        cause = cause if isinstance(cause, BaseException) else None
-    return f"the connection failed ({type(error).__name__})"
-
-
 class InterpalClient(Calls, Blocking):
     """A client whose session is kept, encrypted, from run to run.
 
@@ -276,8 +92,9 @@ class InterpalClient(Calls, Blocking):
         posts: Posts[Blocking]
         """Posts and comments."""
 
+    _requester: Requester
+
     def _begin(self) -> None:
-        self._send = Requester(self._context.settings.timeout)
         try:
             if self._context.state.may_login or self._context.manager is not None:
                 self._run(resume.start(self._context))
@@ -293,6 +110,15 @@ class InterpalClient(Calls, Blocking):
     def _run(self, flow: Flow[T]) -> T:
         self._context.check_not_in_hook()
         return drive(flow, self._send)
+
+    def _send(self, request: Request) -> Response:
+        """Send one request. What it takes is loaded, and made, for the first."""
+        if "_requester" not in vars(self):
+            from interpal._requests import Requester
+
+            # One step, whichever thread is first.
+            vars(self).setdefault("_requester", Requester(self._context.settings.timeout))
+        return self._requester(request)
 
     # Live events.
 
@@ -366,7 +192,8 @@ class InterpalClient(Calls, Blocking):
         self._context.check_not_in_hook()
         if "_live" in vars(self):
             self.live.disconnect()
-        self._send.close()
+        if "_requester" in vars(self):
+            self._requester.close()
         if self._context.manager is not None:
             self._context.manager.close()
 

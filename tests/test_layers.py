@@ -50,7 +50,13 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("live", ("interpal.live",)),
     (
         "clients",
-        ("interpal._worker", "interpal.client", "interpal.async_client", "interpal.sandbox"),
+        (
+            "interpal._requests",
+            "interpal._worker",
+            "interpal.client",
+            "interpal.async_client",
+            "interpal.sandbox",
+        ),
     ),
     ("bots", ("interpal.ext",)),
     ("interpal", ("interpal.testing", "interpal")),

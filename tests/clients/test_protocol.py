@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from interpal import AsyncInterpalClient, InterpalClient, client, session_manager
+from interpal import AsyncInterpalClient, InterpalClient, _requests, session_manager
 from interpal._hidden import Hidden
 from interpal.api import replies
 from interpal.exceptions import APIError, NetworkError, ValidationError
@@ -131,8 +131,8 @@ def test_a_time_out_of_the_connection_is_told_from_one_of_the_answer() -> None:
     import requests
 
     late = requests.exceptions.ConnectTimeout()
-    assert client._reason(late, 5) == "no connection within 5 seconds"
-    assert client._reason(requests.exceptions.ReadTimeout(), 5) == "no answer within 5 seconds"
+    assert _requests._reason(late, 5) == "no connection within 5 seconds"
+    assert _requests._reason(requests.exceptions.ReadTimeout(), 5) == "no answer within 5 seconds"
 
 
 def test_a_proxy_that_does_not_answer_is_named(
