@@ -15,10 +15,8 @@ Ids are digits as text (they pass 2^53); times are RFC 3339 text.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, overload
-
-from interpal.session import from_text
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -233,20 +231,12 @@ def _id_text(value: Any) -> str | None:
 
 
 def read_time(value: Any) -> datetime | None:
-    """RFC 3339 text, a date, or seconds since 1970; without an offset in UTC."""
-    from datetime import timezone
+    """RFC 3339 text, a date, or seconds since 1970 (or milliseconds); without an offset in UTC."""
+    from interpal.vault.format.legacy_file import loose_time
 
     if isinstance(value, datetime):
         return value if value.tzinfo else value.replace(tzinfo=timezone.utc)
-    try:
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            return datetime.fromtimestamp(value, timezone.utc)
-        if isinstance(value, str):
-            found = from_text(value)
-            return found or datetime.fromisoformat(value).replace(tzinfo=timezone.utc)
-    except (ValueError, OverflowError, OSError):
-        pass
-    return None
+    return loose_time(value, timezone.utc)
 
 
 def text(*others: str) -> Member[str | None]:
