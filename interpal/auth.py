@@ -3,5 +3,8 @@
 from __future__ import annotations
 
 from interpal.api.compatibility import Auth as AuthManager
+from interpal.client import InterpalClient
 
 __all__ = ["AuthManager"]
+
+AuthManager.new_client = InterpalClient

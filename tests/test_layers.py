@@ -85,6 +85,10 @@ def modules() -> list[tuple[str, Path]]:
     return found
 
 
+# Calls that import the module that they name.
+LATE = ("LateModule", "import_module", "importlib.import_module")
+
+
 def imports_of(path: Path) -> set[str]:
     """Every module of the package that a file imports, also inside functions and for typing."""
     names = {module for module, _ in modules()}
@@ -101,6 +105,8 @@ def imports_of(path: Path) -> set[str]:
                 # The version is in the foundation, where the package has it from.
                 if (base, alias.name) != ("interpal", "__version__")
             )
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in LATE:
+            found.update(n.value for n in node.args if isinstance(n, ast.Constant))
     return {name for name in found if name == "interpal" or name.startswith("interpal.")}
 
 
@@ -138,8 +144,8 @@ def runtime_imports(path: Path, names: set[str]) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             inside = {f"{node.module}.{alias.name}" for alias in node.names}
             found.update(inside & names or {str(node.module)})
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "LateModule":
-            found.add(ast.literal_eval(node.args[0]))
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in LATE:
+            found.update(n.value for n in node.args if isinstance(n, ast.Constant))
         for child in children:
             visit(child)
 

@@ -5,22 +5,16 @@ Each is a view of a client: it keeps nothing, so that it is always up to date.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, SupportsIndex
 
 from interpal.flows import arguments, resume
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from interpal.api.base import Operations
     from interpal.session import Session
     from interpal.sessions.wait import Flow
-
-
-def _new_client(user_agent: str | None) -> Operations:
-    from importlib import import_module
-
-    # The clients are built upon this module.
-    client: Operations = import_module("interpal.client").InterpalClient(user_agent=user_agent)
-    return client
 
 
 class Auth:
@@ -31,8 +25,13 @@ class Auth:
 
     __slots__ = ("_client",)
 
+    new_client: ClassVar[Callable[..., Operations]]
+    """Makes a client. `interpal.auth` sets it: the clients are built upon this module."""
+
     def __init__(self, user_agent: str | None = None, *, client: Operations | None = None) -> None:
-        self._client: Operations = _new_client(user_agent) if client is None else client
+        self._client: Operations = (
+            type(self).new_client(user_agent=user_agent) if client is None else client
+        )
 
     def __repr__(self) -> str:
         return f"<Auth of user {self.bot_id}>"
