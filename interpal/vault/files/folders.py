@@ -7,9 +7,9 @@ folder between the check and the use (docs/reliability.md, trap 5).
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import stat
+import sys
 from typing import TYPE_CHECKING
 
 from interpal.exceptions import VaultNotFoundError
@@ -23,13 +23,18 @@ _FOLDER = _FOLLOWED | os.O_NOFOLLOW
 
 # On macOS fsync(2) hands the data to the drive, which may keep it in its own cache: fcntl(2) there
 # names this call for programs that must not lose it.
-_FULL_FLUSH: int | None = getattr(fcntl, "F_FULLFSYNC", None)
+_FULL_FLUSH: int | None = None
+if sys.platform == "darwin":
+    from fcntl import F_FULLFSYNC as _FULL_FLUSH
+
 _UNKNOWN_TO_IT = {errno.EINVAL, errno.ENOTSUP, errno.ENOTTY, errno.ENOSYS}
 
 
 def flush(fd: int) -> None:
     """Make what was written to *fd*, a file or folder, outlive a power cut. Raises OSError."""
     if _FULL_FLUSH is not None:
+        import fcntl
+
         try:
             fcntl.fcntl(fd, _FULL_FLUSH)
             return
