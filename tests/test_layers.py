@@ -106,7 +106,7 @@ def imports_of(path: Path) -> set[str]:
                 if (base, alias.name) != ("interpal", "__version__")
             )
         elif isinstance(node, ast.Call) and ast.unparse(node.func) in LATE:
-            found.update(n.value for n in node.args if isinstance(n, ast.Constant))
+            found.update(str(n.value) for n in node.args if isinstance(n, ast.Constant))
     return {name for name in found if name == "interpal" or name.startswith("interpal.")}
 
 
@@ -145,7 +145,7 @@ def runtime_imports(path: Path, names: set[str]) -> set[str]:
             inside = {f"{node.module}.{alias.name}" for alias in node.names}
             found.update(inside & names or {str(node.module)})
         elif isinstance(node, ast.Call) and ast.unparse(node.func) in LATE:
-            found.update(n.value for n in node.args if isinstance(n, ast.Constant))
+            found.update(str(n.value) for n in node.args if isinstance(n, ast.Constant))
         for child in children:
             visit(child)
 

@@ -17,10 +17,11 @@ def places() -> set[str]:
     for module in MODULES:
         path = ROOT / "interpal" / "vault" / f"{module}.py"
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            inside = node.body if isinstance(node, ast.ClassDef) else []
-            owner = [node.name] if isinstance(node, (ast.ClassDef, ast.FunctionDef)) else []
-            for name in (*owner, *(f"{owner[0]}.{n.name}" for n in inside if hasattr(n, "name"))):
-                found.add(f"{path.stem}.{name}")
+            if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
+                found.add(f"{path.stem}.{node.name}")
+            if isinstance(node, ast.ClassDef):
+                methods = [n.name for n in node.body if isinstance(n, ast.FunctionDef)]
+                found.update(f"{path.stem}.{node.name}.{name}" for name in methods)
     return found
 
 
