@@ -13,6 +13,7 @@ import griffe
 
 import interpal
 import interpal.vault
+from docs.arguments import MEANINGS
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -92,14 +93,39 @@ def _call(
         return None
     if str(flow.returns.left) not in ("Flow", "Call"):
         return None
+    docstring = _with_arguments(flow)
     call = griffe.Function(
         name,
         lineno=flow.lineno,
         endlineno=flow.endlineno,
         parameters=flow.parameters,
         returns=flow.returns.slice,
-        docstring=flow.docstring,
+        docstring=docstring,
     )
+    if docstring is not None:
+        docstring.parent = call
     if awaits and kind == "Operation":
         call.labels.add("async")
     return call
+
+
+def _with_arguments(flow: griffe.Function) -> griffe.Docstring | None:
+    """What a call says of itself, with a section of its arguments where it has none."""
+    said = flow.docstring
+    names = [each.name for each in flow.parameters if each.name in MEANINGS]
+    if said is None or not names or "Args:" in said.value:
+        return said
+    starred = {
+        griffe.ParameterKind.var_positional: "*",
+        griffe.ParameterKind.var_keyword: "**",
+    }
+    lines = []
+    for name in names:
+        kind = flow.parameters[name].kind
+        stars = "" if kind is None else starred.get(kind, "")
+        lines.append(f"    {stars}{name}: {MEANINGS[name]}")
+    return griffe.Docstring(
+        "\n".join([said.value, "", "Args:", *lines]),
+        parser=said.parser,
+        parser_options=said.parser_options,
+    )

@@ -117,6 +117,15 @@ def test_the_reference_has_a_table_of_the_parameters_of_a_client(site: Path, cli
     assert names == list(inspect.signature(client).parameters)
 
 
+def test_the_reference_has_a_table_of_the_arguments_of_a_call(site: Path) -> None:
+    shown = (site / "reference" / "index.html").read_text()
+    of_call = shown.partition('id="interpal.InterpalClient.search_users"')[2]
+    table = of_call.partition("<table>")[2].partition("</table>")[0]
+    for name in ("query", "age_min", "online_only", "lfor_snail"):
+        assert f"<code>{name}</code>" in table
+    assert "who writes letters on paper" in table
+
+
 def seen(picture: str) -> list[str]:
     """The lines of text in a picture of a terminal."""
     rows: dict[float, str] = {}

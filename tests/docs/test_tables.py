@@ -11,9 +11,11 @@ import pytest
 from benchmarks.guesses import PROFILES
 from benchmarks.guesses import RESULT as GUESSES
 from docs import man
+from docs.arguments import MEANINGS
 from docs.generate import with_guesses, with_states
 from docs.states import transitions
 from interpal import AsyncInterpalClient, InterpalClient, exceptions
+from interpal.api import calls
 from interpal.sessions.events import EVENTS
 from interpal.vault import KdfParameters
 from interpal.vault.cli import errors
@@ -225,3 +227,14 @@ def test_the_manual_page_is_that_of_the_options_of_today() -> None:
     assert kept == made, "run `make docs`"
     for name in cli.commands:
         assert f"interpal\\-vault {name}" in man.page()
+
+
+def test_every_argument_of_a_call_has_a_meaning_in_the_reference() -> None:
+    taken: set[str] = set()
+    for (module, name), names in calls.TOPICS.items():
+        owner = calls.load(module, name)
+        for method in names.split():
+            declared = getattr(owner, method)
+            function = getattr(declared, "__wrapped__", declared)
+            taken |= set(inspect.signature(function).parameters) - {"self"}
+    assert set(MEANINGS) == taken
