@@ -124,16 +124,23 @@ class Browser:
         assert isinstance(found, dict)
         return found
 
-    async def faults(self, url: str, scheme: str) -> list[str]:
-        """What is wrong with the page at *url*."""
-        feature = {"name": "prefers-color-scheme", "value": scheme}
-        await self.call("Emulation.setEmulatedMedia", features=[feature])
+    async def _go_to(self, url: str) -> list[dict[str, Any]]:
+        """Load a page; every event until it has loaded."""
         events: list[dict[str, Any]] = []
         await self._call("Page.navigate", {"url": url}, events)
         while not any(event.get("method") == "Page.loadEventFired" for event in events):
             events.append(await self._next())
+        return events
+
+    async def faults(self, url: str, scheme: str) -> list[str]:
+        """What is wrong with the page at *url*."""
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        await self.call("Emulation.setEmulatedMedia", features=[feature])
+        events = await self._go_to(url)
         look = {"expression": LOOK, "awaitPromise": True, "returnByValue": True}
         looked = await self._call("Runtime.evaluate", look, events)
+        # What is told of this page until another one is there is still about this one.
+        events += await self._go_to("about:blank")
         host = re.findall(r"//([^/]+)", url)[0]
         seen = [sentence for event in events if (sentence := _told(event, host))]
         return [*dict.fromkeys([*seen, *looked["result"]["value"]])]

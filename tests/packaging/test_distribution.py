@@ -79,7 +79,9 @@ def smoke(python: Path, folder: Path) -> str:
 def test_the_wheel_holds_the_package_and_nothing_else(distributions: Path) -> None:
     names = zipfile.ZipFile(wheel_of(distributions)).namelist()
     tops = {name.split("/")[0] for name in names}
-    assert tops == {"interpal", "interpal_vault-0.1.0.dist-info"}
+    shared = [name for name in names if name.startswith("interpal_vault-0.1.0.data/")]
+    assert shared == ["interpal_vault-0.1.0.data/data/share/man/man1/interpal-vault.1"]
+    assert tops == {"interpal", "interpal_vault-0.1.0.dist-info", "interpal_vault-0.1.0.data"}
     assert "interpal/py.typed" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not [name for name in names if "test_" in name or name.endswith(".pyc")]
