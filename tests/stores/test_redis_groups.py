@@ -94,7 +94,10 @@ def test_an_open_vault_goes_on_at_the_server_that_takes_over(
             assert dict(another["account 2"]) == {"n": 20}
 
 
-def test_what_no_replica_has_confirmed_is_an_error_and_holds_no_lock(tmp_path: Path) -> None:
+def test_what_no_replica_has_confirmed_is_an_error_and_holds_no_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_client, "FAILOVER_SECONDS", 1.5)
     with Watched(tmp_path, down_after_ms=60_000) as group:
         vault = Vault.open(group.url(replicas=1), key=KEY, create=True)
         vault["maple_ink"] = {"n": 1}
@@ -186,7 +189,7 @@ def test_a_vault_follows_its_slot(cluster: Cluster, monkeypatch: pytest.MonkeyPa
         assert dict(another["new"]) == {"name": "new"}
 
 
-def test_the_node_of_a_vault_dies(tmp_path: Path) -> None:
+def test_the_node_of_a_vault_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Cluster(tmp_path, replicas=3) as cluster:
         cluster.wait_for_replicas()
         prefix = a_prefix()
@@ -194,6 +197,7 @@ def test_the_node_of_a_vault_dies(tmp_path: Path) -> None:
         vault["maple_ink"] = {"n": 1}
         cluster.owner(prefix).kill()
         until(lambda: reads(vault) == 1, "a replica has taken over")
+        monkeypatch.setattr(redis_client, "FAILOVER_SECONDS", 1.5)
         with pytest.raises(StoreUnavailableError, match="0 of 1 replicas"):
             vault["maple_ink"] = {"n": 2}
         vault.close()

@@ -8,6 +8,7 @@ again.
 from __future__ import annotations
 
 import errno
+import os
 import select
 import time
 from functools import cache
@@ -37,13 +38,14 @@ if TYPE_CHECKING:
 MOST_SECONDS = 10.0
 """The longest that a whole reply may take, of which some comes every `COMMAND_SECONDS`."""
 
-FAILOVER_SECONDS = 10.0
+FAILOVER_SECONDS = 15.0
 """How long a command waits for another server to take the place of one that is gone."""
 CONFIRM_SECONDS = 1.0
 """How long replicas may take to confirm a lock or a write."""
 
-_PAUSE_SECONDS = 0.1
 _MOST_REDIRECTS = 8
+_FIRST_PAUSE = 0.05
+_LONGEST_PAUSE = 1.0
 
 _UNKNOWN = "What was being written may or may not have been saved."
 
@@ -84,22 +86,50 @@ class RedisClient:
 
         A script that knows its own writes again (`settles`) is sent to a server that takes over.
 
-        Raises `UnconfirmedError` where the script writes what has to last, and fewer replicas
-        than the address asks for have it.
+        Raises `StoreUnavailableError` where the script writes what has to last, and fewer
+        replicas than the address asks for have it in time; the primary has it then.
+        """
+        reply, confirmed = self.run_confirmed(script, keys, values, again=again)
+        if confirmed < self.address.replicas:
+            raise self.unconfirmed(confirmed)
+        return reply
+
+    def run_confirmed(
+        self, script: Script, keys: Sequence[str | bytes], values: Sequence[object], *, again: bool
+    ) -> tuple[Any, int]:
+        """The reply of *script*, and how many replicas have what it has written.
+
+        They are as many as the address asks for where it wrote nothing that has to last.
         """
         commands: list[Sequence[object]] = [("EVALSHA", script.sha, len(keys), *keys, *values)]
-        replicas = self.address.replicas if script.lasts else 0
-        if replicas:
-            commands.append(("WAIT", replicas, int(CONFIRM_SECONDS * 1000)))
-        reply, *confirmed = self._send(commands, script, again=again)
-        if confirmed and reply not in NOTHING_WRITTEN and int(confirmed[0]) < replicas:
-            raise UnconfirmedError(
-                f"{self.location}: {confirmed[0]} of {replicas} replicas have confirmed the "
-                f"write in {CONFIRM_SECONDS:g} s: a failover now would undo it. Check the "
-                "replicas, and try again.",
-                path=self.location,
-            )
-        return reply
+        wanted = self.address.replicas
+        if not (wanted and script.lasts):
+            (reply,) = self._send(commands, script, again=again)
+            return reply, wanted
+        commands.append(("WAIT", wanted, int(CONFIRM_SECONDS * 1000)))
+        reply, confirmed = self._send(commands, script, again=again)
+        if reply in NOTHING_WRITTEN:
+            return reply, wanted
+        # After a failover a replica takes some seconds to find its new primary.
+        until = monotonic() + (FAILOVER_SECONDS if self.address.kind != SERVER else 0)
+        while int(confirmed) < wanted and monotonic() < until:
+            if script.settles:
+                commands[0] = _marked(commands[0])
+            elif not again:
+                break
+            found, confirmed = self._send(commands, script, again=again)
+            if found in NOTHING_WRITTEN:
+                # Another server has taken over, without it.
+                return found, wanted
+        return reply, int(confirmed)
+
+    def unconfirmed(self, confirmed: int) -> StoreUnavailableError:
+        """The error for what fewer replicas have than the address asks for."""
+        return StoreUnavailableError(
+            f"{self.location}: {confirmed} of {self.address.replicas} replicas have confirmed the "
+            f"write: a failover now would undo it. Check the replicas, and try again.",
+            path=self.location,
+        )
 
     def ask(self, *command: object) -> Any:
         """The reply to a command that only reads, or that may be run twice with no harm."""
@@ -262,6 +292,7 @@ class _Attempt:
     __slots__ = (
         "_again",
         "_left",
+        "_pause",
         "_script",
         "_several",
         "_until",
@@ -296,7 +327,7 @@ class _Attempt:
         self._again = again
         self._several = several
         self._left = _MOST_REDIRECTS if several else 1
-        self._until = 0.0
+        self._until = self._pause = 0.0
 
     def may_go_on(self, error: Exception) -> bool:
         """Whether to send it again, by what *error* says about the time before."""
@@ -342,8 +373,7 @@ class _Attempt:
         if self._script is None or not self._script.settles:
             return False
         first, *rest = self.commands
-        if first[-1] != "again":
-            self.commands = [(*first, "again"), *rest]
+        self.commands = [_marked(first), *rest]
         return True
 
     def _with_its_text(self) -> bool:
@@ -362,11 +392,19 @@ class _Attempt:
 
     def _paused(self) -> bool:
         now = monotonic()
-        self._until = self._until or now + FAILOVER_SECONDS
+        if not self._until:
+            self._until, self._pause = now + FAILOVER_SECONDS, _FIRST_PAUSE
         if now >= self._until:
             return False
-        time.sleep(_PAUSE_SECONDS)
+        # Uneven, so that not all workers ask for the new server at the same moment.
+        time.sleep(self._pause * (0.5 + os.urandom(1)[0] / 255))
+        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
         return True
+
+
+def _marked(command: Sequence[object]) -> Sequence[object]:
+    """The command of a script that settles, as it is sent once more."""
+    return command if command[-1] == "again" else (*command, "again")
 
 
 def _talk(connection: redis.Connection, commands: Sequence[Sequence[object]]) -> list[Any]:
@@ -615,10 +653,6 @@ def _scrubbed(error: BaseException, address: Address) -> str:
     if address.password is not None:
         text = text.replace(address.password.reveal().decode(), "…")
     return "".join(c if c.isprintable() else " " for c in text)[:200].strip().rstrip(".")
-
-
-class UnconfirmedError(StoreUnavailableError):
-    """Fewer replicas than the address asks for have what was written; the primary has it."""
 
 
 def _client(address: Address, host: str, port: int) -> redis.Redis:

@@ -16,7 +16,6 @@ from interpal._clock import monotonic
 from interpal._log import Logger
 from interpal.exceptions import StoreUnavailableError, VaultError
 from interpal.vault.files.forks import Process
-from interpal.vault.stores.redis.client import UnconfirmedError
 from interpal.vault.stores.redis.scripts import LOCK, RELEASE, RENEW
 
 if TYPE_CHECKING:
@@ -111,11 +110,11 @@ class RedisLock:
             self.token = f"{os.urandom(16).hex()} {os.uname().nodename}:{self._process.pid}"
         asked = monotonic()
         values = (self.token, int(self._life * 1000), self._tag)
-        try:
-            reply = self._client.run(LOCK, (self._key, *self._keys[:3]), values, again=True)
-        except UnconfirmedError:
+        keys = (self._key, *self._keys[:3])
+        reply, confirmed = self._client.run_confirmed(LOCK, keys, values, again=True)
+        if confirmed < self._client.address.replicas:
             self._free()
-            raise
+            raise self._client.unconfirmed(confirmed)
         if reply == 0:
             return False
         if self._tag:
