@@ -78,13 +78,15 @@ class RecordMatching:
 
     def name_of(self, vault: Vault, username: str | None, session: Session) -> str | None:
         """The name of the record that holds a session, None where none does (any more)."""
-        username = username or session.username
-        if username is not None:
-            name = record_name(username)
+        # A record that was made before its username was known has the default name.
+        own = username or session.username
+        names = [DEFAULT_NAME] if own is None else [record_name(own), DEFAULT_NAME]
+        for name in names:
             record = vault.get(name)
             if record is not None and self.holds(record, session):
                 return name
-        # A record that was made before its username was known has another name.
+        if username is not None:
+            return None  # The sessions of one who is named are under no other name.
         records = vault.snapshot().items()
         return next((name for name, record in records if self.holds(record, session)), None)
 

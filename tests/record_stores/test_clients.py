@@ -12,6 +12,7 @@ import pytest
 
 from interpal import InterpalClient
 from interpal.exceptions import SessionExpiredError, StoreUnavailableError
+from interpal.session_manager import SessionManager
 from interpal.vault import Vault
 from interpal.vault.stores.redis import servers as redis_servers
 from interpal.vault.stores.redis.store import RedisStore
@@ -334,3 +335,27 @@ def test_another_accounts_logout_leaves_a_login_that_is_under_way_its_lock(
         client = opened.result()
     assert client.persisted
     client.close()
+
+
+def test_a_late_reply_reads_no_records_of_others(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process was faster: one record is looked at, and not each of the store."""
+    vault = place.new(
+        {f"user{n}": {"session_cookie": f"c{n}", "username": f"user{n}"} for n in range(9)}
+    )
+    manager = SessionManager(store=place.url, key=KEY, username="user7")
+    seen = manager.find()
+    assert seen is not None
+    with vault.transaction() as records:
+        records["user7"]["session_cookie"] = "newer"
+    store = place.store_class
+
+    def all_of_them(*arguments: Any) -> Any:
+        raise AssertionError("all records were read")
+
+    monkeypatch.setattr(store, "load_records", all_of_them)
+    assert not manager.update(seen, seen.replace(user_id="2"))
+    assert dict(vault["user7"])["session_cookie"] == "newer"
+    manager.close()
+    vault.close()

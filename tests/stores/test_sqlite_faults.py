@@ -27,12 +27,12 @@ from interpal.vault.files.permissions import may_repair
 from interpal.vault.stores.base import RecordWrite
 from interpal.vault.stores.sqlite import database_files
 from interpal.vault.stores.sqlite import store as module
-from interpal.vault.stores.sqlite.store import SqliteStore
+from interpal.vault.stores.sqlite.store import SqliteStore, SqliteWriter
 from tests.files import fork, in_child, in_mount, mode_of
 from tests.stores.contract import ID, TAG
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -251,7 +251,7 @@ def test_a_database_that_was_taken_away_is_not_written_into(
 HOLD = """
 import sys, time
 from interpal.vault.stores.base import RecordWrite
-from interpal.vault.stores.sqlite.store import SqliteStore
+from interpal.vault.stores.sqlite.store import SqliteStore, SqliteWriter
 store = SqliteStore(sys.argv[1])
 with store.record_lock(5) as writer:
     print("held", flush=True)
@@ -261,7 +261,7 @@ with store.record_lock(5) as writer:
 WRITE = """
 import os, sys
 from interpal.vault.stores.base import RecordWrite
-from interpal.vault.stores.sqlite.store import SqliteStore
+from interpal.vault.stores.sqlite.store import SqliteStore, SqliteWriter
 store, number = SqliteStore(sys.argv[1]), 0
 tags = [bytes([n]) * 32 for n in (1, 2)]
 while True:
@@ -317,7 +317,7 @@ def test_a_full_disk_keeps_the_old_content() -> None:
 import os, sys
 from interpal.exceptions import VaultIOError
 from interpal.vault.stores.base import RecordWrite
-from interpal.vault.stores.sqlite.store import SqliteStore
+from interpal.vault.stores.sqlite.store import SqliteStore, SqliteWriter
 store, vault_id = SqliteStore("/mnt/vault.db"), bytes(16)
 with store.record_lock(5) as writer:
     writer.save(b"root", vault_id=vault_id)
@@ -341,7 +341,7 @@ def test_a_read_only_disk_is_told(tmp_path: Path, store: SqliteStore) -> None:
     script = """
 import sys
 from interpal.exceptions import VaultIOError
-from interpal.vault.stores.sqlite.store import SqliteStore
+from interpal.vault.stores.sqlite.store import SqliteStore, SqliteWriter
 store = SqliteStore(sys.argv[1])
 for use in (store.load, lambda: store.record_lock(1).__enter__()):
     try:
@@ -395,13 +395,83 @@ def test_a_fork_amid_the_work_of_other_threads_harms_neither_side(store: SqliteS
     sql.close()
 
 
-def test_a_child_forked_inside_a_write_is_told_how_to_start_otherwise(store: SqliteStore) -> None:
+def test_a_child_forked_in_a_transaction_uses_the_database(store: SqliteStore) -> None:
+    """By the thread that is in it, and by another; the transaction of the parent goes on."""
+    forked: list[str] = []
+    for number in range(2):
+        tag = bytes([number]) * 32
+        with store.record_lock(1) as writer:
+            before = time.monotonic()
+            if number:
+                other = threading.Thread(target=lambda: forked.append(in_child(read(store))))
+                other.start()
+                other.join(30)
+                (told,) = forked
+            else:
+                told = in_child(read(store))
+            assert told == "(True, b'root')"
+            assert time.monotonic() - before < 20
+            writer.commit(ID, [RecordWrite(tag, 0, b"one", 1)])
+        assert in_child(lambda tag=tag: store.load_record(ID, tag).data) == "b'one'"  # type: ignore[misc]
+    sql = sqlite3.connect(store.path)
+    assert sql.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    sql.close()
+
+
+def read(store: SqliteStore) -> Callable[[], tuple[bool, bytes]]:
+    def run() -> tuple[bool, bytes]:
+        with pytest.raises(LockTimeoutError), store.record_lock(0.1):
+            raise AssertionError("two holders")
+        loaded = store.load()
+        assert loaded is not None
+        return store.load_record(ID, TAG).current, loaded.reveal()
+
+    return run
+
+
+def test_a_child_forked_amid_a_change_is_told_how_to_start_otherwise(store: SqliteStore) -> None:
     with store.record_lock(1) as writer:
+        assert isinstance(writer, SqliteWriter)
+        writer._link.execute("UPDATE root SET data = data")
         told = in_child(store.load)
         writer.commit(ID, [RecordWrite(TAG, 0, b"one", 1)])
     assert told.startswith("VaultIOError")
     assert "spawn" in told
     assert in_child(lambda: store.load_record(ID, TAG).data) == "b'one'"
+
+
+def test_children_forked_among_transactions_lose_nothing(store: SqliteStore) -> None:
+    stop = threading.Event()
+    done = [0] * 3
+
+    def work(number: int) -> None:
+        tag = bytes([number + 7]) * 32
+        while not stop.is_set():
+            with store.record_lock(20) as writer:
+                time.sleep(0.001)
+                data = b"%d" % done[number]
+                writer.commit(ID, [RecordWrite(tag, done[number], data, done[number] + 1)])
+            done[number] += 1
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        for turn in range(25):
+            tag = bytes([turn + 50]) * 32
+            change = RecordWrite(tag, 0, b"child", 1)
+            in_child(lambda change=change: store.commit(ID, [change], timeout=20))  # type: ignore[misc]
+            assert store.load_record(ID, tag).data == b"child"
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(30)
+    assert all(done)
+    for number, count in enumerate(done):
+        assert store.load_record(ID, bytes([number + 7]) * 32).data == b"%d" % (count - 1)
+    sql = sqlite3.connect(store.path)
+    assert sql.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    sql.close()
 
 
 def test_connections_are_shared_and_few(tmp_path: Path, store: SqliteStore) -> None:

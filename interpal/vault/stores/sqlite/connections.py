@@ -2,11 +2,13 @@
 
 What SQLite knows of its locks is kept for each process and file: a child that opens the database
 while it has inherited connections of its parent would believe that it holds their locks. So all
-connections are closed before a fork (https://www.sqlite.org/howtocorrupt.html section 2.6).
+connections that nobody uses are closed before a fork, and those that are in a transaction, in the
+child (https://www.sqlite.org/howtocorrupt.html section 2.6).
 """
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import os
 import re
@@ -87,6 +89,7 @@ def _settings() -> tuple[str, ...]:
 
 _KEPT = 4
 _FORK_PATIENCE = 1.0
+_FORK_PAUSE = 0.001
 
 _numbers = itertools.count()
 _guard = threading.RLock()
@@ -111,10 +114,13 @@ class SqliteConnection:
     """
 
     __slots__ = (
+        "begun",
+        "calling",
         "commits",
         "data_version",
         "identity",
         "number",
+        "opened",
         "path",
         "process",
         "retired",
@@ -133,6 +139,15 @@ class SqliteConnection:
         self.process = Process()
         self.thread = threading.get_ident()
         self.retired = False
+        # Whether a thread is inside SQLite with it, and the changes before its transaction.
+        self.calling = False
+        self.begun = 0
+        self.opened = False
+
+    @property
+    def is_unsettled(self) -> bool:
+        """Whether it is at work, or has changed what it has not committed."""
+        return self.calling or (self.sql.in_transaction and self.sql.total_changes != self.begun)
 
     @property
     def in_process(self) -> bool:
@@ -141,10 +156,15 @@ class SqliteConnection:
 
     def execute(self, statement: str, values: Sequence[object] = ()) -> list[Any]:
         """All rows of one statement. Waits where others are in the way."""
+        self.calling = True
+        if _forking:
+            self._let_fork()
         try:
             return self.sql.execute(statement, values).fetchall()
         except sqlite3.Error:
             return self.patiently(lambda: self.sql.execute(statement, values).fetchall(), PATIENCE)
+        finally:
+            self.calling = False
 
     def change(self, statement: str, values: Sequence[object], timeout: float) -> int:
         """How many rows one statement has changed. Waits *timeout* seconds for others."""
@@ -167,21 +187,39 @@ class SqliteConnection:
     def begin(self, timeout: float) -> None:
         """Take the write lock of the database (BEGIN IMMEDIATE), in *timeout* seconds."""
         self.patiently(lambda: self.sql.execute("BEGIN IMMEDIATE"), timeout)
+        self.begun = self.sql.total_changes
 
     def rollback(self) -> None:
         """Undo what was not committed, if there is something."""
         if self.in_process and self.sql.in_transaction:
-            self.sql.execute("ROLLBACK")
+            self.execute("ROLLBACK")
+
+    def _let_fork(self) -> None:
+        """Be outside of SQLite while another thread forks, which waits for those that open one."""
+        if not self.opened:
+            return
+        thread = threading.get_ident()
+        while _forking not in (0, thread):
+            self.calling = False
+            with _guard:
+                while _forking not in (0, thread):
+                    _change.wait(_FORK_PATIENCE)
+            self.calling = True
 
     def patiently(self, run: Callable[[], _T], timeout: float) -> _T:
         """Run until nobody is in the way, and give the errors of SQLite the package's words."""
         waiting = Waiting(timeout)
         while True:
+            self.calling = True
+            if _forking:
+                self._let_fork()
             try:
                 return run()
             except sqlite3.Error as error:
                 if not in_the_way(error):
                     raise translate_error(error, self.path) from error
+            finally:
+                self.calling = False
             if not waiting.pause():
                 raise timed_out(self.path, timeout)
 
@@ -224,6 +262,7 @@ class Pool:
             with _guard:
                 self._opening.remove(thread)
                 if opened is not None:
+                    opened.opened = True
                     self._busy.add(opened)
                 _change.notify_all()
         return opened
@@ -407,17 +446,23 @@ class Pool:
     # Forking; all with the guard held.
 
     def _before_fork(self, deadline: float) -> None:
-        while any(thread != _forking for thread in self._users()):
+        while any(thread != _forking for thread in self._opening) or any(
+            connection.is_unsettled for connection in self._busy if connection.thread != _forking
+        ):
             left = deadline - monotonic()
-            if left <= 0 or not _change.wait(left):
+            if left <= 0:
                 break
+            _change.wait(min(left, _FORK_PAUSE))
         while self._idle:
             self._idle.pop().sql.close()
 
     def _in_child(self) -> None:
         for connection in self._busy:
-            _left.append(connection.sql)  # never closed: that would touch the files of the parent
-            _lost.add(connection.identity)
+            if connection.is_unsettled or not _is_held(connection.path):
+                _left.append(connection.sql)  # to close it would touch the files of the parent
+                _lost.add(connection.identity)
+            else:
+                connection.sql.close()
         if self._opening:
             identity = identity_of(self.path)
             if identity is not None:
@@ -427,6 +472,26 @@ class Pool:
 
     def _users(self) -> list[int]:
         return [*self._opening, *(connection.thread for connection in self._busy)]
+
+
+def _is_held(path: str) -> bool:
+    """Whether another process has the database open, as the parent has that was forked just now.
+
+    Then it is not the last connection that is closed here, which would empty the log and take it
+    away. The lock is that of SQLite's readers (https://www.sqlite.org/src/file/src/os.h).
+    """
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 510, 0x40000002)
+    except OSError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(fd)
 
 
 def is_open(path: str) -> bool:
