@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from interpal.vault.cli.doctor import _has_log_fault
 from tests.cli import (
     COOKIE,
     PASSPHRASE,
@@ -184,3 +186,17 @@ def test_the_programs_that_doctor_starts_see_no_secret(
     assert "rev-parse" in seen
     assert "INTERPALS_" not in seen
     assert_no_secret(seen)
+
+
+def test_it_says_the_version_of_sqlite(run: Program, tmp_path: Path) -> None:
+    place = f"sqlite:{tmp_path / 'private' / 'v.db'}"
+    assert run("init", "-f", place).code == 0
+    assert doctor(run, "-f", place).json["sqlite"] == sqlite3.sqlite_version
+    assert f"SQLite {sqlite3.sqlite_version}" in run("doctor", "-f", place).out
+
+
+def test_the_versions_with_the_fault_are_those_of_its_release_notes() -> None:
+    old = [
+        version for version in ("3.40.1", "3.51.2", "3.51.3", "3.53.0") if _has_log_fault(version)
+    ]
+    assert old == ["3.40.1", "3.51.2"]

@@ -37,6 +37,8 @@ def doctor_verb(path: str, fix: bool, as_json: bool) -> int:
     and says how to fix what it finds. With --fix it removes the access of other users and
     clears leftovers, and nothing else. Exit code 1 means that problems remain.
 
+    For an SQLite database it says the version of SQLite too.
+
     \b
     Example:
       interpal-vault doctor --fix
@@ -53,6 +55,7 @@ def doctor_verb(path: str, fix: bool, as_json: bool) -> int:
         mended = [finding for finding in before if (finding.code, finding.path) not in left]
     missing = not stores.exists(store)
     passphrases = {} if missing else _passphrases(store)
+    sqlite = _sqlite_version(store)
     if as_json:
         output.put_json(
             {
@@ -67,6 +70,7 @@ def doctor_verb(path: str, fix: bool, as_json: bool) -> int:
                     }
                     for kid, kdf in passphrases.items()
                 ],
+                **({} if sqlite is None else {"sqlite": sqlite}),
             }
         )
     else:
@@ -78,9 +82,26 @@ def doctor_verb(path: str, fix: bool, as_json: bool) -> int:
             output.put(f"{store.location}: no problems found.")
         for kid, kdf in passphrases.items():
             output.say(f"Slot {kid}: to withstand guessing, {guessing.advice(kdf)}.")
+        if sqlite is not None:
+            old = " (up to 3.51.2 it has a rare fault: docs/scaling.md)"
+            output.put(f"SQLite {sqlite}{old if _has_log_fault(sqlite) else ''}")
     if missing:
         raise errors.no_vault(store.location)
     return errors.FOUND if findings else errors.OK
+
+
+def _sqlite_version(store: Store) -> str | None:
+    """The version of the library that reads the database; None for another store."""
+    if isinstance(store, FileStore) or stores.file_of(store) is None:
+        return None
+    from sqlite3 import sqlite_version
+
+    return sqlite_version
+
+
+def _has_log_fault(version: str) -> bool:
+    """Whether a log may be begun anew beside a checkpoint (https://www.sqlite.org/wal.html)."""
+    return tuple(int(part) for part in version.split(".") if part.isdigit()) < (3, 51, 3)
 
 
 def _examine(store: Store, place: str) -> list[Finding]:
