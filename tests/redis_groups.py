@@ -277,15 +277,27 @@ class Cluster:
         self.run(to, "SETSLOT", slot, "IMPORTING", self.id(source))
         self.run(source, "SETSLOT", slot, "MIGRATING", self.id(to))
         keys = self.run(source, "GETKEYSINSLOT", slot, 100_000)
-        with source.admin() as admin:
-            for number, key in enumerate(keys):
-                if number == len(keys) // 2:
-                    halfway()
-                admin.execute_command("MIGRATE", "127.0.0.1", to.port, key, 0, 5000, "AUTH", ADMIN)
-            while keys := self.run(source, "GETKEYSINSLOT", slot, 1000):
-                for key in keys:
-                    admin.execute_command(
-                        "MIGRATE", "127.0.0.1", to.port, key, 0, 5000, "AUTH", ADMIN
-                    )
+        for number, key in enumerate(keys):
+            if number == len(keys) // 2:
+                halfway()
+            self._migrate(source, to, key)
+        while keys := self.run(source, "GETKEYSINSLOT", slot, 1000):
+            for key in keys:
+                self._migrate(source, to, key)
         for node in (to, source):
             self.run(node, "SETSLOT", slot, "NODE", self.id(to))
+
+    def _migrate(self, source: RedisServer, to: RedisServer, key: bytes) -> None:
+        """Move one key; some servers have to be asked again."""
+        for last in (False, False, True):
+            with source.admin() as admin:
+                try:
+                    admin.execute_command(
+                        "MIGRATE", "127.0.0.1", to.port, "", 0, 5000, "REPLACE", "AUTH", ADMIN,
+                        "KEYS", key,
+                    )  # fmt: skip
+                except redis.ResponseError:
+                    if last:
+                        raise
+                else:
+                    return
