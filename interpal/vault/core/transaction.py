@@ -71,6 +71,16 @@ def freeze(record: Mapping[str, Any]) -> ReadOnlyRecord:
     return ReadOnlyRecord({name: _freeze_value(value) for name, value in record.items()})
 
 
+def freeze_own(record: dict[str, Any]) -> ReadOnlyRecord:
+    """The same of a record that nobody else has: a flat one is not copied."""
+    if _NESTED.isdisjoint(map(type, record.values())):
+        return ReadOnlyRecord(record)
+    return freeze(record)
+
+
+_NESTED = frozenset((dict, list))
+
+
 def _freeze_value(value: Any) -> Any:
     if isinstance(value, dict):
         return freeze(value)

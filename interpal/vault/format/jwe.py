@@ -38,6 +38,9 @@ _FROM_URL = bytes.maketrans(b"-_+/=", b"+/!!!")
 # What a text of 4n + 2 or 4n + 3 characters may end with: no bits are left over.
 _LAST_CHARACTERS = (b"", b"", b"AQgw", b"AEIMQUYcgkosw048")
 _PADDING = (b"", b"===", b"==", b"=")
+_A2B = binascii.a2b_base64
+# Of wrapped key, iv and tag in base64url: 40, 12 and 16 bytes.
+_TEXT_LENGTHS = (54, 16, 22)
 # Characters that are decoded at once: a multiple of 4.
 _PIECE = 2**16
 
@@ -370,6 +373,37 @@ def from_compact(text: str) -> JweParts:
             if len(getattr(sealed, name)) != length:
                 raise ValueError(f"has an {name} that is not {length} bytes long")
     return sealed
+
+
+def from_compact_bytes(data: bytes) -> JweParts:
+    """`from_compact` of a text that is in bytes, in fewer steps where all is as it should be."""
+    parts = data.split(b".", 5)
+    # The alphabet changes for all parts at once; none of them is padded.
+    plain = data.translate(_FROM_URL).split(b".", 5)
+    if len(parts) == 5:
+        try:
+            sealed = JweParts(
+                str(parts[0], "ascii"),
+                _A2B(plain[1] + b"=="),
+                _A2B(plain[2]),
+                _A2B(plain[3] + _PADDING[len(plain[3]) & 3]),
+                _A2B(plain[4] + b"=="),
+            )
+        except ValueError:  # binascii.Error is one
+            pass
+        else:
+            # CPython's decoder skips what it does not know: then the length tells.
+            rest = len(plain[3]) & 3
+            if (
+                has_sound_lengths(sealed)
+                and (len(plain[1]), len(plain[2]), len(plain[4])) == _TEXT_LENGTHS
+                and len(sealed.ciphertext) == len(plain[3]) * 3 // 4
+                and parts[1][-1] in _LAST_CHARACTERS[2]
+                and parts[4][-1] in _LAST_CHARACTERS[2]
+                and (not rest or parts[3][-1] in _LAST_CHARACTERS[rest])
+            ):
+                return sealed
+    return from_compact(data.decode("ascii"))
 
 
 def has_sound_lengths(sealed: JweParts) -> bool:

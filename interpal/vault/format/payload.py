@@ -317,6 +317,34 @@ def decode_payload(text: Hidden[str] | None) -> tuple[Payload, str | None]:
     return Payload(content["records"], content.get("attempts"), salt), None
 
 
+def sole_record(text: Hidden[str] | None) -> tuple[str, dict[str, Any]] | None:
+    """Name and record of the one record in a payload that is small, flat and has nothing else.
+
+    None for any other: `decode_payload` says what it is, and what is wrong with it.
+    """
+    if text is None or len(text.reveal()) > _SMALL_BYTES // 4:
+        return None
+    written = text.reveal().count('":')
+    # No list, no escape, no white space outside of what `encode_payload` writes.
+    if written < 2 or any(map(text.reveal().__contains__, _ODD)):
+        return None
+    try:
+        content, end = _DECODER(text.reveal())
+    except (ValueError, RecursionError):
+        return None
+    if type(content) is not dict or len(content) != 1 or end != len(text.reveal()):
+        return None
+    records = content.get("records")
+    if type(records) is not dict or len(records) != 1:
+        return None
+    ((name, record),) = records.items()
+    if type(record) is not dict or len(record) + 2 != written:
+        return None
+    if not (name.isprintable() and 0 < len(name) <= MAX_NAME_BYTES // 4):
+        return None
+    return None if not _SCALARS.issuperset(map(type, record.values())) else (name, record)
+
+
 def _payload_fault(text: str, content: Any) -> str | None:
     if not isinstance(content, dict) or content.keys() - {"attempts", "salt"} != {"records"}:
         return "the payload has members other than records, attempts and salt"
@@ -415,6 +443,11 @@ def _is_sound(text: str, records: dict[str, dict[str, Any]], written: int) -> bo
     found = map(text.find, repeat('"'), starts, range(window, len(text), window))
     return min(found, default=0) >= 0
 
+
+_ODD = ("[", "\\", " :", "\t", "\n", "\r")
+_SCALARS = frozenset((str, bool, type(None)))
+# Numbers are read by `decode_payload`, which knows their bounds.
+_DECODER = json.JSONDecoder().raw_decode
 
 # One for all: `json.dumps` makes an encoder at each call.
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode

@@ -20,7 +20,7 @@ from interpal.exceptions import (
 from interpal.vault.format import header as fields
 from interpal.vault.format import jwe
 from interpal.vault.format.key_slots import ID_BYTES
-from interpal.vault.format.payload import Payload, decode_payload, encode_payload
+from interpal.vault.format.payload import Payload, decode_payload, encode_payload, sole_record
 
 _TYPE = "interpal-record"
 # 64 KiB of record may be written six times as long, and as base64 by a third more.
@@ -69,7 +69,7 @@ def open_record(
     if len(data) > MAX_RECORD_FILE_BYTES:
         raise VaultLimitError(f"the record is larger than {MAX_RECORD_FILE_BYTES // 2**20} MiB")
     try:
-        sealed = jwe.from_compact(data.decode("ascii"))
+        sealed = jwe.from_compact_bytes(data)
         generation = _own_generation(sealed.protected, vault_id, tag)
         if generation is None:
             header = fields.decode_header(sealed.protected)
@@ -80,6 +80,9 @@ def open_record(
     except (VaultFormatError, ValueError) as fault:
         reason = "is not ASCII" if isinstance(fault, UnicodeDecodeError) else str(fault)
         raise VaultCorruptError(f"a record of the vault is damaged: {reason}") from None
+    sole = sole_record(text)
+    if sole is not None:
+        return RecordEnvelope(generation, sole[0], Hidden(sole[1]))
     payload, wrong = decode_payload(text)
     if wrong is None and (len(payload.records) != 1 or payload != Payload(payload.records)):
         wrong = "it is not one record and nothing else"
