@@ -25,7 +25,6 @@ from interpal.vault.core.transaction import (
     Transaction,
     as_saved,
     freeze,
-    freeze_own,
     same_record,
 )
 from interpal.vault.format import envelope, record_envelope
@@ -242,7 +241,7 @@ class RecordsApart(Mapping[str, Record]):
         if known is not None and found.data == known.data:
             return self._keep(name, known._replace(version=found.version))
         opened = self._open(state, tag, found.data)
-        record = Hidden(freeze_own(opened.record.reveal()))
+        record = Hidden(freeze(opened.record.reveal()))
         return self._keep(
             name,
             _Known(state.header.id, tag, found.version, found.data, opened.generation, record),

@@ -66,19 +66,15 @@ class _ReadOnlyList(list[Any]):
         return [_thaw_value(item) for item in self]
 
 
+# What needs no copy.
+_FLAT = frozenset((str, int, float, bool, type(None)))
+
+
 def freeze(record: Mapping[str, Any]) -> ReadOnlyRecord:
     """A deep, read-only copy of a record."""
-    return ReadOnlyRecord({name: _freeze_value(value) for name, value in record.items()})
-
-
-def freeze_own(record: dict[str, Any]) -> ReadOnlyRecord:
-    """The same of a record that nobody else has: a flat one is not copied."""
-    if _NESTED.isdisjoint(map(type, record.values())):
+    if _FLAT.issuperset(map(type, record.values())):
         return ReadOnlyRecord(record)
-    return freeze(record)
-
-
-_NESTED = frozenset((dict, list))
+    return ReadOnlyRecord({name: _freeze_value(value) for name, value in record.items()})
 
 
 def _freeze_value(value: Any) -> Any:
@@ -91,6 +87,8 @@ def _freeze_value(value: Any) -> Any:
 
 def thaw(record: Mapping[str, Any]) -> Record:
     """A deep, plain copy of a record."""
+    if _FLAT.issuperset(map(type, record.values())):
+        return dict(record)
     return {name: _thaw_value(value) for name, value in record.items()}
 
 

@@ -155,7 +155,8 @@ def record_text(record: object) -> tuple[str | None, str | None]:
     if not isinstance(record, dict):
         return None, "is not a JSON object"
     try:
-        _survey(record, 1)
+        if not _is_flat(record):
+            _survey(record, 1)
         text = _dumps(record)
         size = len(text) if text.isascii() else len(text.encode("utf-8"))
     except _Unfit as unfit:
@@ -261,7 +262,9 @@ def encode_payload(payload: Payload) -> Hidden[bytes]:
         fault = _attempt_fault(attempt)
         if fault is not None:
             raise ValidationError(f"the refused login of {name!r} {fault}")
-    unfit = _unfit_record(records)
+    # One flat record is small where the whole is.
+    is_flat = len(records) == 1 and all(map(_is_flat, records.values()))
+    unfit = None if is_flat else _unfit_record(records)
     if unfit is not None:
         check_record(unfit, records[unfit])
     members: dict[str, object] = {"records": records}
@@ -275,7 +278,19 @@ def encode_payload(payload: Payload) -> Hidden[bytes]:
     if data is None:
         unfit = next(name for name, record in records.items() if record_fault(record))
         raise ValidationError(f"the record of {unfit!r} {record_fault(records[unfit])}")
+    if is_flat and len(data.reveal()) > MAX_RECORD_BYTES:
+        for name in records:
+            check_record(name, records[name])
     return data
+
+
+def _is_flat(record: object) -> bool:
+    """Whether it is a dict of text to text, booleans and None, and nothing else."""
+    return (
+        type(record) is dict
+        and _TEXT.issuperset(map(type, record))
+        and _SCALARS.issuperset(map(type, record.values()))
+    )
 
 
 def _encoded(members: dict[str, object]) -> Hidden[bytes] | None:
@@ -446,6 +461,7 @@ def _is_sound(text: str, records: dict[str, dict[str, Any]], written: int) -> bo
 
 _ODD = ("[", "\\", " :", "\t", "\n", "\r")
 _SCALARS = frozenset((str, bool, type(None)))
+_TEXT = frozenset((str,))
 # Numbers are read by `decode_payload`, which knows their bounds.
 _DECODER = json.JSONDecoder().raw_decode
 
