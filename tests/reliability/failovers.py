@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.reliability.logins import Server
 
 _SHORT = (16, 1, 1)
-_FULL = (200, 10, 20)
+_FULL = (200, 2, 5)
 
 
 def run(*, full: bool) -> Iterator[Row]:
@@ -75,7 +75,10 @@ def logins_and_a_failover(
 ) -> tuple[int, int, int]:
     """Logins; how many were told that the store is away; 1 where there were two logins."""
     chance = random.Random(seed)
-    with tempfile.TemporaryDirectory() as folder, Watched(Path(folder), replicas=2) as group:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Watched(Path(folder), replicas=2, down_after_ms=3000) as group,
+    ):
         sandbox.do("reset")
         url = group.url(replicas=replicas)
         Vault.open(url, key=KEY, create=True).close()
@@ -154,7 +157,10 @@ def _counted(url: str, disturb: Callable[[], object], rounds: int = 25) -> tuple
 
 def saves_and_a_failover(seed: int) -> int:
     chance = random.Random(seed)
-    with tempfile.TemporaryDirectory() as folder, Watched(Path(folder), replicas=2) as group:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Watched(Path(folder), replicas=2, down_after_ms=3000) as group,
+    ):
 
         def disturb() -> None:
             time.sleep(chance.random())

@@ -39,6 +39,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield group
 
 
+def patience(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    monkeypatch.setattr(redis_client, "FAILOVER_SECONDS", seconds)
+    monkeypatch.setattr(redis_client, "SAVE_SECONDS", seconds)
+
+
 def a_prefix() -> str:
     return f"test-{os.urandom(4).hex()}"
 
@@ -97,7 +102,7 @@ def test_an_open_vault_goes_on_at_the_server_that_takes_over(
 def test_what_no_replica_has_confirmed_is_an_error_and_holds_no_lock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_client, "FAILOVER_SECONDS", 1.5)
+    patience(monkeypatch, 1.5)
     with Watched(tmp_path, down_after_ms=60_000) as group:
         vault = Vault.open(group.url(replicas=1), key=KEY, create=True)
         vault["maple_ink"] = {"n": 1}
@@ -122,7 +127,7 @@ def test_what_no_replica_has_confirmed_is_an_error_and_holds_no_lock(
 def test_a_service_that_no_sentinel_knows_is_told_in_bounded_time(
     sentinels: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_client, "FAILOVER_SECONDS", 0.5)
+    patience(monkeypatch, 0.5)
     url = sentinels.url(prefix=a_prefix()).replace("/mymaster/", "/another/")
     with pytest.raises(StoreUnavailableError, match="another"):
         RedisStore(url).load()
@@ -157,7 +162,7 @@ def other_than(cluster: Cluster, owner: RedisServer) -> RedisServer:
 
 
 def test_a_vault_follows_its_slot(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redis_client, "FAILOVER_SECONDS", 0.3)
+    patience(monkeypatch, 0.3)
     prefix = a_prefix()
     names = [f"account {number}" for number in range(2 * BATCH)]
     vault = Vault.open(cluster.url(prefix=prefix), key=KEY, create=True)
@@ -197,7 +202,7 @@ def test_the_node_of_a_vault_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         vault["maple_ink"] = {"n": 1}
         cluster.owner(prefix).kill()
         until(lambda: reads(vault) == 1, "a replica has taken over")
-        monkeypatch.setattr(redis_client, "FAILOVER_SECONDS", 1.5)
+        patience(monkeypatch, 1.5)
         with pytest.raises(StoreUnavailableError, match="0 of 1 replicas"):
             vault["maple_ink"] = {"n": 2}
         vault.close()
@@ -216,7 +221,7 @@ def reads(vault: Vault) -> object:
 def test_a_cluster_that_is_down_is_told_in_bounded_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_client, "FAILOVER_SECONDS", 0.5)
+    patience(monkeypatch, 0.5)
     with Cluster(tmp_path) as cluster:
         prefix = a_prefix()
         store = RedisStore(cluster.url(prefix=prefix))

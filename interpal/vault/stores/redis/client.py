@@ -40,6 +40,8 @@ MOST_SECONDS = 10.0
 
 FAILOVER_SECONDS = 15.0
 """How long a command waits for another server to take the place of one that is gone."""
+SAVE_SECONDS = 25.0
+"""How long a save waits for it: less than a lock lives, since to lose it costs a login."""
 CONFIRM_SECONDS = 1.0
 """How long replicas may take to confirm a lock or a write."""
 
@@ -111,7 +113,8 @@ class RedisClient:
         if reply in NOTHING_WRITTEN:
             return reply, wanted
         # After a failover a replica takes some seconds to find its new primary.
-        until = monotonic() + (FAILOVER_SECONDS if self.address.kind != SERVER else 0)
+        patience = SAVE_SECONDS if script.settles else FAILOVER_SECONDS
+        until = monotonic() + (patience if self.address.kind != SERVER else 0)
         while int(confirmed) < wanted and monotonic() < until:
             if script.settles:
                 commands[0] = _marked(commands[0])
@@ -286,7 +289,7 @@ class _Known(NamedTuple):
 class _Attempt:
     """What is being sent, and whether to send it once more after an error.
 
-    After `FAILOVER_SECONDS` it is not, however long another server is on its way.
+    After `FAILOVER_SECONDS`, or `SAVE_SECONDS`, it is not, however long another server is on its way.
     """
 
     __slots__ = (
@@ -393,7 +396,9 @@ class _Attempt:
     def _paused(self) -> bool:
         now = monotonic()
         if not self._until:
-            self._until, self._pause = now + FAILOVER_SECONDS, _FIRST_PAUSE
+            saves = self._script is not None and self._script.settles
+            patience = SAVE_SECONDS if saves else FAILOVER_SECONDS
+            self._until, self._pause = now + patience, _FIRST_PAUSE
         if now >= self._until:
             return False
         # Uneven, so that not all workers ask for the new server at the same moment.
