@@ -289,7 +289,7 @@ class _Known(NamedTuple):
 class _Attempt:
     """What is being sent, and whether to send it once more after an error.
 
-    After `FAILOVER_SECONDS`, or `SAVE_SECONDS`, it is not, however long another server is on its way.
+    After `FAILOVER_SECONDS`, or `SAVE_SECONDS`, it is not, however long the other server takes.
     """
 
     __slots__ = (
