@@ -10,7 +10,7 @@ import pytest
 
 from interpal.exceptions import LockTimeoutError, VaultIOError, VaultPermissionError
 from interpal.vault.files import locks
-from interpal.vault.files.locks import FileLock, network_filesystem
+from interpal.vault.files.locks import FileLock, network_filesystem, second_view
 from tests.files import descriptors, mode_of
 
 if TYPE_CHECKING:
@@ -198,3 +198,31 @@ def test_a_network_file_system_is_recognised(
 def test_without_a_table_of_mounts_nothing_is_claimed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locks, "_MOUNTS", "/nonexistent")
     assert network_filesystem("/") is None
+
+
+@pytest.mark.parametrize(
+    ("path", "other"),
+    [
+        ("/one/x", "/two"),
+        ("/two", "/one"),
+        ("/ones", None),
+        ("/alone/x", None),
+        ("/disk", None),
+        ("/", None),
+    ],
+)
+def test_a_second_view_of_a_fuse_file_system_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, other: str | None
+) -> None:
+    table = tmp_path / "mountinfo"
+    table.write_text(
+        "1 0 8:1 / / rw - ext4 /dev/sda rw\n"
+        "2 1 0:1 / /one rw - fuse /srv/vaults rw\n"
+        "3 1 0:2 / /two rw - fuse /srv/vaults rw\n"
+        "4 1 0:3 / /alone rw - fuse.gocryptfs /srv/vaults rw\n"
+        "5 1 8:2 / /disk rw - fuseblk /dev/sdb rw\n"
+        "6 1 8:2 / /disk2 rw - fuseblk /dev/sdb rw\n"
+    )
+    monkeypatch.setattr(locks, "_MOUNTS", str(table))
+    monkeypatch.setattr(os.path, "realpath", lambda path: path)
+    assert second_view(path) == other

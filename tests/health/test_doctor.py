@@ -72,6 +72,11 @@ def test_a_network_file_system_is_found(path: Path, monkeypatch: pytest.MonkeyPa
     assert "nfs4" in found(path)["network-filesystem"].message
 
 
+def test_a_second_view_is_found(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "second_view", lambda folder: "/mnt/other")
+    assert "/mnt/other" in found(path)["two-views"].message
+
+
 def test_what_is_no_file_is_named(path: Path) -> None:
     fifo = path.with_name("fifo")
     os.mkfifo(fifo)

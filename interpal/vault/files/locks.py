@@ -16,6 +16,7 @@ import struct
 import sys
 import threading
 from contextlib import suppress
+from typing import NamedTuple
 
 from interpal.exceptions import LockTimeoutError, VaultError
 from interpal.vault.files.forks import Process
@@ -346,20 +347,57 @@ def network_filesystem(path: str) -> str | None:
 
     Reads /proc/self/mountinfo (proc(5)); None too where no such file.
     """
-    real = os.path.realpath(path)
+    kind = _mount_of(path, _mounts()).kind
+    return kind if kind in _NETWORK else None
+
+
+def second_view(path: str) -> str | None:
+    """Where else the FUSE file system that *path* is on is mounted; None where nowhere.
+
+    FUSE keeps the locks of each mount apart: who comes by the other does not see ours.
+    """
+    mounts = _mounts()
+    own = _mount_of(path, mounts)
+    if own.kind.partition(".")[0] != "fuse":  # fuseblk has its device to itself
+        return None
+    others = (
+        mount.point
+        for mount in mounts
+        if (mount.kind, mount.source) == (own.kind, own.source) and mount.point != own.point
+    )
+    return next(others, None)
+
+
+class _Mount(NamedTuple):
+    point: str
+    kind: str
+    source: str
+
+
+def _mounts() -> list[_Mount]:
     try:
         with open(_MOUNTS, encoding="utf-8", errors="surrogateescape") as table:
             lines = table.readlines()
     except OSError:
-        return None
-    longest, kind = -1, ""
+        return []
+    found = []
     for line in lines:
-        mount, _, source = line.partition(" - ")
-        point = _unescaped(mount.split(" ")[4]).rstrip("/")
+        mount, _, rest = line.partition(" - ")
+        kind, source, *_ = [*rest.split(" "), ""]
+        found.append(_Mount(_unescaped(mount.split(" ")[4]).rstrip("/"), kind, source))
+    return found
+
+
+def _mount_of(path: str, mounts: list[_Mount]) -> _Mount:
+    real = os.path.realpath(path)
+    own = _Mount("", "", "")
+    for mount in mounts:
         # The later of two mounts on one point hides the earlier.
-        if len(point) >= longest and (real == point or real.startswith(f"{point}/")):
-            longest, kind = len(point), source.split(" ")[0]
-    return kind if kind in _NETWORK else None
+        if len(mount.point) >= len(own.point) and (
+            real == mount.point or real.startswith(f"{mount.point}/")
+        ):
+            own = mount
+    return own
 
 
 def _unescaped(field: str) -> str:

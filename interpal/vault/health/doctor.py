@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from interpal.exceptions import VaultError
-from interpal.vault.files.locks import network_filesystem
+from interpal.vault.files.locks import network_filesystem, second_view
 from interpal.vault.files.permissions import kind_of, quoted, shown
 from interpal.vault.format import legacy_file
 from interpal.vault.health import report
@@ -72,6 +72,17 @@ def examine(
                 f"this is a network file system ({kind}), whose locks between hosts cannot be "
                 "relied on",
                 "use a local disk; for several hosts, the Redis store",
+            )
+        )
+    other = second_view(folder)
+    if other is not None:
+        findings.append(
+            Finding(
+                "two-views",
+                shown(folder),
+                f"this is a FUSE file system that is mounted at {shown(other)} too, and the locks "
+                "of one mount are not seen by the other",
+                "unmount one of them, and reach the vault by one path",
             )
         )
     if moment < _YEAR_2025:

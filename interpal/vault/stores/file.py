@@ -146,6 +146,14 @@ class FileStore:
                 self.location,
                 kind,
             )
+        other = locks.second_view(self._folder)
+        if other is not None:
+            _log.warning(
+                "%s is on a FUSE file system that is mounted at %s too: the locks of one mount are "
+                "not seen by the other. Reach it by one path.",
+                self.location,
+                shown(other),
+            )
 
 
 class FileWriter:

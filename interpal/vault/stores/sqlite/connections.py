@@ -28,7 +28,7 @@ from interpal.exceptions import (
     VaultVersionError,
 )
 from interpal.vault.files.forks import Process
-from interpal.vault.files.locks import FileLock, network_filesystem
+from interpal.vault.files.locks import FileLock, network_filesystem, second_view
 from interpal.vault.files.permissions import may_repair, shown, warn_once
 from interpal.vault.files.private_files import Folder
 from interpal.vault.files.waiting import Waiting
@@ -437,6 +437,16 @@ class Pool:
                 "be relied on. For several hosts use the Redis store.",
                 self._shown,
                 kind,
+            )
+        other = second_view(folder)
+        if other is not None:
+            warn_once(
+                "view",
+                folder,
+                "%s is on a FUSE file system that is mounted at %s too: the locks of one mount are "
+                "not seen by the other. Reach it by one path.",
+                self._shown,
+                shown(other),
             )
 
     @property

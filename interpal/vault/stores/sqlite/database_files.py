@@ -20,12 +20,15 @@ from interpal.vault.files.permissions import (
     shown,
     wrong_kind,
 )
+from interpal.vault.files.waiting import Waiting
 
 if TYPE_CHECKING:
     from interpal.vault.files.private_files import Folder
 
 SIDE_FILES = ("-wal", "-shm", "-journal")
 """What SQLite puts beside a database, with the mode of the database."""
+
+_STALE_SECONDS = 1.5
 
 _log = Logger("interpal.vault.stores.sqlite.store")
 
@@ -44,6 +47,10 @@ def check_file(folder: Folder, name: str) -> tuple[int, int] | None:
         raise wrong_kind(path, found, "a regular file")
     if found.st_uid != os.geteuid():
         raise foreign_owner(path, found)
+    waiting = Waiting(_STALE_SECONDS)
+    while found.st_nlink > 1 and waiting.pause():
+        # It may have been made just now: a FUSE file system remembers the links for a second.
+        found = folder.look(name) or found
     if found.st_nlink > 1:
         raise VaultPermissionError(
             f"{shown(path)} has {found.st_nlink} hard links, so another name leads to it too; it "
