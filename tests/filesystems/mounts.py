@@ -91,7 +91,7 @@ def _sshfs(behind: Path, point: Path) -> None:
 def _ntfs(behind: Path, point: Path) -> None:
     image = _image(behind, 64)
     run("mkfs.ntfs", "-F", "-q", str(image))
-    run("ntfs-3g", "-o", "umask=077", str(image), str(point))
+    run("ntfs-3g", "-o", "fmask=177,dmask=077", str(image), str(point))
 
 
 def _exfat(behind: Path, point: Path) -> None:
@@ -101,7 +101,7 @@ def _exfat(behind: Path, point: Path) -> None:
         ["losetup", "-f", "--show", str(image)], capture_output=True, text=True, check=True
     )
     try:
-        run("mount.exfat-fuse", "-o", "umask=077", found.stdout.strip(), str(point))
+        run("mount.exfat-fuse", "-o", "fmask=177,dmask=077", found.stdout.strip(), str(point))
     finally:
         # Given up as soon as nobody has it open.
         subprocess.run(["losetup", "-d", found.stdout.strip()], check=False, capture_output=True)

@@ -40,28 +40,33 @@ def locks(*folders: Path, url: str = "{}/count.json") -> str:
     except VaultError as error:
         return type(error).__name__
 
-    def work(folder: Path) -> int:
+    def work(folder: Path) -> str:
         signal.alarm(_LONGEST)
-        with Vault.open(url.format(folder), key=KEY, lock_timeout=60) as vault:
-            for _ in range(CHANGES):
-                with vault.transaction() as records:
-                    records["shared"]["n"] += 1
-        return CHANGES
+        done, error = 0, ""
+        try:
+            with Vault.open(url.format(folder), key=KEY, lock_timeout=60) as vault:
+                while done < CHANGES:
+                    with vault.transaction() as records:
+                        records["shared"]["n"] += 1
+                    done += 1
+        except VaultError as found:
+            error = type(found).__name__
+        return f"{done} {error}"
 
     children = [Child(partial(work, folders[n % len(folders)])) for n in range(PROCESSES)]
     ended = [child.wait() for child in children]
-    said = [one.said for one in ended]
-    errors = sorted({text.partition(":")[0] for text in said if not text.isdigit()} - {""})
+    said = [one.said.split(" ", 1) for one in ended if one.said]
+    errors = sorted({error for _, error in said} - {""})
     hung = sum(one.killed_by == signal.SIGALRM for one in ended)
     try:
         with Vault.open(url.format(folders[0]), key=KEY) as vault:
             kept = vault["shared"]["n"]
     except VaultError as error:
         return f"{type(error).__name__} at the end"
-    wanted = sum(int(text) for text in said if text.isdigit())
+    wanted = sum(int(done) for done, _ in said)
     if not errors and not hung and kept == wanted == PROCESSES * CHANGES:
         return "yes"
-    details = [f"{kept} kept of {wanted or PROCESSES * CHANGES}", *errors]
+    details = [f"{kept} kept of {wanted}", *errors]
     return ", ".join(details + ([f"{hung} hung"] if hung else []))
 
 
