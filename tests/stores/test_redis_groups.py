@@ -16,6 +16,7 @@ from interpal.vault.stores.redis import client as redis_client
 from interpal.vault.stores.redis.keyspace import BATCH
 from interpal.vault.stores.redis.store import RedisStore
 from tests.redis_groups import Cluster, Watched, until
+from tests.redis_server import ADMIN
 from tests.stores.contract import ID, TAG
 from tests.stores.records import RecordContract
 from tests.vault import KEY
@@ -134,13 +135,16 @@ def test_a_service_that_no_sentinel_knows_is_told_in_bounded_time(
 
 
 def test_the_address_of_a_sentinel_is_told_from_that_of_a_server(
-    sentinels: Watched, redis_server: RedisServer
+    sentinels: Watched, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(VaultIOError, match=r"a Sentinel.*redis\+sentinel://"):
         RedisStore(f"redis://127.0.0.1:{sentinels.sentinels[0].port}").load()
-    where = redis_server.url().replace("redis://", "redis+sentinel://").replace("/0?", "/m?")
+    where = f"redis+sentinel://127.0.0.1:{redis_server.port}/m?sentinel_password={ADMIN}"
     with pytest.raises(VaultIOError, match=r"no Sentinel.*redis://"):
-        RedisStore(where.replace("bot:p%40ss%2Fw%3Ard-canary@", "")).load()
+        RedisStore(where).load()
+    patience(monkeypatch, 0.3)
+    with pytest.raises(StoreUnavailableError, match="no Sentinel knows a primary called 'm'"):
+        RedisStore("redis+sentinel://127.0.0.1:1/m").load()
 
 
 def test_a_tls_port_and_one_without_are_told_apart(

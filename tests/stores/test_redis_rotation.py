@@ -18,6 +18,7 @@ from interpal.exceptions import (
 )
 from interpal.vault import Vault
 from interpal.vault.stores.redis.client import RedisClient
+from tests.redis_groups import until
 from tests.redis_server import ADMIN, RedisServer
 from tests.vault import KEY
 
@@ -101,6 +102,8 @@ class Pair:
         with self.primary.admin() as admin:
             assert admin.wait(1, 10_000) == 1
         with self.replica.admin() as admin:
+            # A replica in its first synchronization confirms what it has not loaded yet.
+            until(lambda: admin.info("replication")["master_link_status"] == "up", "it is loaded")
             admin.replicaof("NO", "ONE")
 
     def fail_over(self) -> None:

@@ -551,7 +551,7 @@ def _is_sentinel(connection: redis.Connection) -> bool:
         (info,) = _talk(connection, [("INFO", "server")])
     except redis.exceptions.NoPermissionError:
         return False
-    return isinstance(info, bytes) and b"redis_mode:sentinel" in info
+    return isinstance(info, bytes) and b"_mode:sentinel" in info  # redis_ or server_
 
 
 # What a server answers for a while: it is loading, runs another's script, has lost its primary,

@@ -49,12 +49,18 @@ def find_server(address: Address, nodes: tuple[Place, ...]) -> tuple[Place, tupl
 
 def _primary(address: Address) -> Place:
     """The primary of the service, by the first Sentinel that knows it."""
-    from redis.sentinel import Sentinel
+    from redis.exceptions import ConnectionError as RedisConnectionError
+    from redis.sentinel import MasterNotFoundError, Sentinel
 
     options = connect_options(address, as_sentinel=True)
     asked: Any = Sentinel(list(address.hosts), sentinel_kwargs=options)  # type: ignore[no-untyped-call]
     try:
         host, port = asked.discover_master(address.service)
+    except MasterNotFoundError as error:
+        reason = ": NOAUTH, give sentinel_password=" if "NOAUTH" in str(error) else ""
+        raise RedisConnectionError(
+            f"no Sentinel knows a primary called {address.service!r}{reason}"
+        ) from None
     finally:
         for sentinel in asked.sentinels:
             sentinel.close()
