@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ENVIRONMENT := tests/packaging/environment.py
 LOCK := requirements.lock $(ENVIRONMENT)
-DEVELOPMENT := run redis keyring docs dev
+DEVELOPMENT := run redis keyring httpx docs dev
 # Four workers, on two cores too: most tests wait for servers, locks and processes.
 PYTEST_ARGS ?= -n 4
 # 3.10 and later, as declared.

@@ -1,4 +1,7 @@
-"""The threads in which one asyncio client does its steps: its own, which nothing else fills."""
+"""The threads in which one asyncio client does its steps: its own, which nothing else fills.
+
+`drive` runs a flow there for a task.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,14 @@ import asyncio
 import contextvars
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from interpal._clock import monotonic
+from interpal.exceptions import NetworkError
 from interpal.sessions.abandoned import AbandonedError, is_abandoned
 from interpal.sessions.singleflight import running_for
+from interpal.transport.messages import Pause
 from interpal.vault.files.forks import Process
 
 if TYPE_CHECKING:
@@ -20,6 +27,9 @@ if TYPE_CHECKING:
     from interpal.sessions.wait import Flow, Step
 
 T = TypeVar("T")
+
+# Seconds between the clock of an event loop and that of waits, where the two are the same one.
+_SAME_CLOCK = 60.0
 
 THREADS = 4
 """Steps of one client that run at once, however many tasks wait; most take no millisecond."""
@@ -132,3 +142,46 @@ class Running:
 
     def _is_left(self) -> bool:
         return self._left
+
+
+async def drive(flow: Flow[T], send: Callable[[Any], Any], worker: Worker) -> T:
+    """Run a flow to its end: each step in a thread of *worker*, requests and pauses awaited.
+
+    A task that is cancelled goes at once. A step that runs ends in its thread; nothing is sent
+    or saved for it any more, and the flow is closed there.
+    """
+    running = Running(flow)
+    answer: Any = None
+    trouble: InterpalException | None = None
+    try:
+        while True:
+            done = await worker.step(running, partial(running.step, answer, trouble))
+            if isinstance(done, Ended):
+                result: T = done.value
+                return result
+            answer = trouble = None
+            if isinstance(done, Pause):
+                await _sleep(done.seconds)
+            elif done is not None:
+                try:
+                    answer = await send(done)
+                except NetworkError as error:
+                    trouble = error
+    finally:
+        worker.leave(running)
+
+
+async def _sleep(seconds: float) -> None:
+    """Sleep by the clock of waits, also where that of the loop stands: freezegun stops it."""
+    loop = asyncio.get_running_loop()
+    if abs(loop.time() - monotonic()) < _SAME_CLOCK:
+        await asyncio.sleep(seconds)
+        return
+    over = asyncio.Event()
+    timer = threading.Timer(seconds, lambda: loop.call_soon_threadsafe(over.set))
+    timer.daemon = True
+    timer.start()
+    try:
+        await over.wait()
+    finally:
+        timer.cancel()

@@ -6,14 +6,13 @@ import asyncio
 import io
 import os
 import sys
-import threading
 from collections.abc import AsyncIterable
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from interpal._clock import monotonic
-from interpal._worker import Ended, Running, Worker
+from interpal._worker import Worker
+from interpal._worker import drive as drive
 from interpal.api.base import Awaiting, Operation, Operations, PlainOperation
 from interpal.api.calls import Calls
 from interpal.exceptions import NetworkError
@@ -25,7 +24,7 @@ from interpal.transport.protocol import UNKNOWN_PROXY
 from interpal.transport.reply_body import ReplyBody
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator
     from types import SimpleNamespace
 
     import aiohttp
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
     from interpal.api.posts import Posts
     from interpal.api.search import Search
     from interpal.api.social import Social
-    from interpal.exceptions import InterpalException
     from interpal.live.client import AwaitedLiveEvents, EventDecorator
     from interpal.sessions.wait import Flow
 else:
@@ -48,51 +46,6 @@ else:
 T = TypeVar("T")
 
 _PIECE = 65536
-# Seconds between the clock of an event loop and that of waits, where the two are the same one.
-_SAME_CLOCK = 60.0
-
-
-async def drive(flow: Flow[T], send: Callable[[Request], Any], worker: Worker) -> T:
-    """Run a flow to its end: each step in a thread of *worker*, requests and pauses awaited.
-
-    A task that is cancelled goes at once. A step that runs ends in its thread; nothing is sent
-    or saved for it any more, and the flow is closed there.
-    """
-    running = Running(flow)
-    answer: Any = None
-    trouble: InterpalException | None = None
-    try:
-        while True:
-            done = await worker.step(running, partial(running.step, answer, trouble))
-            if isinstance(done, Ended):
-                result: T = done.value
-                return result
-            answer = trouble = None
-            if isinstance(done, Pause):
-                await _sleep(done.seconds)
-            elif done is not None:
-                try:
-                    answer = await send(done)
-                except NetworkError as error:
-                    trouble = error
-    finally:
-        worker.leave(running)
-
-
-async def _sleep(seconds: float) -> None:
-    """Sleep by the clock of waits, also where that of the loop stands: freezegun stops it."""
-    loop = asyncio.get_running_loop()
-    if abs(loop.time() - monotonic()) < _SAME_CLOCK:
-        await asyncio.sleep(seconds)
-        return
-    over = asyncio.Event()
-    timer = threading.Timer(seconds, lambda: loop.call_soon_threadsafe(over.set))
-    timer.daemon = True
-    timer.start()
-    try:
-        await over.wait()
-    finally:
-        timer.cancel()
 
 
 class AiohttpRequester:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from interpal._lazy import LateModule
 from interpal.api.base import Blocking, Operation, Operations
 from interpal.api.calls import Calls
-from interpal.exceptions import NetworkError
 from interpal.flows import resume
+from interpal.sessions.wait import drive as drive
+from interpal.sessions.wait import pause as pause
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator
 
     from typing_extensions import Self
 
@@ -27,43 +26,12 @@ if TYPE_CHECKING:
     from interpal.live.client import BlockingLiveEvents, EventDecorator
     from interpal.live.connection import Run
     from interpal.sessions.wait import Flow
-    from interpal.transport import messages
-    from interpal.transport.messages import Pause, Request, Response
+    from interpal.transport.messages import Request, Response
 else:
     # Of what is loaded when it is asked for; `typing.get_type_hints` reads them.
     BlockingLiveEvents = EventDecorator = Any
-    messages = LateModule("interpal.transport.messages")
 
 T = TypeVar("T")
-
-
-def pause(step: Pause) -> None:
-    """Sleep."""
-    time.sleep(step.seconds)
-
-
-def drive(
-    flow: Flow[T], send: Callable[[Request], Response], wait: Callable[[Pause], None] = pause
-) -> T:
-    """Run a flow to its end: send its requests, wait its pauses. Frees its locks in any case."""
-    try:
-        step = next(flow)
-        while True:
-            answer: Response | None = None
-            trouble: NetworkError | None = None
-            if isinstance(step, messages.Pause):
-                wait(step)
-            else:
-                try:
-                    answer = send(step)
-                except NetworkError as error:
-                    trouble = error
-            step = flow.send(answer) if trouble is None else flow.throw(trouble)
-    except StopIteration as end:
-        result: T = end.value
-        return result
-    finally:
-        flow.close()
 
 
 class InterpalClient(Calls, Blocking):

@@ -41,7 +41,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     # interpal.sessions keeps a session alive over it.
     ("transport", ("interpal.transport",)),
     ("session", ("interpal.session",)),
-    ("sessions", ("interpal.sessions",)),
+    ("sessions", ("interpal.sessions", "interpal._worker")),
     # What is Interpals about it, and what the site offers.
     ("session manager", ("interpal.session_manager",)),
     ("flows", ("interpal.flows",)),
@@ -52,13 +52,13 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "clients",
         (
             "interpal._requests",
-            "interpal._worker",
             "interpal.client",
             "interpal.async_client",
             "interpal.sandbox",
         ),
     ),
     ("bots", ("interpal.ext",)),
+    ("bridges", ("interpal.bridges",)),
     ("interpal", ("interpal.testing", "interpal")),
 )
 FOUNDATION = set(LAYERS[0][1])
@@ -183,7 +183,20 @@ def test_the_vault_takes_from_its_parent_only_the_foundation() -> None:
             assert outside <= FOUNDATION, f"{module} imports {outside - FOUNDATION}"
 
 
+# What keeps the sessions of other sites: loaded by those who use it.
+OTHER_SITES = (
+    "interpal.bridges",
+    "httpx",
+    "interpal.sessions.kept_clients",
+    "interpal.sessions.keeping",
+    "interpal.sessions.jars",
+    "interpal.sessions.with_aiohttp",
+    "interpal.sessions.with_httpx",
+    "interpal.sessions.with_requests",
+    "keyring",
+)
 HEAVY = (
+    *OTHER_SITES,
     "aiohttp",
     "argon2",
     "asyncio",
@@ -212,6 +225,16 @@ def loaded_after(code: str) -> set[str]:
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
     assert loaded_after("import interpal, interpal.vault") == set()
+
+
+def test_a_session_of_requests_is_kept_without_the_other_libraries(tmp_path: Path) -> None:
+    code = f"""
+import requests
+from interpal.sessions import keep
+keep(requests.Session(), "forum", {str(tmp_path / "v.json")!r}, login=print).close()
+"""
+    others = {"httpx", "aiohttp", "keyring", "interpal.sessions.with_httpx", "asyncio"}
+    assert not loaded_after(code) & others
 
 
 def test_naming_the_client_loads_no_http_library() -> None:

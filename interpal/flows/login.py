@@ -10,12 +10,10 @@ from interpal.exceptions import (
     AuthenticationError,
     LoginNetworkError,
     NetworkError,
-    NotDurableError,
     RateLimitError,
     ValidationError,
     VaultIOError,
     VaultNotFoundError,
-    VaultPermissionError,
 )
 from interpal.flows import identity
 from interpal.flows.apply_reply import apply_reply
@@ -24,15 +22,16 @@ from interpal.flows.saving import find_saved, save_quietly
 from interpal.session import Session, record_name
 from interpal.sessions import cookies
 from interpal.sessions.clock import utc_now
+from interpal.sessions.one_login import one_login, take_login_lock, wait_visibly
 from interpal.sessions.refused_logins import RATE_LIMIT, Refusal, kind_of
-from interpal.sessions.singleflight import Flight
 from interpal.sessions.state import Phase
-from interpal.sessions.wait import Flow, patiently, pauses, wait_for
+from interpal.sessions.wait import Flow, pauses
 from interpal.transport import protocol
 
 if TYPE_CHECKING:
     from interpal.flows.context import ClientContext
     from interpal.session_manager import SessionManager
+    from interpal.sessions.singleflight import Flight
     from interpal.vault.core.login_locks import AccountLock
 
 # Seconds. Another process that has got a new cookie, and takes longer to save it, costs a login.
@@ -75,26 +74,68 @@ def renew(
     began = monotonic()
     reason = Reason(epoch, began if since is None else since, force)
     deadline = began + context.settings.lock_timeout
-    flight = Flight((context.place, state.record_name))
-    try:
-        yield from _wait_visibly(context, flight, deadline)
-        context.check_epoch(epoch)
+    return (yield from one_login(_Renewal(context, old, reason), deadline))
+
+
+class _Renewal:
+    """The wish of a client for a session in the place of *old*, for `one_login`."""
+
+    def __init__(self, context: ClientContext, old: Session | None, reason: Reason) -> None:
+        self._context = context
+        self._old = old
+        self._reason = reason
+
+    @property
+    def flight(self) -> tuple[object, str]:
+        """The place of the sessions, and the account."""
+        return self._context.place, self._context.state.record_name
+
+    def wait(self, lock: Flight | AccountLock, deadline: float) -> Flow[None]:
+        """Take *lock*."""
+        context = self._context
+        what = f"the login of {context.state.name}"
+        return wait_visibly(lock, deadline, what, context.path, context.tell)
+
+    def arrived(self) -> Session | None:
+        """The session that another call of this client has got meanwhile."""
+        context, old, reason = self._context, self._old, self._reason
+        context.check_epoch(reason.epoch)
         live = context.state.live
-        if live is not None and not force and not live.same_credentials(old):
+        if live is not None and not reason.force and not live.same_credentials(old):
             return live
-        if old is not None and live is not None and not force:
-            context.change(lambda now: now.end(old, None), epoch=epoch)
-        lock = yield from _login_lock(context, old, deadline)
-        try:
-            newer = None if force else (yield from _adopt_newer(context, old, epoch))
-            if newer is not None:
-                return newer
-            return (yield from _replace(context, old, lock, reason))
-        finally:
-            if lock is not None:
-                lock.release()
-    finally:
-        flight.release()
+        if old is not None and live is not None and not reason.force:
+            context.change(lambda now: now.end(old, None), epoch=reason.epoch)
+        return None
+
+    def login_lock(self, deadline: float) -> Flow[AccountLock | None]:
+        """The account's login lock; None where nothing is saved, or none can be had (full disk)."""
+        context = self._context
+        manager = context.manager
+        username = context.state.name or (None if self._old is None else self._old.username)
+        if manager is None or username is None:
+            return None
+
+        def make() -> AccountLock:
+            if context.state.can_log_in:
+                # The name of the lock is an HMAC under the key of the vault.
+                manager.ensure_vault(username)
+            return manager.login_lock(username)
+
+        return (
+            yield from take_login_lock(
+                self.wait, make, deadline, context.tell, again=lambda: context.state.can_log_in
+            )
+        )
+
+    def newer(self) -> Flow[Session | None]:
+        """Under the lock: what another process has saved meanwhile."""
+        if self._reason.force:
+            return None
+        return (yield from _adopt_newer(self._context, self._old, self._reason.epoch))
+
+    def log_in(self, lock: AccountLock | None) -> Flow[Session]:
+        """Log in, and save the session."""
+        return _replace(self._context, self._old, lock, self._reason)
 
 
 def _nothing_to_go_on(context: ClientContext, *, force: bool) -> Exception:
@@ -103,56 +144,6 @@ def _nothing_to_go_on(context: ClientContext, *, force: bool) -> Exception:
     return ValidationError(
         "username, password: both are needed to log in, and there is no saved session"
     )
-
-
-def _wait_visibly(
-    context: ClientContext, lock: Flight | AccountLock, deadline: float
-) -> Flow[None]:
-    start = monotonic()
-    if lock.try_acquire():
-        return
-    try:
-        what = f"the login of {context.state.name}"
-        yield from wait_for(lock, deadline, what, context.path)
-    finally:
-        context.tell("login_waited", seconds=round(monotonic() - start, 3))
-
-
-def _login_lock(
-    context: ClientContext, old: Session | None, deadline: float
-) -> Flow[AccountLock | None]:
-    """The account's login lock; None where nothing is saved, or none can be had (full disk)."""
-    manager = context.manager
-    username = context.state.name or (None if old is None else old.username)
-    if manager is None or username is None:
-        return None
-    lock: AccountLock | None = None
-    try:
-        while lock is None:
-            lock = yield from _try_login_lock(context, manager, username, deadline)
-            if lock is None and not context.state.can_log_in:
-                return None
-    except (VaultIOError, VaultPermissionError) as error:
-        context.tell("save_failed", reason=str(error))
-    return lock
-
-
-def _try_login_lock(
-    context: ClientContext, manager: SessionManager, username: str, deadline: float
-) -> Flow[AccountLock | None]:
-    """The login lock; None where the vault was removed by somebody in between."""
-    try:
-        if context.state.can_log_in:
-            # The name of the lock is an HMAC under the key of the vault.
-            left = max(0.0, deadline - monotonic())
-            yield from patiently(lambda: manager.ensure_vault(username), left)
-        lock = manager.login_lock(username)
-        yield from _wait_visibly(context, lock, deadline)
-        return lock
-    except VaultNotFoundError:
-        return None
-    except NotDurableError:
-        return None  # Made; whether it would outlive a power cut does not matter yet.
 
 
 def _adopt_newer(context: ClientContext, old: Session | None, epoch: int) -> Flow[Session | None]:

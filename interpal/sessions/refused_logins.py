@@ -39,6 +39,7 @@ STATUS = {
 }
 FIRST_PAUSE = 60.0
 LONGEST_PAUSE = 3600.0
+HOW_TO_FORCE = "login(force=True)"
 LONGEST_RATE_LIMIT = LONGEST_WAIT
 REMEMBERED = 86400.0
 # `until` has whole seconds, rounded up.
@@ -55,7 +56,11 @@ class Refusal(NamedTuple):
 
 def kind_of(error: Exception) -> str | None:
     """The kind of a refusal; None where the server did not decide (5xx, no answer)."""
-    status = getattr(error, "status_code", None)
+    return kind_of_status(getattr(error, "status_code", None))
+
+
+def kind_of_status(status: int | None) -> str | None:
+    """The kind of a refusal that was told with this status; None where it is none."""
     if status is None or status >= 500:
         return None
     if 300 <= status < 400:
@@ -107,19 +112,37 @@ class RefusedLogins:
         """The server could not be asked."""
         self._unreachable, self._unreachable_at = reason, monotonic()
 
-    def check(self, who: str, password: Hidden[bytes], *, since: float, force: bool) -> None:
-        """Raise what the server would say again; one of the network only if later than *since*."""
+    def check(
+        self,
+        who: str,
+        password: Hidden[bytes],
+        *,
+        since: float,
+        force: bool,
+        how: str = HOW_TO_FORCE,
+    ) -> None:
+        """Raise what the server would say again; one of the network only if later than *since*.
+
+        *how* is what the caller can do to be asked all the same.
+        """
         now = monotonic()
         if now < self._held_until:
             raise rate_limit(who, self._held_until - now)
         if self._unreachable_at > since:
             raise LoginNetworkError(self._unreachable)
         if not force and now < self._until and password == self._password:
-            raise refused_before(who, self._kind, self._until - now)
+            raise refused_before(who, self._kind, self._until - now, how)
 
 
 def check(
-    vault: Vault, name: str, password: Hidden[bytes], *, who: str, now: float, force: bool = False
+    vault: Vault,
+    name: str,
+    password: Hidden[bytes],
+    *,
+    who: str,
+    now: float,
+    force: bool = False,
+    how: str = HOW_TO_FORCE,
 ) -> None:
     """Raise the answer that another process got a moment ago, in place of asking the server again.
 
@@ -137,7 +160,7 @@ def check(
         raise rate_limit(who, left)
     kind = attempt.get("kind", PASSWORD)
     if not force and attempt["tag"] in _tags(vault, name, kind, password):
-        raise refused_before(who, kind, left)
+        raise refused_before(who, kind, left, how)
 
 
 def note(vault: Vault, name: str, refusal: Refusal, password: Hidden[bytes], *, now: float) -> None:
@@ -187,7 +210,9 @@ def rate_limit(who: str, left: float) -> LoginRateLimitError:
     )
 
 
-def refused_before(who: str, kind: str, left: float) -> AuthenticationError:
+def refused_before(
+    who: str, kind: str, left: float, how: str = HOW_TO_FORCE
+) -> AuthenticationError:
     """The error for what the server has refused, and what is not tried for *left* seconds."""
     from datetime import timedelta
 
@@ -203,8 +228,7 @@ def refused_before(who: str, kind: str, left: float) -> AuthenticationError:
     }.get(kind, f"the login ({kind if status is None else status})")
     text = (
         f"the server refused {what} for {who}, and the same is not tried again before "
-        f"{to_text(until)}: give another password, or try at once "
-        "with login(force=True)"
+        f"{to_text(until)}: give another password, or try at once with {how}"
     )
     if kind == PASSWORD:
         return InvalidCredentialsError(text, status_code=status)

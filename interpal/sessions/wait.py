@@ -1,14 +1,18 @@
-"""How flows wait: for a lock, or for an action that needs one. Waiting is a `Pause`."""
+"""How flows wait: for a lock, or for an action that needs one. Waiting is a `Pause`.
+
+`drive` runs a flow here; `interpal._worker.drive` runs it for a task.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from interpal._clock import monotonic
 from interpal._lazy import LateModule
 from interpal._log import Logger
-from interpal.exceptions import LockTimeoutError
+from interpal.exceptions import LockTimeoutError, NetworkError
 
 if TYPE_CHECKING:
     from interpal.transport import messages
@@ -94,3 +98,30 @@ def wait_for(lock: Lock, deadline: float, what: str, path: str | None = None) ->
             shown = True
             _log.info("waiting for %s: process %s is at it", what, lock.holder() or "unknown")
         yield messages.Pause(min(next(coming).seconds, max(deadline - now, 0.0)), in_line=True)
+
+
+def pause(step: Pause) -> None:
+    """Sleep."""
+    time.sleep(step.seconds)
+
+
+def drive(flow: Flow[T], send: Callable[[Any], Any], wait: Callable[[Pause], None] = pause) -> T:
+    """Run a flow to its end: send its requests, wait its pauses. Frees its locks in any case."""
+    try:
+        step = next(flow)
+        while True:
+            answer: Any = None
+            trouble: NetworkError | None = None
+            if isinstance(step, messages.Pause):
+                wait(step)
+            else:
+                try:
+                    answer = send(step)
+                except NetworkError as error:
+                    trouble = error
+            step = flow.send(answer) if trouble is None else flow.throw(trouble)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    finally:
+        flow.close()

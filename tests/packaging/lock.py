@@ -18,7 +18,7 @@ from tests.packaging.environment import LOCK, OLDEST, PART, ROOT, find_uv
 
 PROJECT = "pyproject.toml"
 # The lowest versions of these are tested.
-ALSO_OLDEST = ("redis", "keyring")
+ALSO_OLDEST = ("redis", "keyring", "httpx")
 
 
 def declared() -> tuple[dict[str, list[str]], dict[str, list[str]]]:

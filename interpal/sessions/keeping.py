@@ -1,0 +1,598 @@
+"""The session of any site, kept in a vault for a client of any HTTP library.
+
+A `Keeper` is the half that knows no library: it loads cookies and headers, merges what changed
+into the record, and sees to it that all processes share one login. Its flows are driven like
+those of the Interpals clients; what concerns the client itself (its jar, its requests, `login=`
+and `is_valid=`) is a `Turn`, which the driver takes where the client lives.
+
+The record has `login`, a random name of the login that it comes from: what a client still does
+with an ended session changes nothing of the next one.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from interpal._clock import monotonic
+from interpal.exceptions import (
+    AuthenticationError,
+    InterpalException,
+    ValidationError,
+    VaultError,
+    VaultNotFoundError,
+)
+from interpal.session import from_text, to_text
+from interpal.sessions import events, refused_logins
+from interpal.sessions.clock import utc_now
+from interpal.sessions.contested import Contest
+from interpal.sessions.events import Event, OnEvent
+from interpal.sessions.jars import Cookies, Jar, JarCookie, end_of, merged
+from interpal.sessions.one_login import one_login, take_login_lock, wait_visibly
+from interpal.sessions.refused_logins import RATE_LIMIT, Refusal, RefusedLogins, kind_of_status
+from interpal.sessions.singleflight import Flight
+from interpal.sessions.wait import Flow, patiently, wait_for
+from interpal.transport.messages import Response
+from interpal.transport.protocol import retry_after
+from interpal.vault.stores.opening import open_store
+from interpal.vault.vault import Vault
+
+if TYPE_CHECKING:
+    from interpal._hidden import Hidden
+    from interpal._worker import Worker
+    from interpal.vault.core.login_locks import AccountLock
+    from interpal.vault.stores.base import Store
+
+T = TypeVar("T")
+
+HOW_TO_FORCE = "renew(client, force=True)"
+_ENDED_ANEW = 60.0
+
+
+class Turn(NamedTuple):
+    """Something to be done where the client lives: *work* returns a value, or an awaitable."""
+
+    work: Callable[[], Any]
+
+
+class Failed(NamedTuple):
+    """What a library raised in a `Turn`."""
+
+    error: Exception
+
+
+class Kept(NamedTuple):
+    """What a record says: the login it comes from, its cookies and its headers."""
+
+    login: str
+    cookies: Cookies
+    headers: Mapping[str, str]
+    expires_at: datetime | None
+    validated_at: datetime | None
+
+    def __repr__(self) -> str:
+        return f"<{len(self.cookies)} cookies and {len(self.headers)} headers, kept>"
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any] | None) -> Kept | None:
+        """What a record holds; None where it is none of ours, or all of it has ended."""
+        if record is None or not isinstance(record.get("jar"), list):
+            return None
+        now = utc_now()
+        found = [JarCookie.from_member(one) for one in record["jar"]]
+        cookies = {c.key: c for c in found if c is not None and not c.has_expired(now)}
+        headers = record.get("headers")
+        texts = headers.items() if isinstance(headers, Mapping) else ()
+        return cls(
+            str(record.get("login")),
+            cookies,
+            {name: text for name, text in texts if isinstance(text, str)},
+            from_text(record.get("expires_at")),
+            from_text(record.get("last_validated_at")),
+        )
+
+    def has_expired(self) -> bool:
+        """Whether the end of all of its cookies has come."""
+        return self.expires_at is not None and self.expires_at <= utc_now()
+
+
+NOTHING = Kept("", {}, {}, None, None)
+
+
+class Settings(NamedTuple):
+    """What `keep` was given, checked; times in seconds. *headers* are in lower case."""
+
+    name: str
+    login: Callable[[Any], Any] | None
+    is_valid: Callable[[Any], Any] | None
+    headers: frozenset[str]
+    credentials: Hidden[bytes]
+    revalidate_after: float
+    lock_timeout: float
+    on_event: OnEvent | None
+
+
+_resting: ContextVar[tuple[Keeper, ...]] = ContextVar("_resting", default=())
+
+
+class Keeper:
+    """Keeps the session of one client under one name of a vault.
+
+    *errors* are what the client's library raises for its requests.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        jar: Jar,
+        place: Vault | str | os.PathLike[str] | Store,
+        settings: Settings,
+        errors: tuple[type[Exception], ...],
+    ) -> None:
+        self.client = client
+        self._jar = jar
+        self.settings = settings
+        self._errors: tuple[type[Exception], ...] = (*errors, InterpalException)
+        self._place = place if isinstance(place, Vault) else open_store(place)
+        self._vault: Vault | None = place if isinstance(place, Vault) else None
+        # What is in the vault as far as is known here; cookies that differ from it are news.
+        self.base = NOTHING
+        # Whether it is of a login that is not saved yet.
+        self.anew = False
+        self._started = False
+        self._logins = 0
+        self.refusals = RefusedLogins()
+        self.contest = Contest()
+        self._ended_anew: tuple[str, float] = "", float("-inf")
+        self._guard = threading.Lock()
+        self._worker: Worker | None = None
+
+    def __repr__(self) -> str:
+        return f"<Keeper of {self.settings.name!r} in {self.path}>"
+
+    @property
+    def path(self) -> str:
+        """Where the vault is, without a password."""
+        place = self._place
+        return place.path if isinstance(place, Vault) else place.location
+
+    @property
+    def rests(self) -> bool:
+        """Whether a request is sent by `login=`, `is_valid=`, or another that is looked after."""
+        return self in _resting.get()
+
+    def turn(self, turn: Turn) -> Any:
+        """Take a turn that returns a value: its value, or `Failed`."""
+        token = _resting.set((*_resting.get(), self))
+        try:
+            return turn.work()
+        except self._errors as error:
+            return Failed(error)
+        finally:
+            _resting.reset(token)
+
+    async def awaited_turn(self, turn: Turn) -> Any:
+        """Take a turn that may return an awaitable."""
+        token = _resting.set((*_resting.get(), self))
+        try:
+            result = turn.work()
+            return await result if hasattr(result, "__await__") else result
+        except self._errors as error:
+            return Failed(error)
+        finally:
+            _resting.reset(token)
+
+    async def awaited(self, flow: Flow[T]) -> T:
+        """Run a flow for a client of asyncio: what blocks in threads, turns in its event loop."""
+        from interpal import _worker
+
+        if self._worker is None:
+            self._worker = _worker.Worker()
+        return await _worker.drive(flow, self.awaited_turn, self._worker)
+
+    async def aclose(self) -> None:
+        """`close`, for a client of asyncio."""
+        await self.awaited(self.close())
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            await worker.close(None)
+
+    # What a client does.
+
+    def exchange(
+        self,
+        send: Callable[[], Any],
+        status: Callable[[Any], int],
+        again: Callable[[Any], Callable[[], Any] | None],
+    ) -> Flow[Any]:
+        """Send a request, and once more where the session had ended; save what the reply changed.
+
+        *send* and what *again* returns send it; *again* is asked for a reply of 401, and gives None
+        where a body cannot be sent a second time. The last reply.
+        """
+        yield from self.start()
+        logins, seen = self._logins, self.base
+        reply = yield from self._take(Turn(send))
+        # Another's session first, where there is a newer one, then one of a login.
+        for _ in range(2):
+            if status(reply) != 401 or self.settings.login is None or self._logins != logins:
+                break
+            if not (yield from self._renew_after_refusal(seen)):
+                break
+            once_more, seen = again(reply), self.base
+            if once_more is None:
+                break
+            reply = yield from self._take(Turn(once_more))
+        if status(reply) == 401:
+            self._ended_anew = self.base.login, monotonic()
+        elif status(reply) < 500:
+            self.contest.answered()
+        yield from self.save()
+        return reply
+
+    def start(self) -> Flow[None]:
+        """Load the session, and see to it that there is one, at the first call."""
+        if self._started:
+            return
+        flight = Flight((self, "start"))
+        deadline = monotonic() + self.settings.lock_timeout
+        try:
+            yield from wait_for(flight, deadline, "the start of this client")
+            if not self._started:
+                yield from self.load()
+                yield from self._begin()
+                self._started = True
+        finally:
+            flight.release()
+
+    def load(self) -> Flow[None]:
+        """Put the saved cookies and headers into the client."""
+        stored = yield from self.patiently(self.stored)
+        if stored is not None and stored != self.base:
+            yield from self.adopt(stored)
+
+    def save(self) -> Flow[None]:
+        """Save what has changed since it was loaded or saved, and take over what others saved.
+
+        A disk that takes nothing is told as `save_failed`, and costs the save alone.
+        """
+        mine = yield from self.mine()
+        news = mine.cookies != self.base.cookies or mine.headers != self.base.headers
+        if news or self.anew:
+            yield from self.save_quietly(mine)
+
+    def logged_in(self) -> None:
+        """A login of this client has given a session."""
+        self._logins += 1
+        self.refusals.forget()
+        self.contest.made(*self.whose)
+
+    def renew(self, *, force: bool) -> Flow[None]:
+        """A new session: another's newer one, or, in any case with *force*, one of a login.
+
+        Raises `ValidationError` without `login=`, what `login=` raises, and what a login that was
+        refused before does.
+        """
+        if self.settings.login is None:
+            raise ValidationError("renew: this client was kept without login=")
+        yield from one_login(_Renewal(self, self.base, force=force), self._deadline())
+        self._started = True
+
+    def close(self) -> Flow[None]:
+        """Save what is left, and close a vault that was opened here."""
+        yield from self.save()
+        if not isinstance(self._place, Vault) and self._vault is not None:
+            self._vault.close()
+            self._vault = None
+
+    # How.
+
+    def _deadline(self) -> float:
+        return monotonic() + self.settings.lock_timeout
+
+    def _begin(self) -> Flow[None]:
+        base, settings = self.base, self.settings
+        usable = bool(base.cookies or base.headers) and not base.has_expired()
+        if usable and settings.is_valid is not None and not self._recently_validated():
+            usable = yield from self.ask()
+            if usable:
+                yield from self.save_quietly((yield from self.mine()), validated=True)
+            else:
+                self.tell("invalidated")
+        if not usable and settings.login is not None:
+            yield from one_login(_Renewal(self, base, force=False), self._deadline())
+
+    def _recently_validated(self) -> bool:
+        last = self.base.validated_at
+        trusted = timedelta(seconds=self.settings.revalidate_after)
+        return last is not None and timedelta(0) <= utc_now() - last < trusted
+
+    def _renew_after_refusal(self, seen: Kept) -> Flow[bool]:
+        """After a 401: whether there is another session by now."""
+        login, at = self._ended_anew
+        if login == self.base.login and monotonic() - at < _ENDED_ANEW:
+            # Refused with a session just made: it is not the session that is refused.
+            return False
+        if self.base.login != seen.login:
+            return True
+        if self.settings.is_valid is not None and (yield from self.ask()):
+            return False
+        self.contest.ended(*self.whose)
+        self.tell("invalidated")
+        yield from one_login(_Renewal(self, seen, force=False), self._deadline())
+        return True
+
+    @property
+    def whose(self) -> tuple[tuple[str, str], object]:
+        """The session and its place, for `Contest`."""
+        return ("", self.settings.name), self.path
+
+    def ask(self) -> Flow[bool]:
+        """What `is_valid=` says of the session."""
+        is_valid = self.settings.is_valid
+        if is_valid is None:
+            return True
+        return bool((yield from self._take(Turn(lambda: is_valid(self.client)))))
+
+    def _take(self, turn: Turn) -> Flow[Any]:
+        """Have a turn taken; what the library raised is raised here."""
+        result = yield turn  # type: ignore[misc]  # A step of drivers of ours alone.
+        if isinstance(result, Failed):
+            raise result.error
+        return result
+
+    def mine(self) -> Flow[Kept]:
+        """What the client has now."""
+
+        def look() -> Kept:
+            wanted = self.settings.headers
+            headers = {n.lower(): t for n, t in self._jar.headers.items() if n.lower() in wanted}
+            return self.base._replace(cookies=self._jar.cookies(utc_now()), headers=headers)
+
+        kept: Kept = yield from self._take(Turn(look))
+        return kept
+
+    def adopt(self, kept: Kept, mine: Kept | None = None) -> Flow[None]:
+        """Put what is kept into the client, where it still has what it had (*mine*)."""
+
+        def put() -> None:
+            jar = self._jar
+            now_here = jar.cookies(utc_now())
+            before = now_here if mine is None else mine.cookies
+            for key in [key for key in before if key not in kept.cookies]:
+                if now_here.get(key) == before[key]:
+                    jar.drop(key)
+            for key, cookie in kept.cookies.items():
+                if cookie != now_here.get(key) and now_here.get(key) == before.get(key):
+                    jar.put(cookie)
+            for name in self.settings.headers:
+                if name in kept.headers:
+                    jar.headers[name] = kept.headers[name]
+                elif name in jar.headers:
+                    del jar.headers[name]
+
+        yield from self._take(Turn(put))
+        self.base = kept
+        self.tell("session_loaded")
+
+    def opened(self) -> Vault:
+        """The vault, opened at its first use."""
+        vault = self._vault
+        if vault is None:
+            place = self._place
+            vault = place if isinstance(place, Vault) else Vault.open(place, create=True)
+            self._vault = vault
+        return vault
+
+    def stored(self) -> Kept | None:
+        """What is in the vault."""
+        return Kept.from_record(self.opened().get(self.settings.name))
+
+    def patiently(self, action: Callable[[], T]) -> Flow[T]:
+        """Do *action*, again while somebody holds the write lock."""
+        return (yield from patiently(action, self.settings.lock_timeout))
+
+    def save_quietly(
+        self, mine: Kept, *, lock: AccountLock | None = None, validated: bool = False
+    ) -> Flow[None]:
+        """Save what the client has (*mine*), and put into it what others have saved."""
+        try:
+            kept = yield from self.patiently(
+                lambda: self._save(mine, lock=lock, validated=validated)
+            )
+        except (VaultError, ValidationError) as error:
+            self.tell("save_failed", reason=str(error))
+            return
+        if kept is None:
+            return
+        self.anew = False
+        if kept.cookies != mine.cookies or kept.headers != mine.headers:
+            yield from self.adopt(kept, mine)
+        self.base = kept
+        self.tell("saved")
+
+    def _save(self, mine: Kept, *, lock: AccountLock | None, validated: bool) -> Kept | None:
+        """Save *mine*; what is kept then. None where somebody has taken the session away.
+
+        A session of a login takes the place of any other.
+        """
+        name, base, anew = self.settings.name, self.base, self.anew
+        with self._guard, self.opened().transaction(lock_timeout=0.0, lock=lock) as records:
+            record = records.get(name)
+            stored = None if anew else Kept.from_record(record)
+            if base.login and not anew and (stored is None or stored.login != base.login):
+                return stored
+            now = utc_now().replace(microsecond=0)
+            if stored is None:
+                # One of a login, or the first there is.
+                stored = NOTHING._replace(login=base.login or os.urandom(8).hex())
+                record = {**(record or {}), "login": stored.login, "created_at": to_text(now)}
+                base = NOTHING
+            cookies = merged(base.cookies, mine.cookies, stored.cookies)
+            headers = merged(base.headers, mine.headers, stored.headers)
+            end = None if headers else end_of(cookies)
+            validated_at = now if validated else stored.validated_at
+            records[name] = {
+                **(record or {}),
+                "jar": [cookie.to_member() for cookie in cookies.values()],
+                "headers": dict(headers),
+                "expires_at": None if end is None else to_text(end),
+                "last_validated_at": None if validated_at is None else to_text(validated_at),
+            }
+            if anew:
+                records.attempts.pop(name, None)
+        return Kept(stored.login, cookies, headers, end, validated_at)
+
+    def tell(self, name: str, **facts: Any) -> None:
+        """Tell an event."""
+        event = Event(name, self.settings.name, self.path, utc_now(), facts)
+        events.tell(event, self.settings.on_event)
+
+
+class _Renewal:
+    """One wish of a `Keeper` for another session than *old*, for `one_login`."""
+
+    def __init__(self, keeper: Keeper, old: Kept, *, force: bool) -> None:
+        self._keeper = keeper
+        self._old = old
+        self._force = force
+        self._since = monotonic()
+
+    @property
+    def flight(self) -> tuple[object, str]:
+        """The place and the name that this process lines up for."""
+        return self._keeper.path, self._keeper.settings.name
+
+    def wait(self, lock: Flight | AccountLock, deadline: float) -> Flow[None]:
+        """Take *lock*."""
+        keeper = self._keeper
+        what = f"the login of {keeper.settings.name}"
+        yield from wait_visibly(lock, deadline, what, keeper.path, keeper.tell)
+
+    def arrived(self) -> Kept | None:
+        """The session that another thread of this client has got meanwhile."""
+        base = self._keeper.base
+        return base if base.login != self._old.login and not self._force else None
+
+    def login_lock(self, deadline: float) -> Flow[AccountLock | None]:
+        """The login lock of the vault."""
+        keeper = self._keeper
+
+        def lock() -> AccountLock:
+            vault = keeper.opened()
+            try:
+                vault.ensure_salt()
+            except VaultNotFoundError:
+                vault.start(create=True)
+            return vault.login_lock(keeper.settings.name)
+
+        return (yield from take_login_lock(self.wait, lock, deadline, keeper.tell))
+
+    def newer(self) -> Flow[Kept | None]:
+        """Under the lock: what another process has saved."""
+        keeper, old = self._keeper, self._old
+        if self._force:
+            return None
+        stored = yield from keeper.patiently(keeper.stored)
+        if stored is None or stored.has_expired() or not (stored.cookies or stored.headers):
+            return None
+        same = stored.login == old.login
+        if same and stored.cookies == old.cookies and stored.headers == old.headers:
+            return None
+        yield from keeper.adopt(stored)
+        if (yield from keeper.ask()):
+            return stored
+        return None
+
+    def log_in(self, lock: AccountLock | None) -> Flow[Kept]:
+        """Call `login=`, and save what it has left in the client."""
+        keeper, settings = self._keeper, self._keeper.settings
+        name, force, login = settings.name, self._force, settings.login
+        if login is None:
+            raise ValidationError("this client was kept without login=")
+        if not force:
+            keeper.contest.check(name)
+        keeper.refusals.check(
+            name, settings.credentials, since=self._since, force=force, how=HOW_TO_FORCE
+        )
+        try:
+            refused_logins.check(
+                keeper.opened(),
+                name,
+                settings.credentials,
+                who=name,
+                now=utc_now().timestamp(),
+                force=force,
+                how=HOW_TO_FORCE,
+            )
+        except VaultNotFoundError:
+            pass  # Taken away a moment ago: no word of anybody is left.
+        keeper.tell("login_started")
+        result = yield Turn(lambda: login(keeper.client))  # type: ignore[misc]
+        if isinstance(result, Failed):
+            yield from self._note(result.error)
+            raise result.error
+        mine = yield from keeper.mine()
+        if not (mine.cookies or mine.headers):
+            raise AuthenticationError(
+                f"login= of {name} has left neither a cookie nor one of the headers= that are kept"
+            )
+        validated = settings.is_valid is not None
+        if validated and not (yield from keeper.ask()):
+            yield from self._remember(Refusal("no-session"))
+            raise AuthenticationError(
+                f"login= of {name} has run, and is_valid= says that there is no session: the site "
+                "has refused it, or asks for more"
+            )
+        mine = yield from keeper.mine()
+        keeper.logged_in()
+        keeper.base, keeper.anew = mine._replace(login=os.urandom(8).hex()), True
+        keeper.tell("logged_in")
+        yield from keeper.save_quietly(mine, lock=lock, validated=validated)
+        return keeper.base
+
+    def _note(self, error: Exception) -> Flow[None]:
+        """Remember what a failed login says: a refusal, or that the site cannot be reached."""
+        status, wait = status_of(error)
+        if status == 429:
+            yield from self._remember(Refusal(RATE_LIMIT, 60.0 if wait is None else wait))
+            return
+        kind = kind_of_status(status)
+        if kind is not None:
+            yield from self._remember(Refusal(kind))
+        elif status is None and not isinstance(error, VaultError):
+            reason = f"the login of {self._keeper.settings.name}: {type(error).__name__}"
+            self._keeper.refusals.unreachable(reason)
+
+    def _remember(self, refusal: Refusal) -> Flow[None]:
+        keeper, settings = self._keeper, self._keeper.settings
+        keeper.refusals.note(refusal, settings.credentials)
+
+        def note() -> None:
+            now = utc_now().timestamp()
+            vault = keeper.opened()
+            refused_logins.note(vault, settings.name, refusal, settings.credentials, now=now)
+
+        try:
+            yield from keeper.patiently(note)
+        except VaultError as error:
+            keeper.tell("save_failed", reason=str(error))
+
+
+def status_of(error: Exception) -> tuple[int | None, float | None]:
+    """The status of a reply that an error stands for, and the seconds of its `Retry-After`."""
+    reply = getattr(error, "response", None)
+    headers = getattr(reply, "headers", None) or getattr(error, "headers", None) or {}
+    for holder, name in ((error, "status_code"), (reply, "status_code"), (error, "status")):
+        status = getattr(holder, name, None)
+        if isinstance(status, int) and status:
+            wait = getattr(error, "retry_after", None)
+            if wait is None:
+                said = (("retry-after", headers.get("Retry-After") or ""),)
+                wait = retry_after(Response(status, said, b""), utc_now())
+            return status, wait
+    return None, None

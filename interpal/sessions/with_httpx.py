@@ -1,0 +1,165 @@
+"""A kept `httpx.Client` or `httpx.AsyncClient`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import httpx
+
+from interpal.sessions.jars import StandardJar
+from interpal.sessions.kept_clients import keeper_of
+from interpal.sessions.wait import Flow, drive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from interpal.sessions.keeping import Keeper
+
+# What a request was made from, for another one: its cookies, and its headers' names.
+_MADE_FROM = "kept_made_from"
+
+
+def knows(client: object) -> bool:
+    """Whether it is one of this library."""
+    return isinstance(client, (httpx.Client, httpx.AsyncClient))
+
+
+def jar_of(client: httpx.Client | httpx.AsyncClient) -> StandardJar:
+    """Its cookies and headers."""
+    return StandardJar(lambda: client.cookies.jar, lambda: client.headers)
+
+
+def errors() -> tuple[type[Exception], ...]:
+    """What its requests raise."""
+    return (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError)
+
+
+def begin(keeper: Keeper) -> None:
+    """Load the session; a client of asyncio does it with its first request."""
+    if isinstance(keeper.client, httpx.Client):
+        drive(keeper.load(), keeper.turn)
+
+
+def run(client: httpx.Client | httpx.AsyncClient, flow: Flow[Any]) -> Any:
+    """Run a flow of a keeper; the result is to be awaited for a client of asyncio."""
+    keeper = keeper_of(client)
+    if isinstance(client, httpx.Client):
+        return drive(flow, keeper.turn)
+    return keeper.awaited(flow)
+
+
+def mixin(client: object) -> type:
+    """What its class is made of, beside its own."""
+    return KeptClient if isinstance(client, httpx.Client) else KeptAsyncClient
+
+
+class _Both:
+    """What is the same for both."""
+
+    def build_request(self, *args: Any, **kwargs: Any) -> httpx.Request:
+        """`build_request`; notes what is to be known where the request is sent twice."""
+        request: httpx.Request = super().build_request(*args, **kwargs)  # type: ignore[misc]
+        names = frozenset(name.lower() for name in httpx.Headers(kwargs.get("headers")))
+        request.extensions = {
+            **request.extensions,
+            _MADE_FROM: (httpx.Cookies(kwargs.get("cookies")), names),
+        }
+        return request
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise TypeError("a kept client is secret and cannot be pickled")
+
+
+class KeptClient(_Both, httpx.Client):
+    """A client whose requests, and whose end, its keeper looks after."""
+
+    def send(self, request: httpx.Request, **kwargs: Any) -> httpx.Response:
+        """`httpx.Client.send`, and once more where the session had ended."""
+        keeper = keeper_of(self)
+        if keeper.rests:
+            return super().send(request, **kwargs)
+        send = super().send
+
+        def again(reply: httpx.Response) -> Callable[[], httpx.Response] | None:
+            if not isinstance(request.stream, httpx.ByteStream):
+                return None
+            reply.close()
+            return lambda: send(_renewed(self, request), **kwargs)
+
+        def first() -> httpx.Response:
+            return send(_renewed(self, request), **kwargs)
+
+        reply: httpx.Response = run(self, keeper.exchange(first, _status, again))
+        return reply
+
+    def close(self) -> None:
+        """Save what is left, and close the connections."""
+        try:
+            run(self, keeper_of(self).close())
+        finally:
+            super().close()
+
+    def __exit__(self, *exc_info: Any) -> None:
+        try:
+            run(self, keeper_of(self).close())
+        finally:
+            super().__exit__(*exc_info)
+
+
+class KeptAsyncClient(_Both, httpx.AsyncClient):
+    """A client of asyncio whose requests, and whose end, its keeper looks after."""
+
+    async def send(self, request: httpx.Request, **kwargs: Any) -> httpx.Response:
+        """`httpx.AsyncClient.send`, and once more where the session had ended."""
+        keeper = keeper_of(self)
+        if keeper.rests:
+            return await super().send(request, **kwargs)
+        send = super().send
+
+        def again(_reply: httpx.Response) -> Callable[[], Any] | None:
+            if not isinstance(request.stream, httpx.ByteStream):
+                return None
+            return lambda: send(_renewed(self, request), **kwargs)
+
+        def first() -> Any:
+            return send(_renewed(self, request), **kwargs)
+
+        reply: httpx.Response = await run(self, keeper.exchange(first, _status, again))
+        return reply
+
+    async def aclose(self) -> None:
+        """Save what is left, and close the connections."""
+        try:
+            await keeper_of(self).aclose()
+        finally:
+            await super().aclose()
+
+    async def __aexit__(self, *exc_info: Any) -> None:
+        try:
+            await keeper_of(self).aclose()
+        finally:
+            await super().__aexit__(*exc_info)
+
+
+def _status(reply: httpx.Response) -> int:
+    return reply.status_code
+
+
+K = TypeVar("K", httpx.Client, httpx.AsyncClient)
+
+
+def _renewed(client: K, request: httpx.Request) -> httpx.Request:
+    """The request, with the cookies and headers that the client has now."""
+    made_from = request.extensions.get(_MADE_FROM)
+    if made_from is None:
+        return request
+    cookies, own_headers = made_from
+    if "cookie" not in own_headers:
+        request.headers.pop("Cookie", None)
+        both = httpx.Cookies(client.cookies)
+        both.update(cookies)
+        both.set_cookie_header(request)
+    for name in keeper_of(client).settings.headers:
+        if name not in own_headers and name in client.headers:
+            request.headers[name] = client.headers[name]
+    return request

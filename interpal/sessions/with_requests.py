@@ -1,0 +1,115 @@
+"""A kept `requests.Session`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import requests
+from requests.cookies import RequestsCookieJar
+
+from interpal.sessions.jars import StandardJar
+from interpal.sessions.kept_clients import keeper_of
+from interpal.sessions.wait import Flow, drive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from interpal.sessions.keeping import Keeper
+
+# What a prepared request was made from, for another one: its cookies, and its headers' names.
+_MADE_FROM = "_kept_made_from"
+
+
+def knows(client: object) -> bool:
+    """Whether it is one of this library."""
+    return isinstance(client, requests.Session)
+
+
+def jar_of(client: requests.Session) -> StandardJar:
+    """Its cookies and headers."""
+    return StandardJar(lambda: client.cookies, lambda: client.headers)
+
+
+def errors() -> tuple[type[Exception], ...]:
+    """What its requests raise."""
+    return (requests.RequestException,)
+
+
+def begin(keeper: Keeper) -> None:
+    """Load the session."""
+    drive(keeper.load(), keeper.turn)
+
+
+def run(_client: requests.Session, flow: Flow[Any]) -> Any:
+    """Run a flow of a keeper."""
+    return drive(flow, keeper_of(_client).turn)
+
+
+def mixin(_client: object) -> type:
+    """What its class is made of, beside its own."""
+    return KeptSession
+
+
+class KeptSession(requests.Session):
+    """A session whose requests, and whose end, its keeper looks after."""
+
+    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
+        """`requests.Session.prepare_request`, with the cookies of a session that is there."""
+        keeper = keeper_of(self)
+        if not keeper.rests:
+            run(self, keeper.start())
+        prepared = super().prepare_request(request)
+        names = {name.lower() for name in request.headers or {}}
+        setattr(prepared, _MADE_FROM, (request.cookies, names))
+        return prepared
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        """`requests.Session.send`, and once more where the session had ended."""
+        keeper, send = keeper_of(self), super().send
+        if keeper.rests:
+            return send(request, **kwargs)
+
+        def again(reply: requests.Response) -> Callable[[], requests.Response] | None:
+            body: object = request.body
+            if not isinstance(body, (bytes, str, type(None))):
+                return None
+            reply.close()
+            return lambda: send(_renewed(self, request), **kwargs)
+
+        reply: requests.Response = run(
+            self,
+            keeper.exchange(
+                lambda: send(request, **kwargs), lambda reply: int(reply.status_code), again
+            ),
+        )
+        return reply
+
+    def close(self) -> None:
+        """Save what is left, and close the connections."""
+        try:
+            run(self, keeper_of(self).close())
+        finally:
+            super().close()
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise TypeError("a kept session is secret and cannot be pickled")
+
+
+def _renewed(
+    session: requests.Session, request: requests.PreparedRequest
+) -> requests.PreparedRequest:
+    """The request with the cookies and headers that the session has now."""
+    own: tuple[Any, set[str]] = getattr(request, _MADE_FROM, (None, set()))
+    cookies, own_headers = own
+    renewed = request.copy()
+    if "cookie" not in own_headers:
+        renewed.headers.pop("Cookie", None)
+        jar = RequestsCookieJar()
+        jar.update(session.cookies)
+        jar.update(cookies or {})
+        renewed.prepare_cookies(jar)
+    for name in keeper_of(session).settings.headers:
+        value = session.headers.get(name)
+        if name not in own_headers and isinstance(value, str):
+            renewed.headers[name] = value
+    return renewed
