@@ -1,0 +1,1 @@
+"""A vault where other libraries have a hook for one. Each module needs the library it is for."""
