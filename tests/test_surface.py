@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, get_type_hints
 import pytest
 
 import interpal
+import interpal.sessions
 import interpal.vault
 from interpal import exceptions
 from interpal.api.calls import MANAGERS
@@ -158,7 +159,7 @@ ASYNC_TWINS = {
 }
 
 
-@pytest.mark.parametrize("module", [interpal, interpal.vault])
+@pytest.mark.parametrize("module", [interpal, interpal.sessions, interpal.vault])
 def test_every_public_name_is_there_and_in_order(module: ModuleType) -> None:
     names = module.__all__
     assert names == sorted(names)
@@ -169,7 +170,7 @@ def test_every_public_name_is_there_and_in_order(module: ModuleType) -> None:
         module.nothing_of_the_kind  # noqa: B018
 
 
-@pytest.mark.parametrize("module", [interpal, interpal.vault])
+@pytest.mark.parametrize("module", [interpal, interpal.sessions, interpal.vault])
 def test_tools_see_the_names_that_the_program_sees(module: ModuleType) -> None:
     stub = ast.parse(Path(str(module.__file__)).with_suffix(".pyi").read_text(encoding="utf-8"))
     imported = {

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     FileStore: Any
     KdfParameters: Any
     RedisStore: Any
+    SimpleStore: Any
     Slot: Any
     SqliteStore: Any
     Store: Any
@@ -46,6 +47,7 @@ __all__, __getattr__, __dir__ = public_names(
         "interpal.vault.stores.file": "FileStore",
         "interpal.vault.stores.opening": "open_store",
         "interpal.vault.stores.redis.store": "RedisStore",
+        "interpal.vault.stores.simple": "SimpleStore",
         "interpal.vault.stores.sqlite.store": "SqliteStore",
         "interpal.vault.vault": "Vault",
     },

@@ -28,6 +28,7 @@ from interpal.vault.stores.base import Store
 from interpal.vault.stores.file import FileStore
 from interpal.vault.stores.opening import open_store
 from interpal.vault.stores.redis.store import RedisStore
+from interpal.vault.stores.simple import SimpleStore
 from interpal.vault.stores.sqlite.store import SqliteStore
 from interpal.vault.vault import Vault
 
@@ -40,6 +41,7 @@ __all__ = [
     "LockTimeoutError",
     "NotDurableError",
     "RedisStore",
+    "SimpleStore",
     "Slot",
     "SqliteStore",
     "StaleWriteError",
