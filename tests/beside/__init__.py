@@ -18,23 +18,23 @@ from tests.packaging.environment import ROOT, make, read_lock
 if TYPE_CHECKING:
     from pathlib import Path
 
-PARTS = ("run", "keyring", "beside")
+PARTS = ("run", "keyring")
 
 _FOLDER = ROOT / ".venv" / "peers"
 
 
-def beside_python() -> str:
-    """The path of a Python that has these tools; the first call installs them."""
-    folder = _FOLDER / "beside"
+def beside_python(name: str = "beside") -> str:
+    """The path of a Python that has the tools of a group; the first call installs them."""
+    folder, parts = _FOLDER / name, (*PARTS, name)
     python, marker = folder / "bin" / "python", folder / ".complete"
-    recipe = json.dumps([read_lock().of(PARTS), sys.version])
+    recipe = json.dumps([read_lock().of(parts), sys.version])
     _FOLDER.mkdir(parents=True, exist_ok=True)
-    with (_FOLDER / ".lock-beside").open("w") as lock:
+    with (_FOLDER / f".lock-{name}").open("w") as lock:
         # Parallel test workers: one makes it, the others wait.
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not marker.exists() or marker.read_text() != recipe:
             shutil.rmtree(folder, ignore_errors=True)
-            make(folder, PARTS)
+            make(folder, parts)
             marker.write_text(recipe)
     return str(python)
 
@@ -50,11 +50,19 @@ def environment_of(**variables: str) -> dict[str, str]:
 
 
 def run_beside(
-    script: str, *arguments: str, folder: Path, seconds: float = 60, **variables: str
+    script: str,
+    *arguments: str,
+    folder: Path,
+    seconds: float = 60,
+    tools: str = "beside",
+    **variables: str,
 ) -> Any:
-    """Run a script in *folder*; the JSON value in the last line of its output."""
+    """Run a script in *folder*, beside a group of *tools*.
+
+    The JSON value in the last line of its output.
+    """
     done = subprocess.run(
-        [beside_python(), "-c", script, *arguments],
+        [beside_python(tools), "-c", script, *arguments],
         cwd=folder,
         env=environment_of(XDG_CONFIG_HOME=str(folder / "config"), **variables),
         capture_output=True,
