@@ -68,14 +68,17 @@ def interpal_sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
 def interpal_vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TemporaryVault:
     """An empty working directory for the default vault, its passphrase in the environment.
 
-    The user's own `INTERPALS_VAULT_*` variables and key file are out of reach.
+    The user's own variables that open a vault, and the key file, are out of reach.
     """
     import os
 
     folder = tmp_path / "interpal"
     folder.mkdir(mode=0o700)
     for name in os.environ:
-        if name.startswith("INTERPALS_VAULT_") or name == "CREDENTIALS_DIRECTORY":
+        if (
+            name.startswith(("INTERPALS_VAULT_", "SESSION_VAULT_"))
+            or name == "CREDENTIALS_DIRECTORY"
+        ):
             monkeypatch.delenv(name)
     monkeypatch.setenv("INTERPALS_VAULT_PASSPHRASE", PASSPHRASE)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(folder / "config"))

@@ -53,7 +53,7 @@ def driver(request: pytest.FixtureRequest) -> Iterator[Driver]:
 def nobody(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test here sees the key, the variables or the configuration of the user who runs it."""
     for name in list(os.environ):
-        if name.startswith("INTERPALS_") or name == "CREDENTIALS_DIRECTORY":
+        if name.startswith(("INTERPALS_", "SESSION_VAULT_")) or name == "CREDENTIALS_DIRECTORY":
             monkeypatch.delenv(name)
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))

@@ -65,7 +65,7 @@ def test_three_wrong_passphrases_exit_77(run: Program, locked: Path) -> None:
 def test_the_prompt_reads_the_terminal_and_never_stdin(run: Program, locked: Path) -> None:
     done = run("list", stdin=PASSPHRASE + "\n")
     assert done.code == 78
-    assert "INTERPALS_VAULT_PASSPHRASE_FILE" in done.err
+    assert "SESSION_VAULT_PASSPHRASE_FILE" in done.err
     assert "no terminal" in done.err
 
 
@@ -91,7 +91,7 @@ def test_the_default_key_that_does_not_open_and_no_terminal_exit_77(
     run("init", "-f", "other.json")
     done = run("list", "--json")
     assert done.code == 77
-    assert "INTERPALS_VAULT_KEY" in done.error["message"]
+    assert "SESSION_VAULT_KEY" in done.error["message"]
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -198,6 +198,9 @@ def test_the_page_of_the_environment_has_every_variable_that_the_package_names()
     page = (ROOT / "docs" / "environment.md").read_text(encoding="utf-8")
     assert len(named) > 10
     assert {name for name in named if f"`{name}`" not in page} == set()
+    general = set(re.findall(r"\bSESSION_VAULT_[A-Z_]*[A-Z]\b", source))
+    assert {name.replace("SESSION", "INTERPALS") for name in general} <= named
+    assert "`SESSION_VAULT_PASSPHRASE`" in page
 
 
 def test_the_page_on_passphrases_has_what_was_measured_and_what_the_code_makes_of_it() -> None:

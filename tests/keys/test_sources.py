@@ -133,6 +133,47 @@ def test_two_sources_are_an_error_that_names_both_and_shows_neither(
     assert len(environment.sources_set()) == 2
 
 
+@pytest.mark.parametrize("source", environment.SOURCES, ids=lambda source: source.name)
+def test_each_source_has_a_name_that_says_nothing_of_interpals(
+    source: environment.Source, tmp_path: Path
+) -> None:
+    own, general = source.name, environment.general_name(source.name)
+    assert general.upper().replace("-", "_").startswith("SESSION_VAULT_")
+    if source.find is environment._variable:
+        for name in (own, general):
+            assert [one.name for one in environment.sources_set({name: "x"})] == [name]
+        assert len(environment.sources_set({own: "x", general: "x"})) == 1
+        differing = environment.sources_set({own: "x", general: "y"})
+        assert [one.name for one in differing] == [own, general]
+        return
+    (tmp_path / general).write_text("x")
+    found = environment.sources_set({"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    assert [one.name for one in found] == [f"systemd credential {general}"]
+
+
+def test_both_names_open_the_vault_where_they_say_the_same(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Vault.open(path, key=KEY, create=True).close()
+    monkeypatch.setenv("SESSION_VAULT_KEY", KEY.hex())
+    assert Vault.open(path).key_source == "SESSION_VAULT_KEY"
+    monkeypatch.setenv("INTERPALS_VAULT_KEY", KEY.hex())
+    Vault.open(path).close()
+    monkeypatch.setenv("INTERPALS_VAULT_KEY", OTHER_KEY.hex())
+    with pytest.raises(AmbiguousKeyError, match="INTERPALS_VAULT_KEY and SESSION_VAULT_KEY"):
+        Vault.open(path)
+
+
+def test_a_command_for_the_passphrase_gets_neither_family(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INTERPALS_OTHER", "x")
+    command = "sh -c 'env | grep -c -e SESSION_VAULT -e INTERPALS; true'"
+    monkeypatch.setenv("SESSION_VAULT_PASSPHRASE_COMMAND", command)
+    Vault.open(path, create=True, kdf=CHEAP).close()
+    Vault.open(path, passphrase="0").close()
+
+
 @pytest.mark.parametrize("source", environment.SOURCES[:6], ids=lambda source: source.name)
 def test_set_but_empty_is_an_error_and_never_unset(
     source: environment.Source, path: Path, monkeypatch: pytest.MonkeyPatch

@@ -13,7 +13,7 @@ from click.shell_completion import shell_complete
 
 from interpal._version import __version__
 from interpal.vault.cli import coredump, errors, output
-from interpal.vault.stores.file import DEFAULT_FILE
+from interpal.vault.stores.file import DEFAULT_FILE, GENERAL_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,12 +24,12 @@ _COMPLETE = "_INTERPAL_VAULT_COMPLETE"
 
 HELP = """Manage sessions in an encrypted vault: create it, inspect it, and manage its keys.
 
-The vault is .interpals_session.json in this folder, or FILE with -f FILE, which
-may also be a URL (sqlite:PATH, redis://HOST). Its key comes from one of
-INTERPALS_VAULT_PASSPHRASE, ..._PASSPHRASE_FILE, ..._PASSPHRASE_COMMAND,
-INTERPALS_VAULT_KEY, ..._KEY_FILE, ..._KEYRING or a systemd credential; without
-them, from your key file; otherwise you are asked for the passphrase. Secrets are
-never given as arguments.
+The vault is .interpals_session.json or .session_vault.json in this folder, or
+FILE with -f FILE, which may also be a URL (sqlite:PATH, redis://HOST). Its key
+comes from one of SESSION_VAULT_PASSPHRASE, ..._PASSPHRASE_FILE,
+..._PASSPHRASE_COMMAND, SESSION_VAULT_KEY, ..._KEY_FILE, ..._KEYRING, the same with
+INTERPALS_VAULT_... or a systemd credential; without them, from your key file;
+otherwise you are asked for the passphrase. Secrets are never given as arguments.
 
 \b
 First steps:
@@ -83,6 +83,18 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
+def _choose_file(context: click.Context, parameter: click.Parameter, path: str) -> str:
+    """The vault where none is named: the one of the two default files that is there."""
+    given = context.get_parameter_source(parameter.name or "")
+    if given is not click.core.ParameterSource.DEFAULT or not os.path.lexists(GENERAL_FILE):
+        return path
+    if os.path.lexists(DEFAULT_FILE):
+        raise click.UsageError(
+            f"both {DEFAULT_FILE} and {GENERAL_FILE} are here; say which with -f FILE", context
+        )
+    return GENERAL_FILE
+
+
 def file_option(function: F) -> F:
     """`-f FILE`: the vault."""
     return click.option(
@@ -93,6 +105,7 @@ def file_option(function: F) -> F:
         default=DEFAULT_FILE,
         show_default=True,
         type=click.Path(),
+        callback=_choose_file,
         help="The vault: a path, sqlite:PATH or redis://HOST, or @FILE with the URL in it.",
     )(function)
 

@@ -180,7 +180,7 @@ def run_git(folder: str, arguments: list[str]) -> int | None:
     environment = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("INTERPALS_", "GIT_"))
+        if not name.startswith(("INTERPALS_", "SESSION_VAULT_", "GIT_"))
     }
     # A repository's own settings must not make git run programs.
     command = ["git", "-C", folder, "-c", "core.fsmonitor=false", *arguments]

@@ -14,6 +14,7 @@ from interpal.vault.cli.accounts import name_of
 from interpal.vault.cli.app import cli, file_option
 from interpal.vault.cli.formatting import clean
 from interpal.vault.health import report
+from interpal.vault.keys.environment import PREFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +24,6 @@ _MEMBERS = {
     "INTERPALS_AUTH_TOKEN": "auth_token",
     "INTERPALS_USERNAME": "username",
 }
-_PRIVATE = "INTERPALS_VAULT_"
 
 
 @cli.command("exec", context_settings={"allow_interspersed_args": False})
@@ -34,7 +34,7 @@ def exec_verb(path: str, user: str | None, command: tuple[str, ...]) -> int:
     """Run CMD with the session in its environment.
 
     CMD gets INTERPALS_SESSION_COOKIE, INTERPALS_AUTH_TOKEN and INTERPALS_USERNAME, and no
-    INTERPALS_VAULT_* variable. It replaces this program, so signals reach it and its exit code
+    variable that opens a vault. It replaces this program, so signals reach it and its exit code
     is returned. The exit code is 127 if there is no such command, 126 if it cannot be run.
 
     \b
@@ -66,7 +66,7 @@ def child_environment(
     environment = {
         variable: value
         for variable, value in environ.items()
-        if not variable.startswith(_PRIVATE) and variable not in _MEMBERS
+        if not variable.startswith(PREFIXES) and variable not in _MEMBERS
     }
     for variable, member in _MEMBERS.items():
         value = record.get(member)

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 # Sources that may put a question of their own to the person.
-_ASKING = ("INTERPALS_VAULT_PASSPHRASE_COMMAND", "INTERPALS_VAULT_KEYRING")
+_ASKING = ("VAULT_PASSPHRASE_COMMAND", "VAULT_KEYRING")
 
 
 class Source(NamedTuple):
@@ -207,7 +207,7 @@ def _save(
         replacing = None if in_place is None else in_place.stored
         # Records that are kept apart come second, one by one, so that they can be counted.
         first = {} if apart else records
-        shows = nullcontext() if apart or source.name in _ASKING else output.status(saving)
+        shows = nullcontext() if apart or source.name.endswith(_ASKING) else output.status(saving)
         with Vault(target, source) as vault:
             with shows:
                 made = vault.start(create=True, records=first, replacing=replacing)

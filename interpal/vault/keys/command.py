@@ -31,7 +31,8 @@ def output_of(command: Hidden[bytes], name: str) -> Hidden[bytes]:
     """What *command* prints, at most 64 KiB within 30 seconds.
 
     It is split into words like a shell would (`shlex.split`) and run without one. It sees none
-    of the `INTERPALS_…` variables. Raises `KeySourceError` naming *name*, where it cannot be run
+    of the `INTERPALS_…` and `SESSION_VAULT_…` variables. Raises `KeySourceError` naming *name*,
+    where it cannot be run
     its program too, and never its arguments (a passphrase may be among them) or its output.
     """
     process = _start(_words(command, name), name)
@@ -73,7 +74,7 @@ def _start(words: Hidden[list[bytes]], name: str) -> subprocess.Popen[bytes]:
             env={
                 variable: value
                 for variable, value in os.environ.items()
-                if not variable.startswith("INTERPALS_")
+                if not variable.startswith(("INTERPALS_", "SESSION_VAULT_"))
             },
         )
         process.args = repr(words)  # its own repr shows them

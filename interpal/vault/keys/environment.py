@@ -1,6 +1,8 @@
 """The sources of a key that are configured outside the program: variables and credentials.
 
 A new source is one function that turns its setting into a secret, and one line in `SOURCES`.
+Each has a second name that says nothing of Interpals: `SESSION_VAULT_KEY` is as good as
+`INTERPALS_VAULT_KEY`. Where both are set, they have to say the same.
 """
 
 from __future__ import annotations
@@ -142,6 +144,15 @@ NEW_SOURCES = (
 """Where a new passphrase may come from, for a change of it without a terminal."""
 
 
+PREFIXES = ("SESSION_VAULT_", "INTERPALS_VAULT_")
+"""What the names of all variables that open a vault start with."""
+
+
+def general_name(name: str) -> str:
+    """The name of a source that says nothing of Interpals."""
+    return name.replace("INTERPALS_", "SESSION_", 1).replace("interpals-", "session-", 1)
+
+
 class ConfiguredSource(NamedTuple):
     """A source that is set. `setting` is a value, a path or a command, as it is."""
 
@@ -170,11 +181,14 @@ def sources_set(
     environ: Mapping[str, str] | None = None, table: Iterable[Source] = SOURCES
 ) -> list[ConfiguredSource]:
     """Every source of *table* that is set, in its order; nothing is read but the environment."""
-    found = []
+    found: list[ConfiguredSource] = []
     for source in table:
-        setting = source.find(source.name, os.environ if environ is None else environ)
-        if setting is not None:
-            found.append(ConfiguredSource(source, _encoded(setting)))
+        settings: set[str] = set()
+        for name in (source.name, general_name(source.name)):
+            setting = source.find(name, os.environ if environ is None else environ)
+            if setting is not None and setting not in settings:
+                settings.add(setting)
+                found.append(ConfiguredSource(source._replace(name=name), _encoded(setting)))
     return found
 
 

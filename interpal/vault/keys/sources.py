@@ -54,10 +54,12 @@ __all__ = [
 ]
 
 KEY_FILE_NAME = "vault.key"
+# As `environment.PREFIXES`, which is not loaded for an argument.
+_PREFIXES = ("SESSION_VAULT_", "INTERPALS_VAULT_")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _REMEDY = (
     "set HOME or XDG_CONFIG_HOME to the absolute path of a folder of this user, or give the key of "
-    "the vault, for example with INTERPALS_VAULT_KEY_FILE"
+    "the vault, for example with SESSION_VAULT_KEY_FILE"
 )
 
 
@@ -88,7 +90,7 @@ class KeySource:
     @property
     def described(self) -> str:
         """The secret in a sentence: "the key from INTERPALS_VAULT_KEY"."""
-        article = "" if self.name.startswith("INTERPALS_") else "the "
+        article = "" if self.name.startswith(_PREFIXES) else "the "
         return f"the {self.kind} from {article}{self.name}"
 
     def read(self) -> Hidden[bytes]:
@@ -166,7 +168,7 @@ def passphrase_argument(passphrase: str | Callable[[], str], name: str = "argume
 def new_secret_source(environ: Mapping[str, str] | None = None) -> KeySource | None:
     """The source of a *new* passphrase, for a change without a terminal; None where none is set.
 
-    Raises `AmbiguousKeyError` where `INTERPALS_VAULT_NEW_PASSPHRASE` and its `_FILE` are.
+    Raises `AmbiguousKeyError` where `SESSION_VAULT_NEW_PASSPHRASE` and its `_FILE` are.
     """
     return _the_one_set(environment.NEW_SOURCES, environ)
 
@@ -223,7 +225,7 @@ def default_key_file() -> KeySource:
         if not _is_there(path):
             raise KeyRequiredError(
                 f"no key for the vault: no key file at {path}; restore it, set "
-                "INTERPALS_VAULT_PASSPHRASE, INTERPALS_VAULT_KEY or the _FILE form of one of "
+                "SESSION_VAULT_PASSPHRASE, SESSION_VAULT_KEY or the _FILE form of one of "
                 "them, or pass a passphrase or key in the program"
             )
         return parse_key_file(read_secret_file(path, KEY_FILE_LIMIT), path)

@@ -51,7 +51,7 @@ class SlotOpener:
             other = "passphrase" if source.kind == "key" else "key"
             raise KeyRequiredError(
                 f"this vault opens only with a {other}, and what is available is "
-                f"{source.described}: set INTERPALS_VAULT_{other.upper()} or its _FILE form "
+                f"{source.described}: set SESSION_VAULT_{other.upper()} or its _FILE form "
                 f"instead, or pass the {other} in the program"
             )
         envelope.check_kdf_budget(candidates)

@@ -31,6 +31,9 @@ else:
 DEFAULT_FILE = ".interpals_session.json"
 """The vault where none is named: in the working directory, by the name of interpal 1.x."""
 
+GENERAL_FILE = ".session_vault.json"
+"""The same, for those who keep no sessions of Interpals: the command line looks for both."""
+
 _log = Logger("interpal.vault.stores.file")
 
 # Folders whose file system was judged already: the table of mounts may be long.
