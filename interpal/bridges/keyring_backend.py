@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from keyring.backend import KeyringBackend
+from keyring.compat import properties
 from keyring.credentials import SimpleCredential
 from keyring.errors import KeyringError, KeyringLocked, PasswordDeleteError, PasswordSetError
 
@@ -38,10 +39,15 @@ class VaultKeyring(KeyringBackend):
     The key comes from the environment or from the user's key file, as for any vault.
     """
 
-    # Below all backends of the system, and below keyring's own for "there is none".
-    priority = -2
-
     vault: str | os.PathLike[str] | None = None
+
+    @properties.classproperty
+    def priority(self) -> float:
+        """Below all backends of the system, and below keyring's own for "there is none"."""
+        return -2
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from spotipy.cache_handler import CacheHandler  # pyright: ignore[reportMissingImports]
 
+from interpal.vault.core.transaction import thaw
+
 if TYPE_CHECKING:
     from interpal.vault.vault import Vault
 
@@ -23,7 +25,7 @@ class VaultCacheHandler(CacheHandler):  # type: ignore[misc]  # It may not be in
     def get_cached_token(self) -> dict[str, Any] | None:
         """The token, None where there is none yet."""
         record = self._vault.get(self._name)
-        return None if record is None else record.__copy__()
+        return None if record is None else thaw(record)
 
     def save_token_to_cache(self, token_info: dict[str, Any]) -> None:
         """Save the token; it is on the disk when this returns."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from interpal.vault.core.transaction import thaw
+
 if TYPE_CHECKING:
     from interpal.vault.vault import Vault
 
@@ -27,7 +29,7 @@ class TokenSaver:
     def token(self) -> dict[str, Any] | None:
         """The saved token, None where there is none yet."""
         record = self._vault.get(self._name)
-        return None if record is None else record.__copy__()
+        return None if record is None else thaw(record)
 
     def __call__(self, token: dict[str, Any]) -> None:
         """Save a token; it is on the disk when this returns."""

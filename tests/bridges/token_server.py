@@ -50,7 +50,7 @@ class TokenServer:
                 self.end_headers()
                 self.wfile.write(body)
 
-            def log_message(self, *_: Any) -> None:
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  (its name there)
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -43,7 +43,7 @@ class Forum:
             def do_POST(self) -> None:
                 forum.answer(self, self.rfile.read(int(self.headers["Content-Length"])))
 
-            def log_message(self, *_: Any) -> None:
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  (its name there)
                 pass
 
         class Server(ThreadingHTTPServer):

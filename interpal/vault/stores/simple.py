@@ -86,7 +86,7 @@ class SimpleStore:
 
     def login_lock(self, tag: bytes) -> LoginLock:
         """The login lock of an account, not yet taken."""
-        own = cast("Callable[[bytes], LoginLock]", getattr(self._place, "login_lock", None))
+        own = cast("Callable[[bytes], LoginLock] | None", getattr(self._place, "login_lock", None))
         return own(tag) if own is not None else _LoginLock((self._location, tag))
 
     def close(self) -> None:
