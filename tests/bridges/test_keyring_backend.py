@@ -20,6 +20,8 @@ from interpal.bridges.keyring_backend import VaultKeyring
 from interpal.vault import Vault
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.redis_server import RedisServer
 
 KEY = bytes(range(32)).hex()
@@ -148,11 +150,12 @@ def test_a_key_from_keyring_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.delenv("INTERPALS_VAULT_KEY")
     monkeypatch.setenv("INTERPALS_VAULT_KEYRING", "vault/me")
     backend = in_file(tmp_path)
-    for call in (
+    calls: list[Callable[[], object]] = [
         lambda: backend.get_password("mail", "ann"),
         lambda: backend.set_password("mail", "ann", "secret"),
         lambda: backend.delete_password("mail", "ann"),
-    ):
+    ]
+    for call in calls:
         with pytest.raises(KeyringLocked, match="cannot come from keyring"):
             call()
     assert not (tmp_path / "vault.json").exists()
