@@ -46,8 +46,8 @@ CONFIRM_SECONDS = 1.0
 """How long replicas may take to confirm a lock or a write."""
 
 _MOST_REDIRECTS = 8
-_FIRST_PAUSE = 0.05
-_LONGEST_PAUSE = 1.0
+_FIRST_PAUSE = 0.1
+_LONGEST_PAUSE = 2.0
 
 _UNKNOWN = "What was being written may or may not have been saved."
 
