@@ -52,7 +52,7 @@ class Filled(NamedTuple):
 
 
 class Space:
-    """What stands under the prefix of *address*. Values in the words of `redis_scripts`."""
+    """What stands under the prefix of *address*. Values in the words of `scripts.py`."""
 
     __slots__ = ("_prefix", "client", "keys")
 

@@ -1,7 +1,7 @@
 """A vault in Redis or Valkey: one key per record, for many workers on many hosts.
 
 Every write is one Lua script that checks the vault's id, the write lock, the fence and each
-generation before it changes anything (`redis_scripts`). How durable a reply is, the server's
+generation before it changes anything (`scripts.py`). How durable a reply is, the server's
 own settings say: with `appendonly yes` and `appendfsync always` nothing acknowledged is lost.
 """
 
@@ -40,7 +40,7 @@ class RedisStore:
 
     Connects when it is used. May be used from many threads, and in forked children.
     *lock_seconds* is the life of its locks, the same for all who share the vault. Raises
-    `ValidationError` for what is no such URL (`redis_address`).
+    `ValidationError` for what is no such URL (`Address.parse`).
     """
 
     __slots__ = ("_life", "_space")
