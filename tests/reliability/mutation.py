@@ -1,7 +1,7 @@
 """P, the third generator: the source is changed in small ways, and a test has to notice each.
 
-mutmut does it, in a copy of the tree, over the format, the key slots and `private_files.py`, with the
-tests of `tests/format` and `tests/files`. The wording of messages is left alone. What survives
+mutmut does it, in a copy of the tree, over the format, the key slots and `private_files.py`, with
+the tests of `tests/format` and `tests/files`. The wording of messages is left alone. What survives
 is looked up in `survivors.py`, where every one is explained; one that is not is a failure.
 """
 
