@@ -53,7 +53,7 @@ def test_the_page_lists_the_core(folders: dict[str, tuple[list[str], int]]) -> N
     for folder, _, lines in rows:
         # Near enough: a comment more is no reason to write the page anew.
         count = int(lines.replace(",", ""))
-        assert abs(count - folders[folder][1]) <= 20 + count // 10, f"{folder}: run `make docs`"
+        assert abs(count - folders[folder][1]) <= 50 + count // 10, f"{folder}: run `make docs`"
 
 
 def test_a_resume_loads_of_other_packages_only_what_it_uses() -> None:
