@@ -51,12 +51,12 @@ STEPS = (
         "401",
     ),
     Step("A login is wanted", (("no password at hand", ERROR),), ""),
-    Step("Take the account's login lock", (("not to be had in time", ERROR),), ""),
+    Step("Take the account's login lock", (("no lock in time, no place to save", ERROR),), ""),
     Step("Look again, under the lock", (("another process has logged in", READY),), "still none"),
     Step("Log in", (("refused, 429, no network", ERROR),), ""),
     Step(
         "Replace the vault, whole or not at all",
-        (("disk full, read-only", "ready, persisted is False"),),
+        (("disk full", "ready, persisted is False"),),
         "saved",
     ),
 )

@@ -43,6 +43,7 @@ from interpal.vault.files.permissions import without_repairs
 from interpal.vault.keys.sources import KeySource, find_source
 from interpal.vault.stores.file import DEFAULT_FILE as DEFAULT_SESSION_FILE
 from interpal.vault.stores.opening import open_store, resolve_place
+from interpal.vault.stores.values import tells_whether_writable
 from interpal.vault.vault import Vault
 
 if TYPE_CHECKING:
@@ -285,6 +286,20 @@ class SessionManager:
         self._with_vault(
             lambda vault: vault.ensure_salt(), create=True, username=self._wanted(username)
         )
+
+    def seems_writable(self) -> bool:
+        """Whether sessions could be saved, as far as one look tells. A server is not asked."""
+        store = self._store
+        return not tells_whether_writable(store) or store.seems_writable()
+
+    def check_writable(self) -> None:
+        """Raise where the vault's place is set up so that nothing can be saved there.
+
+        Raises `VaultPermissionError` or `VaultIOError`. A server is not asked.
+        """
+        store = self._store
+        if tells_whether_writable(store):
+            store.check_writable()
 
     def login_lock(self, username: str) -> AccountLock:
         """The login lock of an account in a vault that was read before."""

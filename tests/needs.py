@@ -7,6 +7,7 @@ cannot be had.
 
 from __future__ import annotations
 
+import shutil
 import sys
 from subprocess import CalledProcessError
 
@@ -20,6 +21,9 @@ NEEDS = {
     "redis-server": lambda: find_binary().path,
     "jose": lambda: need("jose"),
     "strace": lambda: need("strace"),
+    "bindfs": lambda: need("bindfs"),
+    "exfat-fuse": lambda: need("exfat-fuse", lambda: shutil.which("mount.exfat-fuse")),
+    "exfatprogs": lambda: need("exfatprogs", lambda: shutil.which("mkfs.exfat")),
     "libfaketime": libfaketime,
     RELEASE: peer_python,
     "tools beside it": beside_python,

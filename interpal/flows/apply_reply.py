@@ -52,6 +52,8 @@ def _read(session: Session, response: Response) -> Validation:
     profile = response.json_object() if response.status == 200 else None
     if profile is None:
         what = " without a profile" if response.status == 200 else ""
+        if response.status in (200, 403) or 300 <= response.status < 400:
+            what += protocol.PERHAPS_ENDED
         return Validation(None, f"the server answered {response.status}{what}")
     user_id, username = protocol.user_id_of(profile), profile.get("username")
     return Validation(True, "", _printable(user_id, session), _printable(username, session))

@@ -104,6 +104,8 @@ class ClientContext:
         # Requests with a session whose replies are not yet applied.
         self.pending: set[Sending] = set()
         self._next_slot = 0.0
+        # What goes wrong with the vault's place later costs the save only, not the session.
+        self.could_save = False
 
     def __repr__(self) -> str:
         return f"<ClientContext of {self.state.name}>"

@@ -12,6 +12,7 @@ from interpal.exceptions import (
     NetworkError,
     RateLimitError,
     ValidationError,
+    VaultError,
     VaultIOError,
     VaultNotFoundError,
 )
@@ -108,7 +109,11 @@ class _Renewal:
         return None
 
     def login_lock(self, deadline: float) -> Flow[AccountLock | None]:
-        """The account's login lock; None where nothing is saved, or none can be had (full disk)."""
+        """The account's login lock; None where nothing is saved, or none can be had (full disk).
+
+        Where the client has not yet seen that it could save, a place that is set up wrong is an
+        error: it would cost a login at each start.
+        """
         context = self._context
         manager = context.manager
         username = context.state.name or (None if self._old is None else self._old.username)
@@ -117,15 +122,26 @@ class _Renewal:
 
         def make() -> AccountLock:
             if context.state.can_log_in:
+                manager.check_writable()
                 # The name of the lock is an HMAC under the key of the vault.
                 manager.ensure_vault(username)
             return manager.login_lock(username)
 
-        return (
-            yield from take_login_lock(
-                self.wait, make, deadline, context.tell, again=lambda: context.state.can_log_in
-            )
+        def refuses(error: VaultError) -> bool:
+            from interpal.vault.files.writable import is_set_up_wrong
+
+            return is_set_up_wrong(error, was_right=context.could_save)
+
+        lock = yield from take_login_lock(
+            self.wait,
+            make,
+            deadline,
+            context.tell,
+            again=lambda: context.state.can_log_in,
+            refuses=refuses,
         )
+        context.could_save = context.could_save or lock is not None
+        return lock
 
     def newer(self) -> Flow[Session | None]:
         """Under the lock: what another process has saved meanwhile."""
@@ -304,6 +320,7 @@ def _log_in(
         )
         raise
     except AuthenticationError as error:
+        error.args = (f"{username}: {error}",)
         kind = kind_of(error)
         if kind is not None:
             yield from _note_refusal(context, epoch, username, password, Refusal(kind))

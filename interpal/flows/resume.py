@@ -48,6 +48,10 @@ def start(context: ClientContext, epoch: int | None = None) -> Flow[None]:
             from interpal.flows.login import renew
 
             yield from renew(context, None, epoch, since=since)
+        manager = context.manager
+        if manager is not None and state.has_credentials and not context.could_save:
+            # Only now: what is wrong with the place when a start needs a login is an error.
+            context.could_save = manager.seems_writable()
     finally:
         flight.release()
 

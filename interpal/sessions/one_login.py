@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from interpal._clock import monotonic
 from interpal.exceptions import (
     NotDurableError,
+    VaultError,
     VaultIOError,
     VaultNotFoundError,
     VaultPermissionError,
@@ -106,14 +107,17 @@ def take_login_lock(
     tell: Tell,
     *,
     again: Callable[[], bool] = lambda: True,
+    refuses: Callable[[VaultError], bool] = lambda _: False,
 ) -> Flow[AccountLock | None]:
     """The login lock that *make* makes, taken; None where the vault cannot be written.
+
+    Where *refuses* says so of the reason, that is raised instead.
 
     *make* makes the vault where it is missing, since its salt gives the lock its place. Where
     somebody removes it in between, it is made *again* if that says so.
     """
     while True:
-        lock, is_last = yield from _try_login_lock(wait, make, deadline, tell)
+        lock, is_last = yield from _try_login_lock(wait, make, deadline, tell, refuses)
         if lock is not None or is_last or not again():
             return lock
 
@@ -123,6 +127,7 @@ def _try_login_lock(
     make: Callable[[], AccountLock],
     deadline: float,
     tell: Tell,
+    refuses: Callable[[VaultError], bool],
 ) -> Flow[tuple[AccountLock | None, bool]]:
     """The login lock, and whether another try is of no use."""
     try:
@@ -133,5 +138,7 @@ def _try_login_lock(
         # Removed by somebody in between; or made, and it may not outlive a power cut.
         return None, False
     except (VaultIOError, VaultPermissionError) as error:
+        if refuses(error):
+            raise
         tell("save_failed", reason=str(error))
         return None, True

@@ -61,13 +61,18 @@ def patiently(action: Callable[[], T], seconds: float) -> Flow[T]:
 
     Raises the action's `LockTimeoutError` where that takes longer than *seconds*.
     """
-    deadline = monotonic() + seconds
+    start = monotonic()
+    deadline = start + seconds
     coming = pauses()
     while True:
         try:
             return action()
-        except LockTimeoutError:
-            if monotonic() >= deadline:
+        except LockTimeoutError as error:
+            now = monotonic()
+            if now >= deadline:
+                # It was tried without waiting, again and again.
+                waited = f"after waiting {now - start:.0f} s"
+                error.args = (str(error).replace("after waiting 0 s", waited),)
                 raise
         yield next(coming)
 
@@ -88,15 +93,14 @@ def wait_for(lock: Lock, deadline: float, what: str, path: str | None = None) ->
         if now >= deadline:
             holder = lock.holder()
             raise LockTimeoutError(
-                f"{path or 'this client'}: {what}: process {holder or 'unknown'} has held the "
-                f"login lock for {now - start:.0f} seconds; see what it is doing, or give a "
-                "longer lock_timeout",
+                f"{path or 'this client'}: {what}: {_who(holder)} has held the login lock for "
+                f"{now - start:.0f} seconds; see what it is doing, or give a longer lock_timeout",
                 path=path,
                 holder=holder,
             )
         if not shown and now - start >= WAITING_IS_SHOWN_AFTER:
             shown = True
-            _log.info("waiting for %s: process %s is at it", what, lock.holder() or "unknown")
+            _log.info("waiting for %s: %s is at it", what, _who(lock.holder()))
         yield messages.Pause(min(next(coming).seconds, max(deadline - now, 0.0)), in_line=True)
 
 
@@ -125,3 +129,9 @@ def drive(flow: Flow[T], send: Callable[[Any], Any], wait: Callable[[Pause], Non
         return result
     finally:
         flow.close()
+
+
+def _who(holder: str | None) -> str:
+    if holder is None:
+        return "a process that cannot be seen from here (of another container or user)"
+    return f"process {holder}"

@@ -31,7 +31,12 @@ def check_base_url(url: str) -> str:
         clean = url.isprintable() and " " not in url
     except (ValueError, AttributeError, TypeError):
         raise ValidationError("base_url: this is no URL") from None
-    if parts.scheme not in ("http", "https") or not host or not clean:
+    if not clean or url != url.strip("\"'`"):
+        raise ValidationError(
+            "base_url: a quote, a blank or a character that does not print is in it; an env file "
+            "of docker keeps quotes, and one with Windows line ends a CR"
+        )
+    if parts.scheme not in ("http", "https") or not host:
         raise ValidationError("base_url: expected https://host, or http:// for a loopback host")
     if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
         raise ValidationError("base_url: no credentials, query or fragment may be in it")

@@ -250,6 +250,10 @@ def fresh_token_expiry(token: str | None, now: datetime) -> datetime | None:
     return None if end is None or end <= now else end
 
 
+PERHAPS_ENDED = ". If it is the session that was refused, login(force=True) replaces it"
+"""Of replies that end no session, as only 401 does, and that some site may give an ended one."""
+
+
 class Secrets:
     """What no text of a server may carry into a message. Its repr shows nothing of it."""
 
@@ -301,9 +305,11 @@ def read_reply(response: Response, request: Request, now: datetime, secrets: Sec
         except (ValueError, RecursionError):
             kind = response.header("content-type") or "unknown type"
         kind = secrets.scrub(kind)
-        raise APIError(f"{what}: the reply is no JSON ({kind})", status_code=status)
+        raise APIError(f"{what}: the reply is no JSON ({kind}){PERHAPS_ENDED}", status_code=status)
     text = error_text(response, secrets)
     message = f"{what}: the server answered {status}" + (f": {text}" if text else "")
+    if status == 403 or 300 <= status < 400:
+        message += PERHAPS_ENDED
     kept = Refusal(response, secrets)
     if status == 429:
         raise RateLimitError(message, retry_after=retry_after(response, now), response=kept)

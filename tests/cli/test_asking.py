@@ -144,11 +144,23 @@ print("code", cli.run(["list"]))
         assert termios.tcgetattr(terminal.slave)[3] & termios.ECHO
 
 
+def test_what_is_typed_while_a_passphrase_is_tried_is_not_shown(run: Program, locked: Path) -> None:
+    """Argon2id takes its time. What is typed on meanwhile answers the next question."""
+    with run.terminal("list") as terminal:
+        terminal.expect("Passphrase for")
+        terminal.type(f"wrong one\n{PASSPHRASE}\n")
+        assert terminal.end() == 0, terminal.screen
+    assert "Wrong passphrase." in terminal.screen
+    assert "maple_ink" in terminal.screen
+    assert PASSPHRASE not in terminal.screen
+    assert "wrong one" not in terminal.screen
+
+
 def test_a_passphrase_is_no_use_where_only_a_key_opens(run: Program, vault: Path) -> None:
     with run.terminal("list") as terminal:
         assert terminal.end() == 78
         assert "Passphrase for" not in terminal.screen
-        assert "no key available; set" in terminal.screen
+        assert "there is no key file" in terminal.screen
     with run.terminal("import", vault.name, "-f", "new.json") as terminal:
         assert terminal.end() == 78
         assert "Passphrase for" not in terminal.screen

@@ -168,6 +168,36 @@ def test_the_settings_of_a_repository_start_no_program(run: Program, vault: Path
     git(vault.parent, "config", "core.fsmonitor", f"touch {vault.parent}/started; false")
     doctor(run)
     assert not vault.with_name("started").exists()
+    (vault.parent / ".git" / "config").write_text("[this is no configuration")
+    assert codes(doctor(run)) == {"git-not-ignored"}, "it is not even read"
+    (vault.parent / ".git" / "info" / "exclude").write_text("*.json\n")
+    assert codes(doctor(run)) == set()
+
+
+@needs_git
+def test_a_vault_in_another_work_tree_of_a_repository_is_found(
+    run: Program, vault: Path, tmp_path: Path
+) -> None:
+    main = tmp_path / "main"
+    main.mkdir()
+    git(main, "init")
+    git(main, "commit", "--allow-empty", "-m", "x")
+    git(main, "worktree", "add", "--detach", str(tmp_path / "second"))
+    moved = tmp_path / "second" / vault.name
+    vault.rename(moved)
+    assert codes(doctor(run, "-f", str(moved))) >= {"git-not-ignored"}
+    git(moved.parent, "add", "-f", moved.name)
+    assert codes(doctor(run, "-f", str(moved))) >= {"git-tracked"}
+
+
+@needs_git
+def test_a_git_that_lies_in_the_folder_is_not_started(run: Program, vault: Path) -> None:
+    git(vault.parent, "init")
+    planted = vault.with_name("git")
+    planted.write_text(f"#!/bin/sh\ntouch {vault.parent}/started\n")
+    planted.chmod(0o755)
+    doctor(run, env={"PATH": f".:{os.environ['PATH']}"})
+    assert not vault.with_name("started").exists()
 
 
 def test_without_git_doctor_works(run: Program, vault: Path, tmp_path: Path) -> None:
@@ -181,6 +211,8 @@ def test_the_programs_that_doctor_starts_see_no_secret(
     fake.parent.mkdir()
     fake.write_text(f'#!/bin/sh\n/usr/bin/env >> {tmp_path}/seen\necho "$@" >> {tmp_path}/seen\n')
     os.chmod(fake, 0o755)
+    (vault.parent / ".git").mkdir()
+    (vault.parent / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
     doctor(run, env={**WITH_KEY, "PATH": f"{fake.parent}:/usr/bin:/bin"})
     seen = (tmp_path / "seen").read_text()
     assert "rev-parse" in seen

@@ -243,6 +243,28 @@ def test_exec_hands_the_session_to_the_command_and_no_key(run: Program, vault: P
     assert done.err == ""
 
 
+@pytest.mark.parametrize("name", ["interpals-vault-key", "interpals-vault-passphrase", "other"])
+def test_exec_hands_on_credentials_only_without_the_key_of_the_vault(
+    run: Program, vault: Path, tmp_path: Path, name: str
+) -> None:
+    folder = tmp_path / "credentials"
+    folder.mkdir()
+    (folder / name).write_text("x")
+    env = {**WITH_KEY, "CREDENTIALS_DIRECTORY": str(folder)}
+    if name != "other":
+        del env["INTERPALS_VAULT_KEY"]
+        (folder / "interpals-vault-passphrase").unlink(missing_ok=True)
+        secret = folder / "interpals-vault-key"
+        secret.write_text(WITH_KEY["INTERPALS_VAULT_KEY"])
+        secret.chmod(0o600)
+    shown = f"CREDENTIALS_DIRECTORY={folder}"
+    seen = run("exec", "--user", "maple_ink", "--", "env", env=env)
+    assert seen.code == 0
+    assert (shown in seen.out) is (name == "other")
+    kept = run("exec", "--user", "maple_ink", "--keep-credentials", "--", "env", env=env)
+    assert shown in kept.out
+
+
 def test_exec_leaves_no_stale_token(run: Program, tmp_path: Path) -> None:
     make_vault(tmp_path / "v.json")
     with Vault.open(tmp_path / "v.json", key=KEY) as vault:

@@ -164,6 +164,17 @@ def test_keygen_writes_a_private_file_and_overwrites_none(run: Program, tmp_path
     assert run("init", env=env).code == 0
 
 
+def test_keygen_puts_no_key_into_a_file_that_others_may_read(run: Program, tmp_path: Path) -> None:
+    with open(tmp_path / "team.key", "wb") as file:
+        os.fchmod(file.fileno(), 0o644)
+        for more in ((), ("--json",)):
+            assert run("keygen", *more, stdout=file).code == 78
+        assert (tmp_path / "team.key").read_bytes() == b""
+        os.fchmod(file.fileno(), 0o600)
+        assert run("keygen", stdout=file).code == 0
+    assert len((tmp_path / "team.key").read_text().strip()) == 43
+
+
 def test_list_shows_the_accounts(run: Program, vault: Path) -> None:
     done = run("list", env=WITH_KEY)
     assert done.code == 0

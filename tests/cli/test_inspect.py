@@ -46,7 +46,7 @@ def test_with_a_key_it_shows_the_accounts_and_no_secret(run: Program, vault: Pat
     assert "authenticated with the key from INTERPALS_VAULT_KEY" in done.out
     assert "maple_ink" in done.out
     assert "pedro_k" in done.out
-    assert "valid" in done.out
+    assert "not expired" in done.out
     assert done.err == ""
     assert_no_secret(done.out)
 
@@ -78,7 +78,7 @@ def test_json_is_complete_with_a_key(run: Program, vault: Path) -> None:
     assert account["created_at"] == "2026-11-22T07:40:00Z"
     assert account["expires_at"] == "2999-01-01T00:00:00Z"
     assert account["seconds_left"] > 0
-    assert account["state"] == "valid"
+    assert account["state"] == "not expired"
 
 
 def test_json_without_a_key_and_with_a_wrong_one(run: Program, vault: Path) -> None:
@@ -259,7 +259,7 @@ def test_a_reader_that_has_had_enough_is_no_error_message(run: Program, vault: P
         check=False,
     )
     os.close(writer)
-    assert process.returncode == 74
+    assert process.returncode == 141
     assert process.stderr == b""
 
 

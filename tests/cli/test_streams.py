@@ -79,7 +79,7 @@ def test_a_reader_that_has_gone_is_no_error_message(
     writer = unread()
     done = run(*arguments, env=WITH_KEY, stdout=writer, stderr=subprocess.PIPE)
     os.close(writer)
-    assert (done.code, done.err) == (74, "")
+    assert (done.code, done.err) == (141, "")
 
 
 def test_completion_ends_like_every_verb(run: Program) -> None:

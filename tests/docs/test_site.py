@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import inspect
+import json
 import os
 import re
 import subprocess
@@ -45,6 +46,18 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_site_is_built_without_a_warning(site: Path) -> None:
     assert (site / "index.html").is_file()
+
+
+@pytest.mark.parametrize("words", ["FAQ", "log in every time", "permission", "docker", "proxy"])
+def test_the_search_finds_the_page_for_troubles(site: Path, words: str) -> None:
+    index = json.loads((site / "search" / "search_index.json").read_text())
+    found = " ".join(
+        f"{part['title']} {part['text']}".lower()
+        for part in index["docs"]
+        if part["location"].startswith("troubleshooting/")
+    )
+    for word in words.lower().split():
+        assert word in re.findall(r"[a-z]+", found)
 
 
 @pytest.mark.parametrize("page", sorted(ROOT_PAGES))

@@ -17,7 +17,7 @@ from interpal.exceptions import (
     VaultIOError,
     VaultPermissionError,
 )
-from interpal.vault.files import locks
+from interpal.vault.files import mounts
 from interpal.vault.stores.base import Store, Stored
 from interpal.vault.stores.file import FileStore
 from tests.files import descriptors, in_child, mode_of
@@ -264,7 +264,7 @@ def test_a_login_lock_opens_nothing_until_it_is_tried(tmp_path: Path) -> None:
 def test_a_network_file_system_is_warned_of_once_and_on_writing_only(
     store: FileStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(locks, "network_filesystem", lambda path: "nfs4")
+    monkeypatch.setattr(mounts, "network_filesystem", lambda path: "nfs4")
     store.load()
     assert not caplog.records
     for _ in range(3):

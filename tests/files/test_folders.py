@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import errno
+import grp
 import logging
 import os
+import pwd
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -96,9 +99,14 @@ def test_one_who_only_looks_may_look_at_an_open_folder(tmp_path: Path) -> None:
 
 
 def test_the_group_that_a_user_has_alone_is_no_reason_to_warn(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    os.chown(tmp_path, 0, 0)  # root, of the group root
+    group = SimpleNamespace(gr_gid=7, gr_name="maple", gr_mem=[])
+    user = SimpleNamespace(pw_gid=7, pw_uid=0, pw_name="maple")
+    monkeypatch.setattr(grp, "getgrgid", lambda gid: group)
+    monkeypatch.setattr(pwd, "getpwuid", lambda uid: user)
+    monkeypatch.setattr(pwd, "getpwall", lambda: [user])
+    os.chown(tmp_path, 0, 7)
     tmp_path.chmod(0o770)
     Folder.open(str(tmp_path)).close()
     assert not caplog.records

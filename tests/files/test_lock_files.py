@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interpal.exceptions import LockTimeoutError, VaultIOError, VaultPermissionError
-from interpal.vault.files import locks
-from interpal.vault.files.locks import FileLock, network_filesystem, second_view
+from interpal.vault.files.locks import FileLock
 from tests.files import descriptors, mode_of
 
 if TYPE_CHECKING:
@@ -163,66 +162,3 @@ def test_a_lock_file_with_loose_mode_bits_is_tightened(tmp_path: Path) -> None:
     lock.acquire(0)
     lock.release()
     assert mode_of(tmp_path / "vault.locks/write.lock") == 0o600
-
-
-MOUNTS = """\
-22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
-30 22 0:40 / /home rw,relatime shared:5 - nfs4 server:/home rw,vers=4.2
-31 30 8:2 / /home/local\\040disk rw - ext4 /dev/sdb1 rw
-32 22 0:41 / /mnt/share rw - fuse.sshfs host: rw
-33 32 0:42 / /mnt/share rw - tmpfs none rw
-"""
-
-
-@pytest.mark.parametrize(
-    ("path", "kind"),
-    [
-        ("/etc", None),
-        ("/home", "nfs4"),
-        ("/home/maple/x", "nfs4"),
-        ("/homes", None),
-        ("/home/local disk/x", None),
-        ("/mnt/share/x", None),
-    ],
-)
-def test_a_network_file_system_is_recognised(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, kind: str | None
-) -> None:
-    table = tmp_path / "mountinfo"
-    table.write_text(MOUNTS)
-    monkeypatch.setattr(locks, "_MOUNTS", str(table))
-    monkeypatch.setattr(os.path, "realpath", lambda path: path)
-    assert network_filesystem(path) == kind
-
-
-def test_without_a_table_of_mounts_nothing_is_claimed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(locks, "_MOUNTS", "/nonexistent")
-    assert network_filesystem("/") is None
-
-
-@pytest.mark.parametrize(
-    ("path", "other"),
-    [
-        ("/one/x", "/two"),
-        ("/two", "/one"),
-        ("/ones", None),
-        ("/alone/x", None),
-        ("/disk", None),
-        ("/", None),
-    ],
-)
-def test_a_second_view_of_a_fuse_file_system_is_seen(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, other: str | None
-) -> None:
-    table = tmp_path / "mountinfo"
-    table.write_text(
-        "1 0 8:1 / / rw - ext4 /dev/sda rw\n"
-        "2 1 0:1 / /one rw - fuse /srv/vaults rw\n"
-        "3 1 0:2 / /two rw - fuse /srv/vaults rw\n"
-        "4 1 0:3 / /alone rw - fuse.gocryptfs /srv/vaults rw\n"
-        "5 1 8:2 / /disk rw - fuseblk /dev/sdb rw\n"
-        "6 1 8:2 / /disk2 rw - fuseblk /dev/sdb rw\n"
-    )
-    monkeypatch.setattr(locks, "_MOUNTS", str(table))
-    monkeypatch.setattr(os.path, "realpath", lambda path: path)
-    assert second_view(path) == other

@@ -320,7 +320,9 @@ def test_a_writer_killed_at_its_slowest_point_leaves_the_old_content(tmp_path: P
         (errno.ESTALE, VaultIOError, "network file system"),
         (errno.ENAMETOOLONG, VaultIOError, "shorter path"),
         (errno.ENOLCK, VaultIOError, "Redis store"),
-        (errno.EXDEV, VaultIOError, "old content is intact"),
+        (errno.EXDEV, VaultIOError, "mount the folder"),
+        (errno.EBUSY, VaultIOError, "mount the folder"),
+        (errno.EPIPE, VaultIOError, "old content is intact"),
     ],
 )
 def test_an_error_says_what_happened_where_and_what_to_do(

@@ -6,6 +6,8 @@ import errno
 import fcntl
 import os
 import socket
+import subprocess
+import sys
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -97,7 +99,8 @@ def test_a_vault_of_another_user_in_ones_own_folder_is_refused(public: Path) -> 
 def test_a_user_in_a_folder_of_roots_gets_a_clear_error(public: Path) -> None:
     said = in_child(lambda: save(FileStore(public / "vault"), b"mine"), uid=STRANGER)
     assert said.startswith(f"VaultPermissionError: {public}/vault.locks: cannot open the folder: ")
-    assert "ls -ld" in said
+    assert f"cannot make files in the folder {public} (owner 0, mode 0755)" in said
+    assert f"chown {STRANGER} {public}" in said
     assert os.listdir(public) == []
 
 
@@ -326,3 +329,24 @@ def test_every_mode_of_a_file_ends_at_0600_or_tighter(public: Path) -> None:
             path.chmod(mode)
             assert folder.read("vault", limit=1) is not None
             assert mode_of(path) == mode & 0o600, oct(mode)
+
+
+def test_who_is_outside_of_a_user_namespace_is_nobody_to_warn_of(public: Path) -> None:
+    """In a container without rights, each folder above its own belongs to such a one."""
+    above = public / "above"
+    (above / "own").mkdir(parents=True)
+    os.chown(above, STRANGER, STRANGER)
+    code = """
+import logging, os, sys
+logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stdout)
+from interpal.vault.files.folders import OpenFolder
+OpenFolder.open(sys.argv[1]).close()
+print("opened by", os.geteuid())
+"""
+    command = [sys.executable, "-c", code, str(above / "own")]
+    outside = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert f"{above} (owner {STRANGER}, mode 0755): another user may replace" in outside
+    inside = subprocess.run(
+        ["unshare", "-U", "--map-user=5000", *command], capture_output=True, text=True, check=True
+    ).stdout
+    assert inside == "opened by 5000\n"

@@ -49,11 +49,17 @@ def exhaust(place: Place, how: str) -> None:
         subprocess.run(["mount", "-o", "remount,ro", point], check=True)
 
 
-def test_a_first_login_that_cannot_be_saved_works(
+def test_a_first_login_that_cannot_be_saved_works_on_a_full_disk_alone(
     driver: Driver, narrow: tuple[Place, str]
 ) -> None:
     place, how = narrow
     exhaust(place, how)
+    if how == "read-only":
+        # A mistake of the set-up: it would cost a login at each start.
+        with pytest.raises(VaultIOError, match="read-only: mount it writable"):
+            driver.open(**place.settings())
+        assert place.attempts == 0
+        return
     client = driver.open(**place.settings())
     assert client.is_authenticated
     assert not client.persisted
@@ -122,7 +128,7 @@ def test_a_plain_file_that_cannot_be_encrypted_in_place_is_used_all_the_same(
     assert place.logins == 1
 
 
-def test_a_damaged_vault_that_cannot_be_set_aside_does_not_stop_a_login(
+def test_a_damaged_vault_that_cannot_be_set_aside_is_told_before_a_login(
     driver: Driver, narrow: tuple[Place, str]
 ) -> None:
     place, how = narrow
@@ -132,9 +138,8 @@ def test_a_damaged_vault_that_cannot_be_set_aside_does_not_stop_a_login(
     place.path.write_bytes(place.bytes[:300])
     before = place.bytes
     exhaust(place, how)
-    client = driver.open(**place.settings())
-    assert driver.run(client, "get_self")
-    assert not client.persisted
+    for settings in ({}, {"password": None}):
+        with pytest.raises(VaultIOError, match="read-only"):
+            driver.open(**place.settings(**settings))
     assert place.bytes == before
-    with pytest.raises(VaultIOError):
-        driver.open(**place.settings(password=None))
+    assert place.attempts == 1

@@ -9,6 +9,7 @@ import errno
 import grp
 import os
 import pwd
+import struct
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ import pytest
 
 from interpal.exceptions import VaultIOError, VaultNotFoundError
 from interpal.vault import Vault
+from interpal.vault.files import permissions
+from interpal.vault.files.folders import OpenFolder
 from interpal.vault.health import doctor, report, surroundings
 from interpal.vault.keys.sources import default_key_path
 from interpal.vault.stores.file import FileStore
@@ -230,15 +233,76 @@ def test_a_group_of_the_users_own_is_nobody_else(
         return SimpleNamespace(gr_gid=7, gr_name=group, gr_mem=members)
 
     monkeypatch.setattr(grp, "getgrgid", getgrgid)
-    user = SimpleNamespace(pw_gid=primary, pw_name="maple")
+    user = SimpleNamespace(pw_gid=primary, pw_name="maple", pw_uid=0)
     monkeypatch.setattr(pwd, "getpwuid", lambda uid: user)
+    monkeypatch.setattr(pwd, "getpwall", lambda: [user])
+    os.chown(path.parent, 0, 7)
     path.parent.chmod(0o770)
     messages = [f.message for f in surroundings.of_folder(str(path.parent)) if "-mode" in f.code]
     assert [message.startswith(f"{finding} may change") for message in messages] == (
         [] if finding is None else [True]
     )
+    second = SimpleNamespace(pw_gid=7, pw_name="cedar", pw_uid=1001)
+    monkeypatch.setattr(pwd, "getpwall", lambda: [user, second])
+    assert "folder-mode" in {f.code for f in surroundings.of_folder(str(path.parent))}
     path.parent.chmod(0o1770)
     assert "folder-mode" not in {f.code for f in surroundings.of_folder(str(path.parent))}
+
+
+def test_the_group_of_root_is_nobodys_own(path: Path) -> None:
+    """Containers run any number of users in it, none of whom it lists."""
+    os.chown(path.parent, 0, 0)
+    path.parent.chmod(0o770)
+    found = {f.code: f for f in surroundings.of_folder(str(path.parent))}
+    assert found["folder-mode"].message.startswith("the group may change")
+    found["folder-mode"].fix()  # type: ignore[misc]
+    assert path.parent.stat().st_mode & 0o777 == 0o750
+
+
+def acl(*entries: tuple[int, int, int]) -> bytes:
+    """An access ACL as the kernel keeps it: tag, permissions, id (acl(5))."""
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+
+
+NOBODY = 65534
+NO_ID = 2**32 - 1
+
+
+@pytest.mark.parametrize(
+    ("named", "mask", "who"),
+    [
+        ((2, 7, NOBODY), 7, f"user {NOBODY} (by an ACL)"),
+        ((8, 7, 12345), 7, "group 12345 (by an ACL)"),
+        ((2, 5, NOBODY), 7, None),
+        ((2, 7, NOBODY), 5, None),
+        ((2, 7, 0), 7, None),
+    ],
+)
+def test_whom_an_acl_lets_write_is_told(
+    path: Path,
+    named: tuple[int, int, int],
+    mask: int,
+    who: str | None,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = path.parent
+    value = acl((1, 7, NO_ID), named, (4, 5, NO_ID), (16, mask, NO_ID), (32, 0, NO_ID))
+    if named[0] == 8:
+        value = acl((1, 7, NO_ID), (4, 5, NO_ID), named, (16, mask, NO_ID), (32, 0, NO_ID))
+    os.setxattr(folder, "system.posix_acl_access", value)
+    found = {f.code: f for f in surroundings.of_folder(str(folder))}
+    monkeypatch.setattr(permissions, "_warned", set())
+    with OpenFolder.open(str(folder)):
+        pass
+    if who is None:
+        assert "folder-mode" not in found
+        assert "may change" not in caplog.text
+        return
+    assert found["folder-mode"].message.startswith(f"{who} may change what is in the folder")
+    assert f"{folder}: {who} may change what is in this folder. Fix it: chmod g-w" in caplog.text
+    found["folder-mode"].fix()  # type: ignore[misc]
+    assert "folder-mode" not in {f.code for f in surroundings.of_folder(str(folder))}
 
 
 def test_sources_of_the_key_are_looked_at_and_not_used(

@@ -80,9 +80,31 @@ def nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_words_are_split_like_a_shell_would_and_run_without_one() -> None:
-    assert output_of("printf", "%s|", "a b", "$HOME", "*", ";", "`id`") == b"a b|$HOME|*|;|`id`|"
+    said = output_of("printf", "%s|", "a b", "x$HOME", "*", "a;b", "`id`")
+    assert said == b"a b|x$HOME|*|a;b|`id`|"
     text = Hidden(b"echo 'a  b' \"c\" d\\ e # f")
     assert command.output_of(text, NAME).reveal() == b"a  b c d e # f\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        ("echo $VAULT_PW", "a $VARIABLE"),
+        ("echo ${VAULT_PW}", "a $VARIABLE"),
+        ("cat /c4n4ry | head -1", "a pipe"),
+        ("cd /c4n4ry && cat pw", "a pipe"),
+        ("cat < /c4n4ry", "a redirection"),
+        ("cat ~/c4n4ry", "~"),
+        ("echo $(cat /c4n4ry)", "$("),
+    ],
+)
+def test_what_only_a_shell_understands_seals_no_vault(line: str, what: str) -> None:
+    with pytest.raises(KeySourceError) as caught:
+        command.output_of(Hidden(line.encode()), NAME)
+    assert what in str(caught.value)
+    assert "run without a shell. Write sh -c" in str(caught.value)
+    assert "c4n4ry" not in str(caught.value)
+    assert "VAULT_PW" not in str(caught.value)
 
 
 def test_words_need_not_be_utf_8() -> None:

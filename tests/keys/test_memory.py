@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -12,9 +13,6 @@ from interpal.exceptions import VaultLimitError
 from interpal.vault import KdfParameters, Vault
 from interpal.vault.keys import memory
 from tests.vault import CHEAP, Counted, new_vault, reopened
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 MEMINFO = "MemTotal: 9000000 kB\nMemAvailable: 100000 kB\nSwapTotal: 0 kB\nSwapFree: {swap} kB\n"
 
@@ -46,6 +44,67 @@ def test_what_is_left_is_the_least_of_machine_and_groups(machine: Path) -> None:
     assert memory.available_kib() == 40000, "the page cache makes way"
     (above / "bot" / "memory.max").write_text("1024\n")
     assert memory.available_kib() == 1
+
+
+def test_the_limits_of_version_1_count_too(machine: Path) -> None:
+    group = machine / "groups" / "memory" / "old"
+    group.mkdir(parents=True)
+    unlimited = "9223372036854771712\n"
+    (group / "memory.limit_in_bytes").write_text(unlimited)
+    assert memory.available_kib() == 100000
+    (machine / "groups/memory/memory.limit_in_bytes").write_text(f"{70000 * 1024}\n")
+    assert memory.available_kib() == 70000, "of the group above, as a container sees its own"
+    (group / "memory.limit_in_bytes").write_text(f"{60000 * 1024}\n")
+    (group / "memory.stat").write_text(
+        f"rss 1\ntotal_cache {90000 * 1024}\ntotal_rss {20000 * 1024}\ntotal_swap {1000 * 1024}\n"
+    )
+    assert memory.available_kib() == 40000
+    (machine / "meminfo").write_text(MEMINFO.format(swap=50000))
+    assert memory.available_kib() == 90000
+    (group / "memory.memsw.limit_in_bytes").write_text(f"{60000 * 1024}\n")
+    assert memory.available_kib() == 39000, "without swap, as `docker run -m` has it"
+
+
+def test_a_group_without_swap_is_not_lent_that_of_the_machine(machine: Path) -> None:
+    (machine / "meminfo").write_text(MEMINFO.format(swap=50000))
+    group = machine / "groups" / "user" / "bot"
+    (group / "memory.max").write_text(f"{60000 * 1024}\n")
+    assert memory.available_kib() == 110000
+    (group / "memory.swap.max").write_text("0\n")
+    assert memory.available_kib() == 60000
+
+
+GROUP = "/sys/fs/cgroup/memory"
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0 or not os.access(f"{GROUP}/memory.limit_in_bytes", os.W_OK),
+    reason="this machine has no control groups of version 1",
+)
+def test_a_real_group_of_version_1_is_refused_and_nothing_killed(path: Path) -> None:
+    Vault.open(path, passphrase="x", create=True).close()
+    group = Path(f"{GROUP}/interpal-test-{os.getpid()}")
+    group.mkdir()
+    try:
+        (group / "memory.limit_in_bytes").write_text(str(64 * 2**20))
+        code = f"""
+import os, sys
+with open("{group}/cgroup.procs", "w") as file:
+    file.write(str(os.getpid()))
+from interpal.exceptions import VaultLimitError
+from interpal.vault import Vault
+try:
+    Vault.open(sys.argv[1], passphrase="x")
+except VaultLimitError as error:
+    print(error)
+"""
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done
+        assert "needs 64 MiB of memory for Argon2id" in done.stdout
+    finally:
+        group.rmdir()
 
 
 def test_where_nothing_tells_nothing_is_refused(machine: Path) -> None:

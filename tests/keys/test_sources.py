@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
 import tempfile
+import threading
+import types
 from base64 import b64encode, urlsafe_b64encode
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,9 +25,10 @@ from interpal.exceptions import (
     VaultError,
     VaultIOError,
     VaultPermissionError,
+    WrongKeyError,
 )
 from interpal.vault import Vault
-from interpal.vault.keys import environment
+from interpal.vault.keys import environment, system_keyring
 from interpal.vault.keys import sources as keys
 from interpal.vault.keys.encoding import parse_key, without_newline
 from tests.files import STRANGER, in_child
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from interpal.sandbox import Sandbox
+    from interpal.vault.keys.sources import KeySource
 
 AWKWARD = bytes([0xFB, 0xEF, 0xBE] * 10 + [0xFF, 0x0A])
 """A key whose base64 has `+` and `/`, and whose last byte is a newline."""
@@ -585,6 +590,195 @@ def test_a_keyring_that_gives_nothing_says_why(value: str, reason: str) -> None:
         keys.find_source(environ={f"{V}KEYRING": value}).read()
     assert f"{V}KEYRING" in str(caught.value)
     assert "c4n4ry" not in str(caught.value)
+
+
+def with_backend(monkeypatch: pytest.MonkeyPatch, get_password: Callable[..., object]) -> KeySource:
+    module = types.ModuleType("keyring")
+    module.get_password = get_password  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "keyring", module)
+    return keys.find_source(environ={f"{V}KEYRING": "service/me"})
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("c4n4ry"), OSError(2, "c4n4ry"), KeyError("c4n4ry"), RuntimeError()]
+)
+def test_any_error_of_a_backend_is_told_as_ours(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(service: str, username: str) -> str:
+        raise error
+
+    kind = type(error).__name__
+    with pytest.raises(KeySourceError, match=rf"returned nothing \({kind}\)") as caught:
+        with_backend(monkeypatch, fail).read()
+    assert "c4n4ry" not in str(caught.value)
+
+
+def test_a_backend_that_returns_no_text_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(KeySourceError, match="no text"):
+        with_backend(monkeypatch, lambda *entry: b"c4n4ry").read()
+
+
+def test_a_keyring_that_waits_gets_a_notice_and_its_answer_counts(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked, noticed = threading.Event(), threading.Event()
+    monkeypatch.setattr(system_keyring, "NOTICE_SECONDS", 0.0)
+
+    def wait(service: str, username: str) -> str:
+        asked.set()
+        assert noticed.wait(30)
+        return "correct horse"
+
+    class Notices(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            noticed.set()
+
+    handler = Notices()
+    logging.getLogger("interpal").addHandler(handler)
+    try:
+        assert with_backend(monkeypatch, wait).read().reveal() == b"correct horse"
+    finally:
+        logging.getLogger("interpal").removeHandler(handler)
+    assert asked.is_set()
+    assert f"{V}KEYRING: waiting for the keyring" in caplog.text
+
+
+def test_a_keyring_that_waits_where_nobody_is_does_not_wait_for_ever(path: Path) -> None:
+    """In a session of its own, without a terminal and a display, as under cron and systemd."""
+    code = """
+import sys, threading, types
+from interpal.vault.keys import system_keyring
+system_keyring.ALONE_SECONDS = 0.5
+module = types.ModuleType("keyring")
+module.get_password = lambda *entry: threading.Event().wait()
+sys.modules["keyring"] = module
+from interpal.exceptions import KeySourceError
+from interpal.vault import Vault
+try:
+    Vault.open(sys.argv[1], create=True)
+except KeySourceError as error:
+    print(error)
+"""
+    environ = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)],
+        env={**environ, f"{V}KEYRING": "service/me"},
+        capture_output=True,
+        text=True,
+        check=False,
+        start_new_session=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "did not answer within 0.5 seconds" in done.stdout
+    assert "neither a terminal nor a display" in done.stdout
+    assert not path.exists()
+
+
+def test_the_waits_for_a_keyring_are_those_of_the_documentation() -> None:
+    assert (system_keyring.NOTICE_SECONDS, system_keyring.ALONE_SECONDS) == (5, 30)
+
+
+# What a wrong secret may come from.
+
+
+@pytest.mark.parametrize("text", ['"correct horse"', "'correct horse'", "correct horse ", " x"])
+def test_a_wrong_passphrase_with_a_quote_or_blank_around_it_says_so(path: Path, text: str) -> None:
+    Vault.open(path, passphrase="correct horse", create=True, kdf=CHEAP).close()
+    with pytest.raises(WrongKeyError, match="a blank or a quote at its beginning or end") as caught:
+        Vault.open(path, passphrase=text)
+    assert "horse" not in str(caught.value)
+    with pytest.raises(WrongKeyError) as caught:
+        Vault.open(path, passphrase="horse")
+    assert "quote" not in str(caught.value)
+
+
+KEY_TEXT = b64encode(KEY).decode()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "hint"),
+    [
+        ("KEY", f'"{KEY_TEXT}"', "has quotes around it"),
+        ("KEY", "/run/secrets/key", "set SESSION_VAULT_KEY_FILE to it"),
+        ("KEY_FILE", '"key"', "a quote, a blank or a CR at its beginning or end"),
+        ("KEY_FILE", "key\r", "a quote, a blank or a CR at its beginning or end"),
+        ("KEY_FILE", "~/key", "~ and $VARIABLES are not expanded here"),
+        ("KEY_FILE", "$HOME/key", "~ and $VARIABLES are not expanded here"),
+        ("KEY_FILE", "key", "looked for in the working directory"),
+    ],
+)
+def test_what_a_shell_would_have_changed_is_named(variable: str, value: str, hint: str) -> None:
+    with pytest.raises(KeySourceError) as caught:
+        keys.find_source(environ={f"{V}{variable}": value}).read()
+    assert hint in str(caught.value)
+    assert KEY_TEXT not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "hint"),
+    [
+        (b"\xef\xbb\xbf" + KEY_TEXT.encode(), "byte order mark"),
+        (b"# my key\n" + KEY_TEXT.encode(), "more than one line"),
+    ],
+)
+def test_what_is_wrong_with_a_key_file_is_named(tmp_path: Path, content: bytes, hint: str) -> None:
+    file = tmp_path / "key"
+    file.write_bytes(content + b"\n")
+    file.chmod(0o600)
+    with pytest.raises(KeySourceError, match=hint) as caught:
+        keys.find_source(environ={f"{V}KEY_FILE": str(file)}).read()
+    assert KEY_TEXT not in str(caught.value)
+
+
+# The key file of the user that is not the vault's.
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    for name in [name for name in os.environ if name.startswith("INTERPALS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    return home
+
+
+def test_a_key_that_was_lost_with_its_container_has_its_way_out(path: Path, home: Path) -> None:
+    Vault.open(path, create=True).close()
+    own = home / ".config" / "interpal" / "vault.key"
+    own.unlink()
+    with pytest.raises(KeyRequiredError) as caught:
+        Vault.open(path)
+    said = str(caught.value)
+    assert f"there is no key file {own}" in said
+    assert "a container" in said
+    assert "SESSION_VAULT_KEY_FILE" in said
+    assert "VAULT_PASSPHRASE" not in said, "none of it could help"
+    assert said.endswith(
+        "If it is lost, nothing opens this vault: move the vault away and log in again"
+    )
+    assert not own.exists()
+
+
+def test_the_key_of_another_machine_is_told_as_such(path: Path, home: Path) -> None:
+    Vault.open(path, key=KEY, create=True).close()
+    Vault.open(path.with_name("other"), create=True).close()
+    with pytest.raises(WrongKeyError) as caught:
+        Vault.open(path)
+    said = str(caught.value)
+    assert f"the key file {home}/.config/interpal/vault.key does not open this vault" in said
+    assert "another machine" in said
+    assert "move the vault away and log in again" in said
+
+
+def test_a_key_file_that_is_not_there_is_not_told_as_available(path: Path, home: Path) -> None:
+    Vault.open(path, passphrase="x", create=True, kdf=CHEAP).close()
+    with pytest.raises(KeyRequiredError, match="only with a passphrase, and none is set") as caught:
+        Vault.open(path)
+    assert str(home) not in str(caught.value)
 
 
 def test_without_the_keyring_package_the_command_that_installs_it_is_told(

@@ -194,7 +194,7 @@ def test_a_vault_moves_into_a_store_and_opens_with_the_same_key(
         copy["a"] = {**record("a"), "created_at": "2030-01-01T00:00:00Z"}
     again = run("copy", "team.json", where, env=WITH_KEY)
     assert again.code == 73
-    assert "1 were there already" in again.err
+    assert "1 was there already" in again.err
     assert "laptop" in again.err
     assert "--replace" in again.err
     assert run("copy", "team.json", where, "--replace", env=WITH_KEY).code == 0
@@ -236,7 +236,7 @@ def test_a_terminal_is_asked_for_the_passphrases(run: Program) -> None:
         terminal.answer("Passphrase for", "old")
         terminal.answer("Passphrase for", "new")
         assert terminal.end() == 0, terminal.screen
-        assert "1 were there already" in terminal.screen
+        assert "1 was there already" in terminal.screen
 
 
 def test_bad_copies_are_refused_and_make_nothing(run: Program) -> None:

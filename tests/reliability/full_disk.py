@@ -8,7 +8,7 @@ import resource
 import signal
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from interpal import InterpalClient
 from interpal.exceptions import NotDurableError, VaultIOError
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 RAM_KB = 64
 DISK_KB = 512
+LOGINS = {
+    "full": "logged in with persisted=False",
+    "read-only": "told before a login is tried",
+}
 
 
 def run(*, full: bool) -> Iterator[Row]:
@@ -48,7 +52,7 @@ def run(*, full: bool) -> Iterator[Row]:
                     "H",
                     f"{name} disk: read, change, log in",
                     int(cases),
-                    "read without a lock, typed error, logged in with persisted=False",
+                    f"read without a lock, typed error, {LOGINS[name]}",
                 )
     else:
         yield Row("H", "full and read-only disks", 0, f"not run: {why_not}")
@@ -176,19 +180,25 @@ def _log_in(sandbox: Server, what: str, disk: str) -> int:
             assert error.errno == expected, error
             cases += 1
         assert dict(vault.snapshot()) == {"pedro_k": {"note": CANARY}}
-    with InterpalClient(
-        NAME,
-        PASSWORD,
-        auto_login=True,
-        persist_session=True,
-        base_url=sandbox.url,
-        session_file=path_in(disk),
-        vault_key=KEY,
-    ) as client:
-        assert client.is_authenticated
-        assert not client.persisted
-        assert client.get_self()
-        cases += 1
+    settings: dict[str, Any] = {
+        "auto_login": True,
+        "persist_session": True,
+        "base_url": sandbox.url,
+        "session_file": path_in(disk),
+        "vault_key": KEY,
+    }
+    if what == "read-only":
+        logins = sandbox.logins
+        error = _refusal(lambda: InterpalClient(NAME, PASSWORD, **settings).close())
+        assert error is not None, "a login was made that could not be saved"
+        assert error.errno == errno.EROFS, error
+        assert sandbox.logins == logins
+    else:
+        with InterpalClient(NAME, PASSWORD, **settings) as client:
+            assert client.is_authenticated
+            assert not client.persisted
+            assert client.get_self()
+    cases += 1
     with open_vault(disk) as vault:
         assert dict(vault.snapshot()) == {"pedro_k": {"note": CANARY}}
     return cases + 1

@@ -84,7 +84,8 @@ fail.
 
 **H, full disks.** Small tmpfs and ext4 disks, records of every size around what fits; a disk that
 is read-only; a limit on the size of files, which gives short writes. Reading works throughout,
-and a client that cannot save logs in all the same, with `persisted` False.
+and a client that cannot save logs in all the same, with `persisted` False; where the disk is
+read-only from the start, it says so and does not log in.
 
 **I, many processes.** Transactions from 64 processes, threads and forks at once, none lost;
 SIGKILL among writers, half of the time the very holder of the lock; two hundred processes on an

@@ -12,7 +12,7 @@ import pytest
 
 from interpal._hidden import Hidden
 from interpal.vault import hardening
-from interpal.vault.files.locks import network_filesystem
+from interpal.vault.files.mounts import network_filesystem
 from interpal.vault.format.key_slots import KdfParameters
 from interpal.vault.hardening import harden_process
 from interpal.vault.vault import Vault

@@ -9,7 +9,12 @@ from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
-from click.shell_completion import shell_complete
+from click.shell_completion import (
+    CompletionItem,
+    FishComplete,
+    add_completion_class,
+    shell_complete,
+)
 
 from interpal._version import __version__
 from interpal.vault.cli import coredump, errors, output
@@ -61,7 +66,7 @@ Exit codes: 0 ok, 1 doctor found a problem or a question was answered no,
 64 usage, 65 damaged or no vault, 66 not found, 69 key source
 unavailable, 70 internal, 73 exists, 74 I/O, 75 locked, 76 other version,
 77 wrong key, 78 no key, or ambiguous or insecure configuration,
-130 interrupted.
+130 interrupted, 141 nobody reads the output any more (as `| head`).
 
 \b
 Completion: eval "$(_INTERPAL_VAULT_COMPLETE=bash_source interpal-vault)"
@@ -69,7 +74,36 @@ in ~/.bashrc (zsh: zsh_source; fish: fish_source).
 """
 
 
+# What people type for a verb of another name.
+_OTHER_NAMES = {
+    "rm": "remove", "delete": "remove", "del": "remove", "logout": "remove", "ls": "list",
+    "show": "inspect", "info": "inspect", "status": "inspect", "check": "doctor", "new": "init",
+    "create": "init", "cp": "copy", "mv": "copy", "backup": "export", "restore": "import",
+    "run": "exec", "password": "passwd", "passphrase": "passwd", "clean": "prune",
+}  # fmt: skip
+
+
+class _Verbs(click.Group):
+    """The verbs, with a reply to what is none of them."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The verb that was typed. `help VERB` is `VERB --help`."""
+        if args and args[0] == "help" and self.get_command(ctx, "help") is None:
+            named = [arg for arg in args[1:2] if self.get_command(ctx, arg) is not None]
+            if not named:
+                click.echo(ctx.get_help())
+                ctx.exit()
+            args = [named[0], "--help"]
+        meant = _OTHER_NAMES.get(args[0]) if args else None
+        if meant is not None and self.get_command(ctx, args[0]) is None:
+            ctx.fail(f"No such command {args[0]!r}. Did you mean {meant!r}?")
+        return super().resolve_command(ctx, args)
+
+
 @click.group(
+    cls=_Verbs,
     invoke_without_command=True,
     help=HELP,
     epilog=EPILOG,
@@ -104,7 +138,7 @@ def file_option(function: F) -> F:
         metavar="FILE",
         default=DEFAULT_FILE,
         show_default=True,
-        type=click.Path(),
+        type=click.Path(readable=False),
         callback=_choose_file,
         help="The vault: a path, sqlite:PATH or redis://HOST, or @FILE with the URL in it.",
     )(function)
@@ -201,11 +235,24 @@ def _unread() -> int:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         os.dup2(nowhere, stream.fileno())
-    return errors.IO
+    return errors.BROKEN_PIPE
 
 
 def _before_dashes(arguments: Sequence[str]) -> Sequence[str]:
     return arguments[: arguments.index("--")] if "--" in arguments else arguments
+
+
+class _Fish(FishComplete):
+    """fish takes what comes after a comma for another field, so descriptions have none."""
+
+    def format_completion(self, item: CompletionItem) -> str:
+        """One line for fish."""
+        if item.help:
+            item.help = item.help.replace(", ", "; ").replace(",", ";")
+        return super().format_completion(item)
+
+
+add_completion_class(_Fish)
 
 
 class _Warnings(logging.Handler):

@@ -13,7 +13,7 @@ from interpal.exceptions import (
     WrongKeyError,
 )
 from interpal.vault import copying
-from interpal.vault.cli import formatting, opening, output, stores
+from interpal.vault.cli import errors, formatting, opening, output, stores
 from interpal.vault.cli.app import cli, json_option, profile_option
 from interpal.vault.cli.terminal import Terminal
 from interpal.vault.keys import sources
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 
 @cli.command("copy", short_help="Copy all sessions into a vault in another store.")
-@click.argument("source", metavar="SOURCE", type=click.Path())
-@click.argument("target", metavar="DEST", type=click.Path())
+@click.argument("source", metavar="SOURCE", type=click.Path(readable=False))
+@click.argument("target", metavar="DEST", type=click.Path(readable=False))
 @click.option("--passphrase", "ask", is_flag=True, help="Ask for a separate passphrase for DEST.")
 @click.option("--replace", is_flag=True, help="Also overwrite sessions that are newer in DEST.")
 @profile_option
@@ -59,7 +59,13 @@ def copy_verb(
     with opening.open_vault(pair[0]) as vault:
         with _open_target(vault, pair[1], ask=ask, profile=profile) as copy:
             with output.progress("Copying", len(vault), passes=2) as step:
-                done = copying.copy(vault, copy, pair[1], replace=replace, step=step)
+                try:
+                    done = copying.copy(vault, copy, pair[1], replace=replace, step=step)
+                except KeyboardInterrupt:
+                    raise errors.Interrupted(
+                        f"interrupted after {step.done:,} of {step.total:,} sessions; the same "
+                        "command goes on from there"
+                    ) from None
             where, key_source, slots = copy.path, copy.key_source, copy.slots
         left_out = sorted({slot.kid for slot in vault.slots} - {slot.kid for slot in slots})
         said = vault.path
@@ -80,7 +86,7 @@ def copy_verb(
 def _told(done: Copied, source: str, target: str) -> str:
     parts = [f"{formatting.plural(done.copied, 'session')} copied from {source}"]
     if done.same:
-        parts.append(f"{done.same} were there already")
+        parts.append(f"{done.same} {'was' if done.same == 1 else 'were'} there already")
     return f"{target}: {', '.join(parts)}; {done.verified} read back and compared"
 
 

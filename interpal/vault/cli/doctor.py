@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +10,7 @@ from interpal.exceptions import StoreUnavailableError, VaultError, VaultNotFound
 from interpal.vault.cli import errors, output, stores
 from interpal.vault.cli.app import cli, file_option, json_option
 from interpal.vault.cli.formatting import Cell
+from interpal.vault.cli.git import run_git
 from interpal.vault.files.permissions import quoted
 from interpal.vault.health import doctor, guessing, surroundings
 from interpal.vault.health.surroundings import Finding
@@ -20,9 +19,6 @@ from interpal.vault.stores.file import FileStore
 if TYPE_CHECKING:
     from interpal.vault.format.key_slots import KdfParameters
     from interpal.vault.stores.base import Store
-
-
-_GIT_SECONDS = 10
 
 
 @cli.command("doctor")
@@ -75,7 +71,7 @@ def doctor_verb(path: str, fix: bool, as_json: bool) -> int:
         )
     else:
         for finding in mended:
-            _put(finding, Cell("fixed", "green"))
+            _put(finding._replace(remedy=""), Cell("fixed", "green"))
         for finding in findings:
             _put(finding, Cell(finding.code, "yellow"))
         if not findings and not missing:
@@ -173,27 +169,3 @@ def _told(finding: Finding, *, mended: bool) -> dict[str, Any]:
 
 def _put(finding: Finding, label: Cell) -> None:
     output.put_finding(label, finding.path, finding.message, finding.remedy)
-
-
-def run_git(folder: str, arguments: list[str]) -> int | None:
-    """The exit code of git in *folder*; None where there is no git, or no answer."""
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("INTERPALS_", "SESSION_VAULT_", "GIT_"))
-    }
-    # A repository's own settings must not make git run programs.
-    command = ["git", "-C", folder, "-c", "core.fsmonitor=false", *arguments]
-    try:
-        done = subprocess.run(
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=_GIT_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.returncode

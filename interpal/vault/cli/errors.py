@@ -10,6 +10,7 @@ from typing import NamedTuple
 import click
 
 from interpal import exceptions as e
+from interpal.vault.files.permissions import quoted
 
 OK = 0
 FOUND = 1
@@ -26,6 +27,7 @@ WRONG_KEY = 77
 CONFIGURATION = 78
 NOT_EXECUTABLE = 126
 NO_COMMAND = 127
+BROKEN_PIPE = 141
 INTERRUPTED = 130
 
 
@@ -54,6 +56,10 @@ class Declined(e.InterpalException):
     """A question was answered with no."""
 
 
+class Interrupted(e.InterpalException):
+    """Ctrl-C came in the middle of something that can be gone on with."""
+
+
 class InsecureRequest(e.VaultError):
     """What was asked for would put a secret where others can read it."""
 
@@ -61,6 +67,7 @@ class InsecureRequest(e.VaultError):
 # The more special before the more general.
 _CODES: tuple[tuple[type[e.InterpalException], str, int], ...] = (
     (Declined, "declined", FOUND),
+    (Interrupted, "interrupted", INTERRUPTED),
     (InsecureRequest, "insecure", CONFIGURATION),
     (e.VaultNotFoundError, "not-found", NOT_FOUND),
     (e.VaultExistsError, "exists", EXISTS),
@@ -113,8 +120,8 @@ def failure_of(error: BaseException) -> Failure:
 def no_vault(path: str) -> e.VaultNotFoundError:
     """There is nothing at the path."""
     return e.VaultNotFoundError(
-        f"{path}: no vault found; create one with `interpal-vault init`, or name another with -f "
-        "FILE",
+        f"{path}: no vault found; create one with `interpal-vault init -f {quoted(path)}`, or name "
+        "another with -f FILE",
         path=path,
     )
 

@@ -24,18 +24,30 @@ _MEMBERS = {
     "INTERPALS_AUTH_TOKEN": "auth_token",
     "INTERPALS_USERNAME": "username",
 }
+_CREDENTIALS = "CREDENTIALS_DIRECTORY"
+_KEYS = (
+    *("interpals-vault-key", "interpals-vault-passphrase"),
+    *("session-vault-key", "session-vault-passphrase"),
+)
 
 
 @cli.command("exec", context_settings={"allow_interspersed_args": False})
 @file_option
 @click.option("--user", metavar="NAME", help="Whose session to use, if there are several.")
+@click.option(
+    "--keep-credentials",
+    is_flag=True,
+    help="Hand on $CREDENTIALS_DIRECTORY with the vault's key in it.",
+)
 @click.argument("command", metavar="-- CMD [ARGS]...", nargs=-1, required=True)
-def exec_verb(path: str, user: str | None, command: tuple[str, ...]) -> int:
+def exec_verb(path: str, user: str | None, keep_credentials: bool, command: tuple[str, ...]) -> int:
     """Run CMD with the session in its environment.
 
     CMD gets INTERPALS_SESSION_COOKIE, INTERPALS_AUTH_TOKEN and INTERPALS_USERNAME, and no
-    variable that opens a vault. It replaces this program, so signals reach it and its exit code
-    is returned. The exit code is 127 if there is no such command, 126 if it cannot be run.
+    variable that opens a vault; nor CREDENTIALS_DIRECTORY (systemd) where the key of the vault
+    is in it, unless --keep-credentials is given. CMD replaces this program, so signals reach it
+    and its exit code is returned. The exit code is 127 if there is no such command, 126 if it
+    cannot be run.
 
     \b
     Example:
@@ -48,6 +60,8 @@ def exec_verb(path: str, user: str | None, command: tuple[str, ...]) -> int:
     if report.account(name, record).state(formatting.utc_now()) == "expired":
         output.warn(f"{where}: the session of {clean(name)} has expired", as_json=False)
     environment = child_environment(os.environ, name, record, where)
+    if not keep_credentials and _opens_a_vault(environment.get(_CREDENTIALS)):
+        del environment[_CREDENTIALS]
     try:
         _become(command, environment)
     except FileNotFoundError:
@@ -86,6 +100,11 @@ def child_environment(
             "no-such-account", f"{where}: {clean(name)} has no session cookie", path=where
         )
     return environment
+
+
+def _opens_a_vault(folder: str | None) -> bool:
+    """Whether the folder of systemd credentials has a key or passphrase of a vault in it."""
+    return bool(folder) and any(os.path.lexists(os.path.join(folder or "", key)) for key in _KEYS)
 
 
 def _become(command: tuple[str, ...], environment: dict[str, str]) -> NoReturn:

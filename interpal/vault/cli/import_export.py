@@ -52,7 +52,9 @@ class Source(NamedTuple):
 
 
 @cli.command("import", short_help="Encrypt plain files of interpal 1.x, or a backup.")
-@click.argument("files", metavar="FILES...", nargs=-1, required=True, type=click.Path())
+@click.argument(
+    "files", metavar="FILES...", nargs=-1, required=True, type=click.Path(readable=False)
+)
 @file_option
 @click.option("--user", metavar="NAME", help="The account, for a file that names none.")
 @click.option("--replace", is_flag=True, help="Replace sessions that are already there.")
@@ -61,7 +63,10 @@ class Source(NamedTuple):
 )
 @click.option("--passphrase", "ask", is_flag=True, help="Ask for the passphrase of a new vault.")
 @click.option(
-    "--secret-file", metavar="FILE", type=click.Path(), help="The passphrase or key of a backup."
+    "--secret-file",
+    metavar="FILE",
+    type=click.Path(readable=False),
+    help="The passphrase or key of a backup.",
 )
 @json_option
 def import_verb(
@@ -121,6 +126,10 @@ def import_verb(
     else:
         output.say(f"{target.location}: {formatting.plural(len(imported), 'session')} encrypted")
         if any(source.kind == "plain" for source in sources):
+            for location in _left_in_plain(sources, in_place, removed):
+                output.say(
+                    f"{location}: still there, in plain text; remove it (--remove-source does)"
+                )
             output.say(
                 "Old disk blocks, backups and git history may still hold the plain text. Log in "
                 "again to make it worthless."
@@ -132,6 +141,18 @@ def import_verb(
             path=target.location,
         )
     return errors.OK
+
+
+def _left_in_plain(sources: list[Source], in_place: Source | None, removed: list[str]) -> list[str]:
+    """The plain files that still lie there, with the mode that lets others read them."""
+    left = []
+    for source in sources:
+        if source is in_place or source.kind != "plain" or source.store.location in removed:
+            continue
+        details = source.store.details()
+        if details is not None:
+            left.append(f"{source.store.location} (mode {stat.S_IMODE(details.mode):04o})")
+    return left
 
 
 def _read_source(
@@ -259,7 +280,14 @@ def _remove(source: Source) -> bool:
 
 @cli.command("export", short_help="Write a copy with a passphrase of its own.")
 @file_option
-@click.option("-o", "--output", "target", metavar="FILE", type=click.Path(), help="Write it here.")
+@click.option(
+    "-o",
+    "--output",
+    "target",
+    metavar="FILE",
+    type=click.Path(readable=False),
+    help="Write it here.",
+)
 @click.option("--user", metavar="NAME", help="Only the session of this account.")
 @click.option("--plaintext", is_flag=True, help="Do not encrypt the copy.")
 @profile_option
@@ -331,9 +359,5 @@ def _check_stdout(*, plaintext: bool) -> None:
     """Refuse to write the copy where it has no business."""
     if sys.stdout.isatty():
         raise ValidationError("a copy is not written to a terminal; use -o FILE")
-    found = os.fstat(sys.stdout.fileno())
-    if plaintext and stat.S_ISREG(found.st_mode) and found.st_mode & 0o077:
-        raise errors.InsecureRequest(
-            f"other users can read the output file (mode "
-            f"{stat.S_IMODE(found.st_mode):04o}): use -o FILE, which creates it with mode 0600"
-        )
+    if plaintext:
+        output.check_private_stdout()

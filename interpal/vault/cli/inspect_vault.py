@@ -23,8 +23,11 @@ if TYPE_CHECKING:
     from interpal.vault.vault import Vault
 
 
+_MOST_ROWS = 20
+
+
 @cli.command("inspect", short_help="Show a vault and, with its key, the accounts in it.")
-@click.argument("vault", metavar="[FILE]", required=False, type=click.Path())
+@click.argument("vault", metavar="[FILE]", required=False, type=click.Path(readable=False))
 @file_option
 @json_option
 @click.option("--no-key", is_flag=True, help="Show only what needs no key, and ask for none.")
@@ -72,7 +75,12 @@ def inspect_verb(
         _put_report(found, source, problem, now)
         if accounts is not None:
             output.put()
-            tables.put_accounts(accounts, now)
+            tables.put_accounts(accounts[:_MOST_ROWS], now)
+            if len(accounts) > _MOST_ROWS:
+                output.put(
+                    f"and {len(accounts) - _MOST_ROWS:,} more; `interpal-vault list` shows all"
+                )
+                output.put(tables.totals(accounts, now))
     if opened is not None:
         opened.close()
     if problem is not None:

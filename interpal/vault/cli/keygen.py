@@ -15,18 +15,28 @@ from interpal.vault.keys.sources import KEY_BYTES
 
 
 @cli.command("keygen")
-@click.option("-o", "--output", "target", metavar="FILE", type=click.Path(), help="Write it here.")
+@click.option(
+    "-o",
+    "--output",
+    "target",
+    metavar="FILE",
+    type=click.Path(readable=False),
+    help="Write it here.",
+)
 @json_option
 def keygen_verb(target: str | None, as_json: bool) -> None:
     """Make a random 32-byte key: one line of base64url.
 
-    The key is printed, or with -o written to a new file of mode 0600. Use it as
-    INTERPALS_VAULT_KEY_FILE or INTERPALS_VAULT_KEY, and keep a copy of it away from the vault.
+    The key is printed, or with -o written to a new file of mode 0600. It is not printed into a
+    file that others may read, as a shell makes one with `>`. Use it as INTERPALS_VAULT_KEY_FILE
+    or INTERPALS_VAULT_KEY, and keep a copy of it away from the vault.
 
     \b
     Example:
       interpal-vault keygen -o ~/.config/interpal/team.key
     """
+    if target is None:
+        output.check_private_stdout()
     key = Hidden(b64encode(os.urandom(KEY_BYTES)).encode())
     if target is None:
         if as_json:

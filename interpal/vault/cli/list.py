@@ -2,25 +2,63 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+import click
+
 from interpal.vault.cli import formatting, opening, output, tables
 from interpal.vault.cli.app import cli, file_option, json_option
+
+if TYPE_CHECKING:
+    from interpal.vault.health.report import Account
+
+_MANY = 20
+_NEVER = datetime.max.replace(tzinfo=timezone.utc)
+_LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)
 
 
 @cli.command("list", short_help="List the accounts and how long they last.")
 @file_option
+@click.option("--match", metavar="PATTERN", help="Only accounts like this: 'bot-*'.")
+@click.option("--expired", is_flag=True, help="Only accounts whose session has expired.")
+@click.option(
+    "--sort",
+    type=click.Choice(["name", "expires", "created"]),
+    default="name",
+    show_default=True,
+    help="The order.",
+)
 @json_option
-def list_verb(path: str, as_json: bool) -> None:
+def list_verb(path: str, match: str | None, expired: bool, sort: str, as_json: bool) -> None:
     """List the accounts: when their sessions were made, and how long they last.
+
+    "not expired" is by the clock: whether the site still takes a session, only the site can
+    say.
 
     \b
     Example:
-      interpal-vault list -f team.json
+      interpal-vault list -f team.json --expired --sort expires
     """
     with opening.open_vault(path) as vault:
         accounts = tables.accounts_of(vault)
         where = vault.path
     now = formatting.utc_now()
+    if match is not None:
+        pattern = match.casefold()
+        accounts = [one for one in accounts if fnmatchcase(one.name.casefold(), pattern)]
+    if expired:
+        accounts = [one for one in accounts if one.state(now) == "expired"]
+    accounts.sort(key=lambda one: _order(one, sort))
     if as_json:
         output.put_json({"path": where, "accounts": tables.accounts_json(accounts, now)})
-    else:
-        tables.put_accounts(accounts, now)
+        return
+    tables.put_accounts(accounts, now)
+    if len(accounts) > _MANY or ((match is not None or expired) and accounts):
+        output.say(tables.totals(accounts, now))
+
+
+def _order(account: Account, by: str) -> tuple[datetime, str]:
+    time = {"expires": account.expires_at or _NEVER, "created": account.created_at or _LONG_AGO}
+    return time.get(by, _NEVER), account.name

@@ -117,7 +117,7 @@ def _opened(store: Store, *, typed: list[str] | None = None, skip: bool = False)
             return opened
         terminal = Terminal.open() if asks else None
         if terminal is None:
-            raise _explained(error, store.location, asks=asks) from None
+            raise _explained(error, source, store.location, asks=asks) from None
     with terminal:
         return ask_and_start(terminal, store.location, start, skip=skip, typed=typed)
 
@@ -194,18 +194,20 @@ def ask_and_start(
     """Ask for the passphrase, three times at most. `KeyRequiredError` where Enter was pressed."""
     hint = " (Enter to look without it)" if skip else ""
     output.make_room()
-    for _ in range(TRIES):
-        passphrase = terminal.ask_passphrase(f"Passphrase for {location}{hint}: ")
-        if passphrase is None:
-            raise _NoKeyError(f"{location}: no passphrase was given", path=location)
-        try:
-            vault = start(sources.passphrase_argument(passphrase, "prompt"))
-        except WrongKeyError:
-            terminal.tell("Wrong passphrase.")
-        else:
-            if typed is not None:
-                typed.append(passphrase)
-            return vault
+    # Argon2id takes its time, and a person may type on.
+    with terminal.quiet():
+        for _ in range(TRIES):
+            passphrase = terminal.ask_passphrase(f"Passphrase for {location}{hint}: ")
+            if passphrase is None:
+                raise _NoKeyError(f"{location}: no passphrase was given", path=location)
+            try:
+                vault = start(sources.passphrase_argument(passphrase, "prompt"))
+            except WrongKeyError:
+                terminal.tell("Wrong passphrase.")
+            else:
+                if typed is not None:
+                    typed.append(passphrase)
+                return vault
     raise WrongKeyError(
         f"{location}: none of the {TRIES} passphrases opens it; nothing was changed", path=location
     )
@@ -290,19 +292,20 @@ def takes_passphrase(store: Store) -> bool:
     return any(slot.kind == "passphrase" for slot in slots)
 
 
-def _explained(error: VaultError, location: str, *, asks: bool) -> VaultError:
+def _explained(error: VaultError, source: KeySource, location: str, *, asks: bool) -> VaultError:
     """The error of a key, with the ways that the command line has."""
-    path = sources.default_key_path()
+    if not asks:
+        # What would do is a key, and the error says which.
+        wrong = isinstance(error, WrongKeyError)
+        return error if wrong else _NoKeyError(str(error), path=location)
     if isinstance(error, WrongKeyError):
-        what = f"the key file {path} does not open it"
-    elif os.path.lexists(path):
-        what = f"it opens with a passphrase, but only the key file {path} is available"
-    else:
+        what = f"the {source.name} does not open it"
+    elif source.is_missing:
         what = "no key available"
-    if asks:
-        what += ", and there is no terminal to ask"
+    else:
+        what = f"it opens with a passphrase, but only the {source.name} is available"
     kind = WrongKeyError if isinstance(error, WrongKeyError) else _NoKeyError
-    return kind(f"{location}: {what}; {WOULD_DO}", path=location)
+    return kind(f"{location}: {what}, and there is no terminal to ask; {WOULD_DO}", path=location)
 
 
 def key_from_file(path: str) -> Hidden[bytes]:

@@ -6,14 +6,18 @@ A terminal gets tables with lines and colours (rich), a pipe the same columns in
 from __future__ import annotations
 
 import json
+import os
+import stat
 import sys
 from contextlib import contextmanager
+from shutil import get_terminal_size
 from threading import Timer
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from interpal._clock import monotonic
+from interpal.vault.cli import errors
 from interpal.vault.cli.formatting import Cell, draws
 
 if TYPE_CHECKING:
@@ -56,7 +60,11 @@ def fail(failure: Failure, *, as_json: bool) -> None:
         click.echo(json.dumps({"error": failure.as_json()}), err=True)
     else:
         text = failure.message
-        say(f"{PROGRAM}: {text}" + ("" if text.endswith((".", "!", "?")) else "."))
+        program = f"{PROGRAM}:"
+        if sys.stderr.isatty() and not os.environ.get("NO_COLOR"):
+            program = click.style(program, fg="red", bold=True)
+        end = "" if text.endswith((".", "!", "?")) else "."
+        click.echo(f"{program} {_one_line(text)}{end}", err=True)
 
 
 def put_json(value: Any) -> None:
@@ -75,9 +83,27 @@ def put_bytes(data: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
+def check_private_stdout() -> None:
+    """Refuse to write a secret into a file that others may read: `InsecureRequest`."""
+    try:
+        found = os.fstat(sys.stdout.fileno())
+    except (OSError, ValueError):
+        return  # closed, or no file at all
+    if stat.S_ISREG(found.st_mode) and found.st_mode & 0o077:
+        raise errors.InsecureRequest(
+            f"other users can read the output file (mode "
+            f"{stat.S_IMODE(found.st_mode):04o}): use -o FILE, which creates it with mode 0600"
+        )
+
+
 def on_terminal() -> bool:
     """Whether a person sees stdout."""
     return sys.stdout.isatty()
+
+
+def is_narrow() -> bool:
+    """Whether the terminal has less than the 80 columns that tables are made for."""
+    return on_terminal() and get_terminal_size().columns < 80
 
 
 def put_table(titles: Sequence[str], rows: Sequence[Sequence[Cell | str]]) -> None:
@@ -104,7 +130,8 @@ def put_finding(label: Cell, path: str, message: str, remedy: str) -> None:
         _screen().finding(label, path, message, remedy, arrow="\u2192" if draws() else "->")
     else:
         put(f"{label.text}: {path}: {message}")
-        put(f"    {remedy}")
+        if remedy:
+            put(f"    {remedy}")
 
 
 def put_title(text: str) -> None:
@@ -179,6 +206,16 @@ class Step:
                 return
             bar = self._bar = _screen().bar(self._what, self._total)
         bar.update(bar.task_ids[0], completed=self._done / self._passes)
+
+    @property
+    def done(self) -> int:
+        """How many items the passes have dealt with, as far as they are alike."""
+        return min(self.total, self._done)
+
+    @property
+    def total(self) -> int:
+        """How many items there are."""
+        return self._total
 
     def stop(self) -> None:
         """Take the bar away."""

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from interpal.vault.cli import formatting, opening, output, stores
+from interpal.exceptions import WrongKeyError
+from interpal.vault.cli import errors, formatting, opening, output, stores
 from interpal.vault.cli.app import cli, file_option, json_option, yes_option
 from interpal.vault.cli.slot import slot_of
-from interpal.vault.cli.terminal import Terminal
+from interpal.vault.cli.terminal import TRIES, Terminal
+from interpal.vault.keys.unlock import opens
 from interpal.vault.stores.base import keeps_records
 
 if TYPE_CHECKING:
@@ -62,12 +64,19 @@ def rotate_verb(
         if missing and drop_slots:
             named = ", ".join(slot.kid for slot in missing)
             opening.confirm(
-                f"Drop {'the slot' if len(missing) == 1 else 'the slots'} {named} of {vault.path}?",
+                f"Drop {'the slot' if len(missing) == 1 else 'the slots'} {named} of {vault.path}? "
+                f"(--secret-file {missing[0].kid}=FILE keeps it.)",
                 yes=yes,
             )
         if keeps_records(store):
             with output.progress("Encrypting", len(vault)) as step:
-                vault.rotate(secrets, drop_slots=drop_slots, progress=step.reach)
+                try:
+                    vault.rotate(secrets, drop_slots=drop_slots, progress=step.reach)
+                except KeyboardInterrupt:
+                    raise errors.Interrupted(
+                        f"interrupted with {step.done:,} of {step.total:,} sessions encrypted; a "
+                        "rotation counts when it is whole: run the same command again"
+                    ) from None
         else:
             with output.status(f"Encrypting {formatting.plural(len(vault), 'session')}"):
                 vault.rotate(secrets, drop_slots=drop_slots)
@@ -104,9 +113,23 @@ def _ask_for(slots: list[Slot], path: str) -> dict[str, str] | None:
     with terminal:
         for slot in slots:
             if slot.kind == "passphrase":
-                text = terminal.ask_passphrase(
-                    f"Passphrase of slot {slot.kid} of {path} (Enter to drop the slot): "
-                )
+                text = _ask_for_one(terminal, slot, path)
                 if text is not None:
                     known[slot.kid] = text
     return known
+
+
+def _ask_for_one(terminal: Terminal, slot: Slot, path: str) -> str | None:
+    """The passphrase of a slot, None for none. Raises `WrongKeyError` after three wrong ones."""
+    with terminal.quiet():
+        for _ in range(TRIES):
+            text = terminal.ask_passphrase(
+                f"Passphrase of slot {slot.kid} of {path} (Enter to drop the slot): "
+            )
+            if text is None or opens(slot, text):
+                return text
+            terminal.tell("Wrong passphrase.")
+    raise WrongKeyError(
+        f"{path}: none of the {TRIES} passphrases opens slot {slot.kid}; nothing was changed",
+        path=path,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from interpal.vault.cli.formatting import Cell
 
 
+# Lines that a table and the next prompt take beside the rows.
+_AROUND_TABLE = 4
+
+
 def _console() -> Console:
     # A name is never markup, a path never an emoji.
     return Console(force_terminal=True, highlight=False, markup=False, emoji=False)
@@ -35,8 +40,9 @@ def _console() -> Console:
 def table(titles: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
     """Columns with titles and a line below them; what is too wide is folded."""
     columns = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
-    for title in titles:
-        columns.add_column(title, overflow="fold")
+    for number, title in enumerate(titles):
+        # A name may be long; a time that is folded cannot be read.
+        columns.add_column(title, overflow="fold", no_wrap=number > 0)
     _fill(columns, rows)
 
 
@@ -51,7 +57,12 @@ def grid(rows: Sequence[Sequence[Cell]]) -> None:
 def _fill(columns: Table, rows: Sequence[Sequence[Cell]]) -> None:
     for row in rows:
         columns.add_row(*(Text(cell.text, style=cell.style) for cell in row))
-    _console().print(columns)
+    console = _console()
+    if len(rows) + _AROUND_TABLE > console.height and sys.stdin.isatty():
+        with console.pager():
+            console.print(columns)
+    else:
+        console.print(columns)
 
 
 def title(text: str) -> None:
@@ -64,8 +75,9 @@ def finding(label: Cell, path: str, message: str, remedy: str, *, arrow: str) ->
     console = _console()
     console.print(Text.assemble((label.text, label.style), "  ", (path, "bold")), soft_wrap=True)
     console.print(Padding(Text(message), (0, 0, 0, 2)))
-    # A command that is folded cannot be copied.
-    console.print(Text(f"  {arrow} {remedy}"), soft_wrap=True)
+    if remedy:
+        # A command that is folded cannot be copied.
+        console.print(Text(f"  {arrow} {remedy}"), soft_wrap=True)
 
 
 def bar(what: str, total: int) -> Progress:

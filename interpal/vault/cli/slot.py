@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from interpal.exceptions import ValidationError
 from interpal.vault.cli import errors, formatting, opening, output, stores, tables
 from interpal.vault.cli.app import cli, file_option, json_option, profile_option, yes_option
 
@@ -56,7 +57,10 @@ def slot_list_verb(path: str, as_json: bool) -> None:
 @file_option
 @click.option("--kid", metavar="KID", help="Its name: 1 to 64 of A-Z a-z 0-9 . _ -")
 @click.option(
-    "--key-file", metavar="FILE", type=click.Path(), help="Open it with the raw key in FILE."
+    "--key-file",
+    metavar="FILE",
+    type=click.Path(readable=False),
+    help="Open it with the raw key in FILE.",
 )
 @profile_option
 @json_option
@@ -76,6 +80,11 @@ def slot_add_verb(
     if key_file is not None and profile is not None:
         raise click.UsageError("--profile is for passphrases, not for the raw key of --key-file")
     with opening.open_vault(path) as vault:
+        # Before a passphrase is asked for, twice.
+        if kid is not None and kid in {slot.kid for slot in vault.slots}:
+            raise ValidationError(
+                f"--kid: {vault.path} has a slot {kid} already; take another name"
+            )
         if key_file is not None:
             slot = vault.add_slot(key=opening.key_from_file(key_file).reveal(), kid=kid)
         else:

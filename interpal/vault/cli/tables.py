@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from interpal.vault.cli import formatting, output
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from interpal.vault.health.report import Account, SlotReport
     from interpal.vault.vault import Vault
 
-_STATE_STYLES = {"valid": "green", "ends soon": "yellow", "expired": "red"}
+_STATE_STYLES = {"not expired": "green", "ends soon": "yellow", "expired": "red"}
 
 
 def accounts_of(vault: Vault) -> list[Account]:
@@ -42,6 +43,13 @@ def accounts_json(accounts: list[Account], now: datetime) -> list[dict[str, Any]
     return rows
 
 
+def totals(accounts: list[Account], now: datetime) -> str:
+    """How many there are, and how many of each state."""
+    counts = Counter(account.state(now) for account in accounts)
+    states = ", ".join(f"{number:,} {state}" for state, number in sorted(counts.items()))
+    return f"{len(accounts):,} {'session' if len(accounts) == 1 else 'sessions'}: {states}"
+
+
 def put_accounts(accounts: list[Account], now: datetime) -> None:
     """The table of the accounts, 80 columns for names of up to 20."""
     if not accounts:
@@ -53,12 +61,17 @@ def put_accounts(accounts: list[Account], now: datetime) -> None:
         state = account.state(now)
         bar = formatting.bar(account.share_left(now))
         words = "-" if left is None else formatting.duration(left)
+        if output.is_narrow():
+            bar = bar._replace(text="")
         rows.append(
             [
                 _shown_name(account),
                 formatting.short_time(account.created_at, now),
                 formatting.short_time(account.expires_at, now),
-                Cell(f"{bar.text} {words}", bar.style),
+                Cell(
+                    f"{bar.text} {words}".lstrip() if not bar.text else f"{bar.text} {words}",
+                    bar.style,
+                ),
                 Cell(state, _STATE_STYLES.get(state, "")),
             ]
         )

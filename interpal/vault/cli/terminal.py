@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import termios
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, NoReturn
 
 from interpal._hidden import Hidden
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
 TRIES = 3
+SHORT = 8
+"""Characters of a passphrase below which a person is warned."""
 _LINE_LIMIT = 65536
 
 
@@ -37,6 +39,7 @@ class Terminal:
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
+        self._is_quiet = False
 
     @classmethod
     def open(cls) -> Terminal | None:
@@ -64,12 +67,25 @@ class Terminal:
 
     def ask_secret(self, question: str) -> Hidden[bytes]:
         """The bytes of a line that is not shown, and may be empty. Raises `NoAnswerError`."""
-        with self._without_echo():
+        with nullcontext() if self._is_quiet else self._without_echo():
             self._write(question)
             try:
                 return self._line()
             finally:
                 self._write("\n")
+
+    @contextmanager
+    def quiet(self) -> Generator[None, None, None]:
+        """No echo inside the block: what is typed while an answer is tried is not shown either.
+
+        It is the answer to the next question, if there is one.
+        """
+        with self._without_echo():
+            self._is_quiet = True
+            try:
+                yield
+            finally:
+                self._is_quiet = False
 
     def ask_passphrase(self, question: str) -> str | None:
         """A passphrase that is there already; None where just Enter was pressed."""
@@ -88,6 +104,8 @@ class Terminal:
             text = self._checked(self.ask_secret(f"New passphrase for {whose}: "))
             if text is None:
                 continue
+            if len(text) < SHORT:
+                self.tell(f"That is short: one of less than {SHORT} characters is soon guessed.")
             if self.ask_secret("Repeat passphrase: ") == Hidden(text.encode()):
                 return text
             self.tell("The passphrases do not match.")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @cli.command("verify", short_help="Authenticate everything in one vault, or in many.")
-@click.argument("vaults", metavar="[FILES]...", nargs=-1, type=click.Path())
+@click.argument("vaults", metavar="[FILES]...", nargs=-1, type=click.Path(readable=False))
 @file_option
 @json_option
 def verify_verb(vaults: tuple[str, ...], path: str, as_json: bool) -> int:

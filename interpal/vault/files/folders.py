@@ -125,7 +125,7 @@ class OpenFolder:
         folder = cls(fd, given, resolved)
         try:
             if strict:
-                check_folder(os.fstat(fd), given, lambda: folder.path)
+                check_folder(fd, given, lambda: folder.path)
         except BaseException:
             folder.close()
             raise

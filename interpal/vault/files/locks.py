@@ -16,7 +16,6 @@ import struct
 import sys
 import threading
 from contextlib import suppress
-from typing import NamedTuple
 
 from interpal.exceptions import LockTimeoutError, VaultError
 from interpal.vault.files.forks import Process
@@ -35,14 +34,6 @@ LOGIN_LOCKS = 16
 _UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK}
 # `struct flock`: l_type, l_whence, l_start, l_len, l_pid, as C aligns them.
 _FLOCK = struct.Struct("hhqqi0q")
-
-_MOUNTS = "/proc/self/mountinfo"
-
-_NETWORK = {
-    "9p", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "glusterfs", "lustre", "ncpfs", "nfs",
-    "nfs4", "prl_fs", "smb3", "smbfs", "vboxsf", "virtiofs", "fuse.ceph", "fuse.glusterfs",
-    "fuse.grpcfuse", "fuse.rclone", "fuse.s3fs", "fuse.sshfs",
-}  # fmt: skip
 
 
 def _in_child() -> None:
@@ -106,22 +97,25 @@ class FileLock:
         if not self._take(timeout):
             holder = self.holder()
             by = f"process {holder}" if holder else "another process"
+            where = "" if holder else " (it may be of another user or container)"
             raise LockTimeoutError(
-                f"{self.path}: {by} holds the lock, after waiting {timeout:g} s. Try again later; "
-                "if that process is stuck, end it to free the lock.",
+                f"{self.path}: {by} holds the lock{where}, after waiting {timeout:g} s. Try again "
+                "later; if that process is stuck, end it to free the lock.",
                 path=shown(self._path),
                 holder=holder,
             )
 
     def holder(self) -> str | None:
-        """The pid that the last holder wrote, None where there is none to be read."""
+        """The pid that the last holder wrote, None where there is none that means anything here."""
         folder, vault = os.path.split(self._path)
         try:
             with Folder.open(folder) as beside, beside.subfolder(f"{vault}.locks") as locks:
                 opened = locks.read(self._name, limit=64)
         except VaultError:
             return None
-        pid = opened.data.reveal().split(b"\n", 1)[0] if opened else b""
+        pid, space = [*(opened.data.reveal().split(b"\n") if opened else ()), b"", b""][:2]
+        if space and space != _pid_space():
+            return None  # a number of another container says nothing here
         return pid.decode("ascii") if pid.isdigit() and len(pid) <= 10 else None
 
     def release(self) -> None:
@@ -214,7 +208,7 @@ class FileLock:
             return (ours.st_dev, ours.st_ino) == (theirs.st_dev, theirs.st_ino)
 
     def _note_holder(self) -> None:
-        text = b"%d\n" % self._process.pid
+        text = b"%d\n%s" % (self._process.pid, _pid_space())
         try:
             os.pwrite(self._fd, text, 0)
             os.ftruncate(self._fd, len(text))
@@ -333,6 +327,14 @@ def _holds(pid: str, wanted: os.stat_result, offset: int) -> bool:
     return False
 
 
+def _pid_space() -> bytes:
+    """What tells the pids of one container from those of another (pid_namespaces(7))."""
+    try:
+        return os.fsencode(os.readlink("/proc/self/ns/pid"))
+    except OSError:
+        return b""
+
+
 def _close(fd: int) -> None:
     with _guard:
         try:
@@ -340,67 +342,3 @@ def _close(fd: int) -> None:
         finally:
             with suppress(OSError):
                 os.close(fd)
-
-
-def network_filesystem(path: str) -> str | None:
-    """The type of the network file system that *path* is on; None for a local one.
-
-    Reads /proc/self/mountinfo (proc(5)); None too where no such file.
-    """
-    kind = _mount_of(path, _mounts()).kind
-    return kind if kind in _NETWORK else None
-
-
-def second_view(path: str) -> str | None:
-    """Where else the FUSE file system that *path* is on is mounted; None where nowhere.
-
-    FUSE keeps the locks of each mount apart: who comes by the other does not see ours.
-    """
-    mounts = _mounts()
-    own = _mount_of(path, mounts)
-    if own.kind.partition(".")[0] != "fuse":  # fuseblk has its device to itself
-        return None
-    others = (
-        mount.point
-        for mount in mounts
-        if (mount.kind, mount.source) == (own.kind, own.source) and mount.point != own.point
-    )
-    return next(others, None)
-
-
-class _Mount(NamedTuple):
-    point: str
-    kind: str
-    source: str
-
-
-def _mounts() -> list[_Mount]:
-    try:
-        with open(_MOUNTS, encoding="utf-8", errors="surrogateescape") as table:
-            lines = table.readlines()
-    except OSError:
-        return []
-    found = []
-    for line in lines:
-        mount, _, rest = line.partition(" - ")
-        kind, source, *_ = [*rest.split(" "), ""]
-        found.append(_Mount(_unescaped(mount.split(" ")[4]).rstrip("/"), kind, source))
-    return found
-
-
-def _mount_of(path: str, mounts: list[_Mount]) -> _Mount:
-    real = os.path.realpath(path)
-    own = _Mount("", "", "")
-    for mount in mounts:
-        # The later of two mounts on one point hides the earlier.
-        if len(mount.point) >= len(own.point) and (
-            real == mount.point or real.startswith(f"{mount.point}/")
-        ):
-            own = mount
-    return own
-
-
-def _unescaped(field: str) -> str:
-    for code, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
-        field = field.replace(code, character)
-    return field

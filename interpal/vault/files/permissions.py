@@ -11,7 +11,7 @@ import os
 import stat
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from interpal._log import Logger
 from interpal.exceptions import VaultError, VaultIOError, VaultPermissionError
@@ -25,6 +25,9 @@ _REMEDIES = {
     errno.ENOSPC: "Free some space on that disk.",
     errno.EDQUOT: "Free some space: the quota of this user is used up.",
     errno.EROFS: "The file system is read-only: mount it writable or use another path.",
+    errno.EBUSY: "It is a mount of its own, as `docker -v FILE:FILE` makes one, and cannot be "
+    "replaced: mount the folder that it is in.",
+    errno.EXDEV: "A file is mounted here, and cannot be replaced: mount the folder that it is in.",
     errno.EIO: "Check the disk and the system's log.",
     errno.EMFILE: "This process has too many open files: close some, or raise `ulimit -n`.",
     errno.ENFILE: "The system has too many open files.",
@@ -48,6 +51,9 @@ _KINDS = {
     stat.S_IFBLK: "a device",
     stat.S_IFREG: "a file",
 }
+# Whether the system can be asked for the effective user, who is the one that counts.
+EFFECTIVE = os.access in os.supports_effective_ids
+_READING = {"read", "look at the file", "look at the folder", "look at the lock", "list the folder"}
 _warned: set[tuple[str, str]] = set()
 _only_looking: ContextVar[bool] = ContextVar("without_repairs", default=False)
 
@@ -80,10 +86,33 @@ def io_error(error: OSError, path: str, what: str) -> VaultError:
     """The package's error for *error*, met when trying to *what* ("read", "save") at *path*."""
     reason = f"{shown(path)}: cannot {what}: {error.strerror or error}."
     if error.errno in (errno.EACCES, errno.EPERM):
-        remedy = f"Check its owner and mode (ls -ld {quoted(path)}), and those of its folders."
+        remedy = "" if what in _READING else _unwritable_folder(path)
+        remedy = remedy or (
+            f"Check its owner and mode (ls -ld {quoted(path)}), and those of its folders."
+        )
         return VaultPermissionError(f"{reason} {remedy}", path=shown(path))
     remedy = _REMEDIES.get(error.errno or 0, "The old content is intact.")
     return VaultIOError(f"{reason} {remedy}", path=shown(path), errno=error.errno)
+
+
+def _unwritable_folder(path: str) -> str:
+    """What is wrong with the folder that *path* is in, where nothing can be made in it."""
+    folder, us = os.path.dirname(path), os.geteuid()
+    try:
+        found = os.stat(folder)
+    except OSError:
+        return ""
+    if os.access(folder, os.W_OK | os.X_OK, effective_ids=EFFECTIVE):
+        return ""
+    where, word = shown(folder), quoted(folder)
+    ours = found.st_uid == us
+    fix = f"chmod u+wx {word}" if ours else "use a folder of this user"
+    if not ours and folder != os.path.dirname(folder):
+        fix += f", or: chown {us} {word}"
+    return (
+        f"User {us}, as which this process runs, cannot make files in the folder {where} (owner "
+        f"{found.st_uid}, mode {stat.S_IMODE(found.st_mode):04o}): {fix}."
+    )
 
 
 class reported:  # noqa: N801  (read as a statement: `with reported(path, "save")`)
@@ -116,29 +145,31 @@ def warn_once(kind: str, path: str, message: str, *values: object) -> None:
         _log.warning(message, *values)
 
 
-def check_folder(found: os.stat_result, name: str, resolved: Callable[[], str]) -> None:
+def check_folder(fd: int, name: str, resolved: Callable[[], str]) -> None:
     """Refuse a folder that another user may put files into; warn of one that is doubtful.
 
-    *found* is from the open descriptor, *name* is the folder's path as it was given; *resolved*
+    *fd* is its open descriptor, *name* is the folder's path as it was given; *resolved*
     gives it without symbolic links. Raises `VaultPermissionError`.
     """
+    found = os.fstat(fd)
     if not is_trusted_owner(found):
         raise foreign_owner(resolved(), found)
-    others = who_else_writes(found)
+    others = who_else_writes(found, fd)
     if others == "every user":
         path = resolved()
         raise VaultPermissionError(
             f"{shown(path)}: every user of this machine may change what is in this folder. "
-            f"Fix it: chmod o-w {quoted(path)}",
+            f"Fix it: {how_to_close(path, f'chmod o-w {quoted(path)}')}",
             path=shown(path),
         )
-    if others == "the group":
+    if others is not None:
         path = resolved()
         warn_once(
             "group",
             path,
-            "%s: the group may change what is in this folder. Fix it: chmod g-w %s",
+            "%s: %s may change what is in this folder. Fix it: chmod g-w %s",
             shown(path),
+            others,
             quoted(path),
         )
     if ("above", name) not in _warned:
@@ -159,18 +190,53 @@ def is_trusted_owner(found: os.stat_result) -> bool:
     return found.st_uid in (0, os.geteuid())
 
 
-def who_else_writes(folder: os.stat_result) -> Literal["every user", "the group"] | None:
+def who_else_writes(folder: os.stat_result, where: int | str) -> str | None:
     """Who but its owner may put files into a folder and take them away; None for nobody.
 
-    With the sticky bit nobody else may take them away. A group that has the owner alone, as many
-    systems give each user, is nobody else.
+    "every user", "the group", or whom its ACL names. *where* is its descriptor or path. With the
+    sticky bit nobody else may take them away. A group that has the owner alone, as many systems
+    give each user, is nobody else.
     """
     if folder.st_mode & stat.S_ISVTX:
         return None
     if folder.st_mode & stat.S_IWOTH:
         return "every user"
-    shared = folder.st_mode & stat.S_IWGRP and not _in_group_of_its_own(folder)
-    return "the group" if shared else None
+    # Where there is an ACL, these bits are its mask: without them nobody whom it names may write.
+    if not folder.st_mode & stat.S_IWGRP:
+        return None
+    named, group = _writers_by_acl(where, folder.st_uid)
+    if named is not None:
+        return named
+    return "the group" if group and not _in_group_of_its_own(folder) else None
+
+
+# acl(5) as Linux keeps it: a version of 4 bytes, then entries of tag, permissions and id.
+_ACL = "system.posix_acl_access"
+_ACL_USER, _ACL_GROUP_OBJ, _ACL_GROUP, _ACL_WRITE = 2, 4, 8, 2
+
+
+def _writers_by_acl(where: int | str, owner: int) -> tuple[str | None, bool]:
+    """Whom an ACL names that may write, and whether the folder's own group may."""
+    if not hasattr(os, "getxattr"):
+        return None, True
+    try:
+        data = os.getxattr(where, _ACL)
+    except OSError:
+        return None, True  # There is none.
+    import struct
+
+    named, group = None, False
+    entries = data[4:][: (len(data) - 4) // 8 * 8]
+    for tag, allowed, number in struct.iter_unpack("<HHI", entries):
+        if not allowed & _ACL_WRITE:
+            continue
+        if tag == _ACL_GROUP_OBJ:
+            group = True
+        elif tag == _ACL_GROUP:
+            named = f"group {number} (by an ACL)"
+        elif tag == _ACL_USER and number not in (0, owner, os.geteuid()):
+            named = f"user {number} (by an ACL)"
+    return named, group
 
 
 def doubtful_ancestors(path: str) -> Generator[tuple[str, os.stat_result], None, None]:
@@ -182,8 +248,25 @@ def doubtful_ancestors(path: str) -> Generator[tuple[str, os.stat_result], None,
             found = os.stat(path)
         except OSError:
             continue  # what cannot be looked at cannot be judged
-        if not is_trusted_owner(found) or who_else_writes(found) == "every user":
+        foreign = not is_trusted_owner(found) and not _is_from_outside(found.st_uid)
+        if foreign or who_else_writes(found, path) == "every user":
             yield path, found
+
+
+def _is_from_outside(uid: int) -> bool:
+    """Whether *uid* stands for all users that this user namespace does not know, root's own too.
+
+    user_namespaces(7): in a container without rights each folder above its own is such a one's.
+    """
+    try:
+        with open("/proc/sys/kernel/overflowuid", encoding="ascii") as file:
+            if uid != int(file.read()):
+                return False
+        with open("/proc/self/uid_map", encoding="ascii") as file:
+            ranges = [tuple(map(int, line.split())) for line in file]
+    except (OSError, ValueError):
+        return False
+    return not any(first <= uid < first + count for first, _, count in ranges)
 
 
 def exposes_secret(found: os.stat_result) -> bool:
@@ -195,7 +278,12 @@ def exposes_secret(found: os.stat_result) -> bool:
 
 
 def _in_group_of_its_own(found: os.stat_result) -> bool:
-    """Whether the group is that of the owner alone, which many systems give each user."""
+    """Whether the group is that of the owner alone, which many systems give each user.
+
+    The group of root is none such: containers run any number of users in it.
+    """
+    if found.st_gid == 0:
+        return False
     try:
         import grp
         import pwd
@@ -205,7 +293,12 @@ def _in_group_of_its_own(found: os.stat_result) -> bool:
     except (ImportError, KeyError):
         return False  # Not known, or no longer to be read by who has given up rights.
     alone = group.gr_gid == owner.pw_gid and set(group.gr_mem) <= {owner.pw_name}
-    return alone and group.gr_name == owner.pw_name
+    if not alone or group.gr_name != owner.pw_name:
+        return False
+    # Whose primary group it is, is not among its members.
+    return all(
+        user.pw_gid != group.gr_gid or user.pw_uid == owner.pw_uid for user in pwd.getpwall()
+    )
 
 
 def kind_of(found: os.stat_result) -> str:
@@ -215,9 +308,11 @@ def kind_of(found: os.stat_result) -> str:
 
 def wrong_kind(path: str, found: os.stat_result, wanted: str) -> VaultPermissionError:
     """The error for something that is not *wanted* ("a regular file")."""
+    remedy = "Use another path, or move it away."
+    if stat.S_ISLNK(found.st_mode):
+        remedy = f"Give the path of what it points to: {shown(os.path.realpath(path))}"
     return VaultPermissionError(
-        f"{shown(path)} is {kind_of(found)}, not {wanted}; it was left unchanged. Use another "
-        "path, or move it away.",
+        f"{shown(path)} is {kind_of(found)}, not {wanted}; it was left unchanged. {remedy}",
         path=shown(path),
     )
 
@@ -252,21 +347,74 @@ def is_loose(found: os.stat_result) -> bool:
     return bool(stat.S_IMODE(found.st_mode) & ~0o600)
 
 
-def tighten(fd: int, found: os.stat_result, path: str) -> None:
-    """Take the mode bits away that are looser than 0600, with a WARNING."""
+def tighten(
+    found: os.stat_result,
+    path: str,
+    chmod: Callable[[int], None],
+    look: Callable[[], os.stat_result],
+) -> None:
+    """Take the mode bits away that are looser than 0600, with a WARNING that says what came of it.
+
+    *chmod* and *look* do so to just the file that was *found*.
+    Not every file system has modes: there a change may be refused, or be taken and have no effect.
+    """
     if not is_loose(found):
         return
     mode = stat.S_IMODE(found.st_mode)
+    reason: str | None = None
     try:
-        os.fchmod(fd, mode & 0o600)
+        chmod(mode & 0o600)
+        now = stat.S_IMODE(look().st_mode)
+        if now & ~0o600:
+            reason = "the file system ignores it"
     except OSError as error:
+        reason = error.strerror
+    if reason is not None and not mode & 0o077:
+        return  # What is left is the owner's own.
+    if reason is None:
+        _log.warning("%s: mode %04o was too open, now %04o", shown(path), mode, mode & 0o600)
+    else:
         warn_once(
             "mode",
             path,
-            "%s: other users can access it (mode %04o), and that cannot be changed: %s",
+            "%s: other users can access it (mode %04o), and that cannot be changed: %s%s",
             shown(path),
             mode,
-            error.strerror,
+            reason,
+            _modes_by_mount(path, ". M", "."),
         )
-    else:
-        _log.warning("%s: mode %04o was too open, now %04o", shown(path), mode, mode & 0o600)
+
+
+# What gives files of a file system without modes an owner and a mode: mount(8) and the pages of
+# the file systems.
+_MOUNT_OPTIONS = {
+    "fuseblk": "uid={uid},umask=077",  # ntfs-3g and exfat-fuse
+    "ntfs": "uid={uid},umask=077",
+    "ntfs3": "uid={uid},umask=077",
+    "exfat": "uid={uid},umask=077",
+    "vfat": "uid={uid},umask=077",
+    "msdos": "uid={uid},umask=077",
+    "cifs": "uid={uid},file_mode=0600,dir_mode=0700",
+    "smb3": "uid={uid},file_mode=0600,dir_mode=0700",
+    "vboxsf": "uid={uid},fmode=0600,dmode=0700",
+    "9p": "uid={uid},metadata,umask=077",  # drvfs of WSL
+    "fuse.rclone": "uid={uid},umask=077",
+    "fuse.sshfs": "idmap=user,uid={uid},umask=077",
+}
+
+
+def _modes_by_mount(path: str, before: str, after: str) -> str:
+    """The mount option that gives files at *path* a mode; "" where they have one by themselves."""
+    from interpal.vault.files.mounts import filesystem_of
+
+    kind = filesystem_of(path)
+    options = _MOUNT_OPTIONS.get(kind or "")
+    if options is None:
+        return ""
+    named = options.format(uid=os.geteuid())
+    return f"{before}ount it ({kind}) with -o {named}{after}"
+
+
+def how_to_close(path: str, command: str) -> str:
+    """How other users are kept from *path*: *command*, or a mount option where it has no effect."""
+    return command + _modes_by_mount(path, ". If that changes nothing: m", "")

@@ -27,6 +27,7 @@ from interpal.vault.files.folders import OpenFolder, flush
 from interpal.vault.files.permissions import (
     exposes_secret,
     foreign_owner,
+    how_to_close,
     is_loose,
     is_trusted_owner,
     kind_of,
@@ -50,6 +51,8 @@ Identity = tuple[int, int]
 _SAFE = os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _READ = os.O_RDONLY | os.O_NOFOLLOW | _SAFE
 _LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | _SAFE
+# What a file system without hard links says, and link(2) of those that are mounted by FUSE.
+_NO_LINKS = {errno.EPERM, errno.EACCES, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EMLINK}
 _BIRTH = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -107,7 +110,8 @@ class Folder(OpenFolder):
                 now = time.time_ns()
                 self._check_file(name, found, foreign=foreign)
                 if is_loose(found) and not foreign and may_repair():
-                    tighten(fd, found, self.path_of(name))
+                    path = self.path_of(name)
+                    tighten(found, path, lambda mode: os.fchmod(fd, mode), lambda: os.fstat(fd))
                 if found.st_size > limit:
                     raise _too_large(self.path_of(name), limit)
                 data = _read_all(fd, found.st_size, limit)
@@ -162,8 +166,7 @@ class Folder(OpenFolder):
             temporary = _temporary(name)
             try:
                 self._write(temporary, data, None)
-                os.link(temporary, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
-                made = True
+                made = self._give_name(temporary, name)
             except FileExistsError:
                 made = False
             finally:
@@ -171,6 +174,32 @@ class Folder(OpenFolder):
         # Also where another process made it: it is going to be relied on before that one is done.
         self._sync(name, "made")
         return made
+
+    def _give_name(self, temporary: str, name: str) -> bool:
+        """Give a file that is whole its name, where nothing has it yet. False where something has.
+
+        A hard link does that in one step. Where there are none, and where the number of links is
+        remembered too long to be checked right after, it is looked and renamed under a lock of
+        the folder, which all who have to do it in this way take.
+        """
+        from interpal.vault.files.folder_lock import locked_folder
+        from interpal.vault.files.mounts import forgets_links
+
+        if not forgets_links(self.path):
+            try:
+                os.link(temporary, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+            except FileExistsError:
+                return False
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+            else:
+                return True
+        with locked_folder(self._fd):
+            if self.look(name) is not None:
+                return False
+            os.rename(temporary, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+            return True
 
     def remove(self, name: str) -> bool:
         """Take the file at *name* away, durably. False where there is nothing."""
@@ -356,7 +385,8 @@ def read_secret_file(path: str, limit: int) -> Hidden[bytes]:
             _check_regular(path, os.stat(path))
             fd = os.open(path, os.O_RDONLY | _SAFE)
         except FileNotFoundError:
-            raise KeySourceError(f"{shown(path)}: no such file", path=shown(path)) from None
+            message = f"{shown(path)}: no such file{_why_no_such_file(path)}"
+            raise KeySourceError(message, path=shown(path)) from None
         except ValueError:  # a NUL, or text that is no file name
             raise KeySourceError(f"{shown(path)} is not a path", path=shown(path)) from None
         try:
@@ -372,6 +402,17 @@ def read_secret_file(path: str, limit: int) -> Hidden[bytes]:
     return data
 
 
+def _why_no_such_file(path: str) -> str:
+    """What a shell would have taken away or put in, in a name that came by no shell."""
+    if path != path.strip(" \t\r\n\"'`"):
+        return "; the name has a quote, a blank or a CR at its beginning or end: take it away"
+    if path.startswith("~") or "$" in path:
+        return "; ~ and $VARIABLES are not expanded here: give the whole path"
+    if not os.path.isabs(path):
+        return "; it is looked for in the working directory: give the whole path"
+    return ""
+
+
 def _check_regular(path: str, found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
         message = f"{shown(path)} is {kind_of(found)}, not a file with a key or passphrase in it"
@@ -384,7 +425,8 @@ def _check_secret(path: str, found: os.stat_result) -> None:
     if exposes_secret(found):
         raise VaultPermissionError(
             f"{shown(path)} holds a secret that other users can access "
-            f"(mode {stat.S_IMODE(found.st_mode):04o}). Fix it: chmod 600 {quoted(path)}",
+            f"(mode {stat.S_IMODE(found.st_mode):04o}). Fix it: "
+            f"{how_to_close(path, f'chmod 600 {quoted(path)}')}",
             path=shown(path),
         )
 

@@ -12,8 +12,9 @@ import time
 from typing import TYPE_CHECKING
 
 from interpal.exceptions import VaultError
-from interpal.vault.files.locks import network_filesystem, second_view
-from interpal.vault.files.permissions import kind_of, quoted, shown
+from interpal.vault.files import writable
+from interpal.vault.files.mounts import network_filesystem, second_view
+from interpal.vault.files.permissions import how_to_close, kind_of, quoted, shown
 from interpal.vault.format import legacy_file
 from interpal.vault.health import report
 from interpal.vault.health.surroundings import (
@@ -59,6 +60,7 @@ def examine(
             findings += _of_git(store, git)
     folder = os.path.realpath(os.path.dirname(store.path))
     findings += of_folder(folder)
+    findings += _of_place(store.path)
     findings += _of_locks(store.path)
     findings += _of_leftovers(store, moment)
     findings += of_sources(folder, environ)
@@ -114,12 +116,12 @@ def _of_file(store: FileStore, details: Details) -> Iterator[Finding]:
             f"{user_name(os.geteuid())}",
             f"run as its owner, or: chown {os.geteuid()} {word}",
         )
-    elif mode & 0o177:
+    elif mode & 0o077:
         yield Finding(
             "mode",
             path,
             f"other users can access it (mode {mode:04o})",
-            f"chmod 600 {word}",
+            how_to_close(store.path, f"chmod 600 {word}"),
             lambda: restrict(store.path, 0o600),
         )
     if details.nlink > 1:
@@ -129,6 +131,15 @@ def _of_file(store: FileStore, details: Details) -> Iterator[Finding]:
             f"it has {details.nlink} hard links, so another name leads to it too",
             f"find the others (find / -xdev -samefile {word}) and remove them",
         )
+
+
+def _of_place(path: str) -> Iterator[Finding]:
+    """Whether a login could be saved there at all."""
+    try:
+        writable.check(path)
+    except VaultError as error:
+        message, _, remedy = str(error).removeprefix(f"{shown(path)}: ").partition(". ")
+        yield Finding("unwritable", shown(path), message, remedy)
 
 
 def _of_content(store: FileStore, now: float) -> Iterator[Finding]:

@@ -91,7 +91,7 @@ class Account(NamedTuple):
             return "no expiry"
         if not left:
             return "expired"
-        return "ends soon" if left < SOON else "valid"
+        return "ends soon" if left < SOON else "not expired"
 
 
 def load(store: FileStore) -> Stored:

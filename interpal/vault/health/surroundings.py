@@ -52,14 +52,14 @@ def of_folder(folder: str) -> Iterator[Finding]:
             f"the folder belongs to {user_name(found.st_uid)}, who may replace what is in it",
             "keep the vault in a folder of your own",
         )
-    loose = permissions.who_else_writes(found)
+    loose = permissions.who_else_writes(found, folder)
     if loose:
         who, bits = ("go", 0o022) if loose == "every user" else ("g", 0o020)
         yield Finding(
             "folder-mode",
             path,
             f"{loose} may change what is in the folder (mode {mode:04o})",
-            f"chmod {who}-w {word}",
+            permissions.how_to_close(folder, f"chmod {who}-w {word}"),
             (lambda: restrict(folder, mode & ~bits)) if ours else None,
         )
     for above, found in permissions.doubtful_ancestors(folder):

@@ -7,6 +7,7 @@ its end whatever it has started is ended with it. What it writes to stderr goes 
 from __future__ import annotations
 
 import os
+import re
 import signal
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING, cast
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 TIMEOUT_SECONDS = 30.0
 OUTPUT_LIMIT = 64 * 1024
+
+_VARIABLE = re.compile(rb"\$(\w+|\{\w+\})")
+_OPERATORS = {b"|", b"||", b"&&", b"&", b";", b"<", b">", b">>", b"2>", b"2>/dev/null", b"<<<"}
 
 # How often to look whether the command has ended while one of its children holds the pipe.
 _LOOK_EVERY = 0.05
@@ -54,10 +58,28 @@ def _words(command: Hidden[bytes], name: str) -> Hidden[list[bytes]]:
     try:
         words = Hidden([os.fsencode(word) for word in shlex.split(os.fsdecode(command.reveal()))])
         if words.reveal():
-            return words
+            fault = _meant_for_a_shell(words) or ""
+            if not fault:
+                return words
     except ValueError as error:  # "No closing quotation": it says nothing of the text
         fault = f"cannot be split into words ({error})"
     raise KeySourceError(f"{name}: the command {fault}")
+
+
+def _meant_for_a_shell(words: Hidden[list[bytes]]) -> str | None:
+    """What in these words a program would get as it stands, where a shell was meant to act."""
+    # What the program itself is called is told where it cannot be run.
+    for word in words.reveal()[1:]:
+        if _VARIABLE.fullmatch(word):
+            what = "a $VARIABLE, which stays as it is"
+        elif word in _OPERATORS:
+            what = "a pipe, a redirection or another sign of a shell"
+        elif word.startswith((b"~/", b"$(")):
+            what = "~ or $(…), which stays as it is"
+        else:
+            continue
+        return f"holds {what}: it is run without a shell. Write sh -c '…' around it"
+    return None
 
 
 def _start(words: Hidden[list[bytes]], name: str) -> subprocess.Popen[bytes]:

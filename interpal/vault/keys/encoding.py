@@ -24,6 +24,7 @@ _NO_PASSPHRASE = (
     ("\r\n", "has more than one line, or a newline after it; give one line"),
 )
 _BLANKS = b" \t\r\n"
+_AROUND = _BLANKS + b"\"'`"
 _NO_KEY = f"not a key; a key is {KEY_BYTES} bytes as base64, base64url or hex"
 
 
@@ -67,10 +68,25 @@ def parse_key(key: object, name: str) -> Hidden[bytes]:
 
 def parse_key_text(content: Hidden[bytes], name: str) -> Hidden[bytes]:
     """The key in a text, given as its bytes. Raises `KeySourceError` naming *name*."""
-    found = _decode(Hidden(content.reveal().strip(_BLANKS)))
+    bare = Hidden(content.reveal().strip(_BLANKS))
+    found = _decode(bare)
     if found is None:
-        raise KeySourceError(f"{name}: {_NO_KEY}")
+        raise KeySourceError(f"{name}: {_NO_KEY}{_why_no_key(bare)}")
     return found
+
+
+def _why_no_key(text: Hidden[bytes]) -> str:
+    """What people set in the place of a key, as far as it can be told without showing it."""
+    bare = text.reveal()
+    if bare != bare.strip(_AROUND):
+        return ". It has quotes around it: an env file of docker keeps them; take them away"
+    if bare.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+        return ". It has a byte order mark: save it as UTF-8 without one"
+    if bare.startswith((b"/", b"~", b"./")) and len(bare) < 2 * KEY_BYTES:
+        return ". It looks like a path: set SESSION_VAULT_KEY_FILE to it"
+    if b"\n" in bare:
+        return ". It has more than one line: leave the key alone in it"
+    return ""
 
 
 def parse_key_file(content: Hidden[bytes], name: str) -> Hidden[bytes]:
@@ -91,6 +107,20 @@ def without_newline(content: Hidden[bytes]) -> Hidden[bytes]:
         if content.reveal().endswith(newline):
             return Hidden(content.reveal()[: -len(newline)])
     return content
+
+
+def doubt_about(kind: str, secret: Hidden[bytes]) -> str:
+    """What a wrong passphrase has at its ends that nobody may have meant; else nothing.
+
+    `docker --env-file` and systemd keep quotes and blanks that a shell would take away.
+    """
+    text = secret.reveal()
+    if kind != "passphrase" or text == text.strip(_AROUND):
+        return ""
+    return (
+        ". It has a blank or a quote at its beginning or end: if that is not part of it, take it "
+        "away (an env file of docker keeps quotes)"
+    )
 
 
 def _read_key(key: object) -> tuple[Hidden[bytes] | None, str]:

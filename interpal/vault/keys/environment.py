@@ -57,27 +57,9 @@ def passphrase_in_keyring(setting: Hidden[bytes], name: str) -> Hidden[bytes]:
     service, _, username = os.fsdecode(setting.reveal()).rpartition("/")
     if not service or not username:
         raise KeySourceError(f"{name}: expected service/username")
-    try:
-        from importlib import import_module
+    from interpal.vault.keys.system_keyring import password_of
 
-        keyring = import_module("keyring")
-        errors = import_module("keyring.errors")
-    except ImportError as error:
-        raise KeySourceError(
-            f"{name}: the keyring package is not installed: pip install 'interpal-vault[keyring]'"
-        ) from error
-    try:
-        password = keyring.get_password(service, username)
-    except errors.KeyringError as error:
-        raise KeySourceError(
-            f"{name}: the keyring returned nothing ({type(error).__name__}); unlock it, or run "
-            "`keyring diagnose`"
-        ) from None
-    if password is None:
-        raise KeySourceError(
-            f"{name}: the keyring has no such entry; add it with `keyring set SERVICE USERNAME`"
-        )
-    return parse_passphrase(Hidden(password.encode("utf-8", "surrogatepass")), name)
+    return parse_passphrase(password_of(service, username, name), name)
 
 
 def key_in_value(setting: Hidden[bytes], name: str) -> Hidden[bytes]:

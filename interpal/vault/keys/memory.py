@@ -2,13 +2,19 @@
 
 Linux grants memory that it does not have and kills whoever uses it. So the cost of a slot is
 held against what the machine and the process's control group have left, before any of it is
-taken. Reads /proc/meminfo (proc(5)) and memory.max, memory.stat (cgroup v2); where they are
-not there, nothing is refused.
+taken. Reads /proc/meminfo (proc(5)), and of the control groups memory.max (cgroup v2) or
+memory.limit_in_bytes and memory.memsw.limit_in_bytes (v1), with memory.stat; where they are not
+there, nothing is refused.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from interpal.exceptions import VaultLimitError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MEMINFO = "/proc/meminfo"
 OWN_CGROUP = "/proc/self/cgroup"
@@ -30,26 +36,48 @@ def available_kib() -> int | None:
     """KiB that can still be had without anybody being killed; None where nothing tells."""
     facts = _table(MEMINFO)
     swap = facts.get("SwapFree", 0)
-    limits = [group + swap for group in _group_limits()]
+    limits = list(_group_limits(swap))
     if "MemAvailable" in facts:
         limits.append(facts["MemAvailable"] + swap)
     return min(limits, default=None)
 
 
-def _group_limits() -> list[int]:
-    """What is left, in KiB, of the limit of every control group around this process."""
-    paths = [line[3:] for line in _lines(OWN_CGROUP) if line.startswith("0::/")]
-    limits = []
-    path = paths[0].rstrip("/") if paths else None
-    while path is not None:
-        folder = CGROUPS + path
-        limit = "".join(_lines(f"{folder}/memory.max"))
-        if limit.isdigit():
-            # The page cache of the group makes way; what processes hold does not.
-            held = _table(f"{folder}/memory.stat").get("anon", 0)
-            limits.append(max(0, int(limit) - held) // 1024)
-        path = path.rpartition("/")[0] if path else None
-    return limits
+def _group_limits(swap: int) -> Iterator[int]:
+    """What is left, in KiB, of the limit of every control group around this process.
+
+    *swap* is the KiB of swap that are free. In a container the upper groups may not be there.
+    """
+    for line in _lines(OWN_CGROUP):
+        _, controllers, path = [*line.split(":", 2), "", ""][:3]
+        if not controllers:
+            for folder in _and_above(CGROUPS, path):
+                # The page cache of the group makes way; what processes hold does not.
+                held = _table(f"{folder}/memory.stat").get("anon", 0)
+                for left in _left(f"{folder}/memory.max", held):
+                    yield left + min([swap, *_left(f"{folder}/memory.swap.max", 0)])
+        elif "memory" in controllers.split(","):
+            for folder in _and_above(f"{CGROUPS}/memory", path):
+                stat = _table(f"{folder}/memory.stat")
+                held, out = stat.get("total_rss", 0), stat.get("total_swap", 0)
+                for left in _left(f"{folder}/memory.limit_in_bytes", held):
+                    yield left + swap
+                # This one counts memory and swap together.
+                yield from _left(f"{folder}/memory.memsw.limit_in_bytes", held + out)
+
+
+def _left(path: str, held: int) -> list[int]:
+    """The KiB that are left of the limit in a file, if there is one; *held* in bytes."""
+    limit = "".join(_lines(path))
+    return [max(0, int(limit) - held) // 1024] if limit.isdigit() else []
+
+
+def _and_above(root: str, path: str) -> Iterator[str]:
+    path = path.rstrip("/")
+    while True:
+        yield root + path
+        if not path:
+            return
+        path = path.rpartition("/")[0]
 
 
 def _table(path: str) -> dict[str, int]:

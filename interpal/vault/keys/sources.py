@@ -70,7 +70,7 @@ class KeySource:
     or fetched by a command costs nothing where no vault is opened.
     """
 
-    __slots__ = ("_make", "_read", "kind", "name")
+    __slots__ = ("_make", "_read", "kind", "name", "users_file")
 
     def __init__(
         self,
@@ -78,14 +78,23 @@ class KeySource:
         name: str,
         read: Callable[[], Hidden[bytes]],
         make: Callable[[], Hidden[bytes]] | None = None,
+        *,
+        users_file: str | None = None,
     ) -> None:
         self.kind: Kind = kind
         self.name = name
         self._read = read
         self._make = make
+        # The path of the user's key file, where it is that.
+        self.users_file = users_file
 
     def __repr__(self) -> str:
         return f"<KeySource: {self.kind} from {self.name}>"
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether it is the user's key file, and there is none."""
+        return self.users_file is not None and not _is_there(self.users_file)
 
     @property
     def described(self) -> str:
@@ -224,7 +233,7 @@ def default_key_file() -> KeySource:
     def read() -> Hidden[bytes]:
         if not _is_there(path):
             raise KeyRequiredError(
-                f"no key for the vault: no key file at {path}; restore it, set "
+                f"no key for the vault: no key file at {shown(path)}; restore it, set "
                 "SESSION_VAULT_PASSPHRASE, SESSION_VAULT_KEY or the _FILE form of one of "
                 "them, or pass a passphrase or key in the program"
             )
@@ -242,11 +251,12 @@ def default_key_file() -> KeySource:
                     raise
                 # A fault of the set-up, and raised before a login: it would cost one each time.
                 raise KeySourceError(
-                    f"the key file of the user cannot be made: {error} Or {_REMEDY}"
+                    f"the key file of the user cannot be made: {str(error).rstrip('.')}. Or "
+                    f"{_REMEDY}"
                 ) from None
         return parse_key_file(read_secret_file(path, KEY_FILE_LIMIT), path)
 
-    return KeySource("key", f"key file {path}", read, make)
+    return KeySource("key", f"key file {shown(path)}", read, make, users_file=path)
 
 
 def _is_there(path: str) -> bool:

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 
 from interpal.exceptions import KeyRequiredError, WrongKeyError
 from interpal.vault.format import envelope
-from interpal.vault.format.key_slots import KdfParameters, Slot, derive_key, open_slot
+from interpal.vault.format.key_slots import (
+    KdfParameters,
+    Slot,
+    derive_key,
+    normalise_passphrase,
+    open_slot,
+)
+from interpal.vault.keys.encoding import doubt_about
 
 if TYPE_CHECKING:
     from interpal._hidden import Hidden
@@ -48,12 +55,7 @@ class SlotOpener:
         source = self.source
         candidates = [slot for slot in header.slots if slot.kind == source.kind]
         if not candidates:
-            other = "passphrase" if source.kind == "key" else "key"
-            raise KeyRequiredError(
-                f"this vault opens only with a {other}, and what is available is "
-                f"{source.described}: set SESSION_VAULT_{other.upper()} or its _FILE form "
-                f"instead, or pass the {other} in the program"
-            )
+            raise KeyRequiredError(_other_kind(source))
         envelope.check_kdf_budget(candidates)
         # A slot whose key is known costs nothing, so it goes first.
         for slot in candidates:
@@ -62,6 +64,8 @@ class SlotOpener:
             if vault_key is not None:
                 envelope.check_key(header, slot, vault_key)
                 return vault_key
+        if source.is_missing:
+            raise KeyRequiredError(f"there is no {source.name}. {_lost(header)}")
         secret = source.read()
         for slot in candidates:
             if slot.kdf is not None and self.cached_key(slot) is not None:
@@ -72,9 +76,14 @@ class SlotOpener:
                 self._known = (_recipe(slot), key)
                 envelope.check_key(header, slot, vault_key)
                 return vault_key
+        if source.users_file is not None:
+            raise WrongKeyError(
+                f"the {source.name} does not open this vault, which was made with another key (or "
+                f"the slots were tampered with); nothing was changed. {_lost(header)}"
+            )
         raise WrongKeyError(
             f"no key slot opens with {source.described}: it is not the right one, or the slots "
-            "were tampered with; nothing was changed"
+            f"were tampered with; nothing was changed{doubt_about(source.kind, secret)}"
         )
 
     def cached_key(self, slot: Slot) -> Hidden[bytes] | None:
@@ -88,6 +97,28 @@ class SlotOpener:
         return key is not None and open_slot(slot, key) is not None
 
 
+def _other_kind(source: KeySource) -> str:
+    """The vault has slots of the other kind alone."""
+    other = "passphrase" if source.kind == "key" else "key"
+    available = "none is set" if source.is_missing else f"only {source.described} is available"
+    return (
+        f"this vault opens only with a {other}, and {available}: set "
+        f"SESSION_VAULT_{other.upper()} or its _FILE form, or pass the {other} in the program"
+    )
+
+
+def _lost(header: Header) -> str:
+    """What to do where the user's key file is not that of the vault."""
+    or_other = ""
+    if any(slot.kind == "passphrase" for slot in header.slots):
+        or_other = " or set SESSION_VAULT_PASSPHRASE or its _FILE form,"
+    return (
+        "Bring the key file from where the vault was made (another machine, another HOME, a "
+        f"container), or name it with SESSION_VAULT_KEY_FILE,{or_other} or pass the key in "
+        "the program. If it is lost, nothing opens this vault: move the vault away and log in again"
+    )
+
+
 def slot_key(slot: Slot, secret: Hidden[bytes]) -> Hidden[bytes]:
     """The key-encryption key of a slot: the secret itself, or Argon2id of it.
 
@@ -99,6 +130,11 @@ def slot_key(slot: Slot, secret: Hidden[bytes]) -> Hidden[bytes]:
 
     check_memory(slot.kdf.memory_kib)
     return derive_key(secret, slot.salt, slot.kdf)
+
+
+def opens(slot: Slot, passphrase: str) -> bool:
+    """Whether a passphrase opens this slot; Argon2id is run for it."""
+    return open_slot(slot, slot_key(slot, normalise_passphrase(passphrase))) is not None
 
 
 def _recipe(slot: Slot) -> _Recipe:

@@ -155,6 +155,18 @@ class WatchingStore(Store, Protocol):
         ...
 
 
+class PlacedStore(Store, Protocol):
+    """A store that can tell, before anything is to be saved, whether it could be."""
+
+    def seems_writable(self) -> bool:
+        """Whether something could be saved, as far as one look tells."""
+        ...
+
+    def check_writable(self) -> None:
+        """Raise `VaultPermissionError` or `VaultIOError` where the place is set up wrong."""
+        ...
+
+
 Fence = tuple[bytes, int]
 """The HMAC'd name of the account whose login lock is held, and the `fence` of the lock."""
 

@@ -14,7 +14,7 @@ from interpal._lazy import LateModule
 from interpal._log import Logger
 from interpal._tuples import NamedTuple
 from interpal.exceptions import ValidationError, VaultIOError, VaultNotFoundError
-from interpal.vault.files.permissions import reported, shown
+from interpal.vault.files.permissions import EFFECTIVE, shown
 from interpal.vault.files.private_files import Folder, is_still
 from interpal.vault.format.header import MAX_FILE_BYTES
 from interpal.vault.stores.values import Stored
@@ -22,11 +22,13 @@ from interpal.vault.stores.values import Stored
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from interpal.vault.files import locks
+    from interpal.vault.files import locks, mounts, writable
     from interpal.vault.files.locks import FileLock
     from interpal.vault.files.private_files import Version
 else:
     locks = LateModule("interpal.vault.files.locks")
+    mounts = LateModule("interpal.vault.files.mounts")
+    writable = LateModule("interpal.vault.files.writable")
 
 DEFAULT_FILE = ".interpals_session.json"
 """The vault where none is named: in the working directory, by the name of interpal 1.x."""
@@ -134,6 +136,20 @@ class FileStore:
         """Whether anybody holds a login lock of this vault."""
         return locks.is_login_under_way(self.path)
 
+    def seems_writable(self) -> bool:
+        """Whether files can be made beside the vault, and its locks be taken, at a glance."""
+        if not os.access(self._folder, os.W_OK | os.X_OK, effective_ids=EFFECTIVE):
+            return False
+        try:
+            found = os.stat(f"{self.path}.locks", follow_symlinks=False)
+        except OSError:
+            return True
+        return found.st_uid == os.geteuid()
+
+    def check_writable(self) -> None:
+        """Refuse a place that is set up so that nothing can be saved (`writable.check`)."""
+        writable.check(self.path)
+
     def close(self) -> None:
         """Nothing is kept open between two operations."""
 
@@ -141,7 +157,7 @@ class FileStore:
         if self._folder in _looked_at:
             return
         _looked_at.add(self._folder)
-        kind = locks.network_filesystem(self._folder)
+        kind = mounts.network_filesystem(self._folder)
         if kind is not None:
             _log.warning(
                 "%s is on a network file system (%s), where locks between hosts cannot be relied "
@@ -149,7 +165,7 @@ class FileStore:
                 self.location,
                 kind,
             )
-        other = locks.second_view(self._folder)
+        other = mounts.second_view(self._folder)
         if other is not None:
             _log.warning(
                 "%s is on a FUSE file system that is mounted at %s too: the locks of one mount are "
@@ -220,8 +236,15 @@ def absolute(path: str | os.PathLike[str]) -> str:
         raise ValidationError("path: not a file name on this system") from None
     if not text or "\0" in text:
         raise ValidationError("path: must not be empty and must not hold a NUL")
-    with reported(text, "find the working directory"):
+    try:
         found = os.path.abspath(text)
+    except OSError as error:
+        raise VaultIOError(
+            f"{shown(text)}: a relative path, and the working directory was removed or cannot be "
+            f"reached ({error.strerror}): give an absolute path, or change to another folder",
+            path=shown(text),
+            errno=error.errno,
+        ) from error
     if not os.path.basename(found):
         raise ValidationError(f"path: {shown(found)} is a folder, not the path of a file")
     return found

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
     from interpal.vault.stores.base import (
+        PlacedStore,
         RecordStore,
         Store,
         WatchingRecordStore,
@@ -115,3 +116,8 @@ def watches(store: Store) -> TypeIs[WatchingStore]:
 def keeps_records(store: Store) -> TypeIs[RecordStore]:
     """Whether *store* is a `RecordStore`."""
     return hasattr(store, "load_record")
+
+
+def tells_whether_writable(store: Store) -> TypeIs[PlacedStore]:
+    """Whether *store* is a `PlacedStore`."""
+    return hasattr(store, "check_writable")

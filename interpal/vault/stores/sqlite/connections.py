@@ -22,14 +22,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from interpal._clock import monotonic
 from interpal._hidden import Hidden
 from interpal.exceptions import (
+    VaultError,
     VaultFormatError,
     VaultIOError,
     VaultNotFoundError,
+    VaultPermissionError,
     VaultVersionError,
 )
 from interpal.vault.files.forks import Process
-from interpal.vault.files.locks import FileLock, network_filesystem, second_view
-from interpal.vault.files.permissions import may_repair, shown, warn_once
+from interpal.vault.files.locks import FileLock
+from interpal.vault.files.mounts import network_filesystem, second_view
+from interpal.vault.files.permissions import EFFECTIVE, may_repair, shown, warn_once
 from interpal.vault.files.private_files import Folder
 from interpal.vault.files.waiting import Waiting
 from interpal.vault.stores.sqlite.database_files import SIDE_FILES, check_file, identity_of, uri_of
@@ -119,6 +122,7 @@ class SqliteConnection:
         "commits",
         "data_version",
         "identity",
+        "looks_only",
         "number",
         "opened",
         "path",
@@ -139,6 +143,7 @@ class SqliteConnection:
         self.process = Process()
         self.thread = threading.get_ident()
         self.retired = False
+        self.looks_only = False
         # Whether a thread is inside SQLite with it, and the changes before its transaction.
         self.calling = False
         self.begun = 0
@@ -161,7 +166,10 @@ class SqliteConnection:
             self._let_fork()
         try:
             return self.sql.execute(statement, values).fetchall()
-        except sqlite3.Error:
+        except sqlite3.Error as error:
+            # Not again: a disk that is full has undone the transaction, and what follows is none.
+            if not in_the_way(error):
+                raise translate_error(error, self.path) from error
             return self.patiently(lambda: self.sql.execute(statement, values).fetchall(), PATIENCE)
         finally:
             self.calling = False
@@ -186,6 +194,10 @@ class SqliteConnection:
 
     def begin(self, timeout: float) -> None:
         """Take the write lock of the database (BEGIN IMMEDIATE), in *timeout* seconds."""
+        if self.looks_only:
+            # SQLite says so with the first change alone.
+            error = sqlite3.OperationalError("attempt to write a readonly database")
+            raise translate_error(error, self.path)
         self.patiently(lambda: self.sql.execute("BEGIN IMMEDIATE"), timeout)
         self.begun = self.sql.total_changes
 
@@ -343,21 +355,19 @@ class Pool:
         for suffix in SIDE_FILES:
             check_file(folder, name + suffix)
         path = folder.path_of(name)
+        connection = _connected(path, identity, uri_of(path))
         try:
-            sql = sqlite3.connect(
-                uri_of(path), uri=True, timeout=0, isolation_level=None, check_same_thread=False
-            )
-        except sqlite3.Error as error:
-            raise translate_error(error, path) from error
-        connection = SqliteConnection(sql, path, identity)
-        # One that left mode bits as they were is for this once.
-        connection.retired = not may_repair()
-        try:
-            if self._ready(connection):
+            try:
+                ready = self._ready(connection)
+            except VaultError as error:
+                connection.sql.close()
+                connection = _to_look_only(path, identity, error)
+                ready = self._ready(connection)
+            if ready:
                 self._restore_log(connection)
             else:
                 if not make:
-                    sql.close()
+                    connection.sql.close()
                     return None
                 self._keep_log(connection)
                 connection.begin(PATIENCE)
@@ -367,7 +377,7 @@ class Pool:
             for statement in _settings():
                 connection.execute(statement)
         except BaseException:
-            sql.close()
+            connection.sql.close()
             raise
         return connection
 
@@ -502,6 +512,49 @@ def _is_held(path: str) -> bool:
         return False
     finally:
         os.close(fd)
+
+
+def _connected(path: str, identity: tuple[int, int], uri: str) -> SqliteConnection:
+    try:
+        sql = sqlite3.connect(
+            uri, uri=True, timeout=0, isolation_level=None, check_same_thread=False
+        )
+    except sqlite3.Error as error:
+        raise translate_error(error, path) from error
+    connection = SqliteConnection(sql, path, identity)
+    # One that left mode bits as they were is for this once.
+    connection.retired = not may_repair()
+    return connection
+
+
+def _to_look_only(path: str, identity: tuple[int, int], error: VaultError) -> SqliteConnection:
+    """A connection that reads what is there where none can be had that writes; used once.
+
+    Raises *error* where there is none.
+    """
+    if not isinstance(error, (VaultIOError, VaultPermissionError)):
+        raise error
+    if os.access(os.path.dirname(path), os.W_OK, effective_ids=EFFECTIVE):
+        # A disk that is full, as a rule: there is no room for the index of the log (`-shm`), which
+        # who has the database for himself does without.
+        connection = _connected(path, identity, uri_of(path))
+        connection.sql.execute("PRAGMA locking_mode = EXCLUSIVE")
+    elif _has_log(path):
+        raise error
+    else:
+        # https://www.sqlite.org/wal.html#read_only_databases: no log can be made here, and none
+        # is there that had to be read.
+        connection = _connected(path, identity, f"{uri_of(path)}&immutable=1")
+        connection.looks_only = True
+    connection.retired = True
+    return connection
+
+
+def _has_log(path: str) -> bool:
+    try:
+        return os.stat(f"{path}-wal", follow_symlinks=False).st_size > 0
+    except OSError:
+        return False
 
 
 def is_open(path: str) -> bool:

@@ -10,14 +10,15 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from interpal._log import Logger
 from interpal.exceptions import VaultPermissionError
 from interpal.vault.files.permissions import (
     foreign_owner,
+    is_loose,
     may_repair,
     quoted,
     reported,
     shown,
+    tighten,
     wrong_kind,
 )
 from interpal.vault.files.waiting import Waiting
@@ -29,8 +30,6 @@ SIDE_FILES = ("-wal", "-shm", "-journal")
 """What SQLite puts beside a database, with the mode of the database."""
 
 _STALE_SECONDS = 1.5
-
-_log = Logger("interpal.vault.stores.sqlite.store")
 
 
 def check_file(folder: Folder, name: str) -> tuple[int, int] | None:
@@ -58,27 +57,32 @@ def check_file(folder: Folder, name: str) -> tuple[int, int] | None:
             "remove them.",
             path=shown(path),
         )
-    mode = stat.S_IMODE(found.st_mode)
-    if mode & ~0o600 and may_repair():
-        with reported(path, "take away the mode bits"):
-            _tighten(path, found, mode & 0o600)
-        _log.warning("%s: mode %04o was too open, now %04o", shown(path), mode, mode & 0o600)
+    if is_loose(found) and may_repair():
+        _tighten(path, found)
     return found.st_dev, found.st_ino
 
 
-def _tighten(path: str, found: os.stat_result, mode: int) -> None:
-    """Set the mode of just the file that was looked at, whatever stands at *path* by now."""
-    # A descriptor of O_PATH is not one that could free a lock of SQLite when it is closed.
-    flags = getattr(os, "O_PATH", None)
-    if flags is None:
-        os.chmod(path, mode, follow_symlinks=False)
-        return
-    fd = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        if os.path.samestat(os.fstat(fd), found):
-            os.chmod(f"/proc/self/fd/{fd}", mode)
-    finally:
-        os.close(fd)
+def _tighten(path: str, found: os.stat_result) -> None:
+    """`tighten` just the file that was looked at, whatever stands at *path* by now."""
+    with reported(path, "look at the file"):
+        # A descriptor of O_PATH is not one that could free a lock of SQLite when it is closed.
+        flags = getattr(os, "O_PATH", None)
+        if flags is None:
+            tighten(
+                found,
+                path,
+                lambda mode: os.chmod(path, mode, follow_symlinks=False),
+                lambda: os.stat(path, follow_symlinks=False),
+            )
+            return
+        fd = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            if os.path.samestat(os.fstat(fd), found):
+                # `fchmod` does not take one of O_PATH.
+                named = f"/proc/self/fd/{fd}"
+                tighten(found, path, lambda mode: os.chmod(named, mode), lambda: os.fstat(fd))
+        finally:
+            os.close(fd)
 
 
 def identity_of(path: str) -> tuple[int, int] | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import TYPE_CHECKING
 
 from interpal.exceptions import (
@@ -10,8 +12,9 @@ from interpal.exceptions import (
     VaultError,
     VaultFormatError,
     VaultIOError,
+    VaultPermissionError,
 )
-from interpal.vault.files.permissions import quoted, shown
+from interpal.vault.files.permissions import EFFECTIVE, quoted, shown
 
 if TYPE_CHECKING:
     import sqlite3
@@ -44,12 +47,44 @@ def translate_error(error: sqlite3.Error, path: str) -> VaultError:
             f"`sqlite3 {quoted(path)} .recover`",
             path=where,
         )
+    return _of_place(path) or VaultIOError(
+        f"{where}: SQLite cannot continue: {text}. {_remedy(text, path)}",
+        path=where,
+        errno=errno.ENOSPC if _is_full(text, path) else None,
+    )
+
+
+def _of_place(path: str) -> VaultError | None:
+    """What is wrong with the place of the database, which SQLite does not name."""
+    from interpal.vault.files import writable
+
+    try:
+        writable.check(path)
+        if os.path.exists(path) and not os.access(path, os.W_OK, effective_ids=EFFECTIVE):
+            raise VaultPermissionError(
+                f"{shown(path)}: cannot save: this user may not write it. chmod u+w {quoted(path)}",
+                path=shown(path),
+            )
+    except (VaultPermissionError, VaultIOError) as error:
+        return error
+    return None
+
+
+def _is_full(text: str, path: str) -> bool:
+    """Whether there is no room. SQLite calls it so where it writes, but not where it maps."""
     if "is full" in text:
-        remedy = "Free some space on that disk (or the quota); the old content is intact."
-    elif "readonly" in text:
-        remedy = "Make the file and its folder writable."
-    elif "unable to open" in text:
-        remedy = f"Check its owner, mode and folder (ls -l {quoted(path)}*)."
-    else:
-        remedy = "The old content is intact; check the disk and the system's log."
-    return VaultIOError(f"{where}: SQLite cannot continue: {text}. {remedy}", path=where)
+        return True
+    try:
+        return "I/O error" in text and os.statvfs(os.path.dirname(path)).f_bavail == 0
+    except OSError:
+        return False
+
+
+def _remedy(text: str, path: str) -> str:
+    if _is_full(text, path):
+        return "Free some space on that disk (or the quota); the old content is intact."
+    if "readonly" in text:
+        return "Make the file and its folder writable."
+    if "unable to open" in text:
+        return f"Check its owner, mode and folder (ls -l {quoted(path)}*)."
+    return "The old content is intact; check the disk and the system's log."

@@ -181,6 +181,14 @@ class SqliteStore:
         """Whether anybody holds a login lock of this vault."""
         return is_login_under_way(self.path)
 
+    def seems_writable(self) -> bool:
+        """Whether files can be made beside the database, as far as one look tells."""
+        return FileStore(self.path).seems_writable()
+
+    def check_writable(self) -> None:
+        """Refuse a place that is set up so that nothing can be saved (`writable.check`)."""
+        FileStore(self.path).check_writable()
+
     def close(self) -> None:
         """Close the connections. The last one that closes takes `-wal` and `-shm` away."""
         self._pool.close()

@@ -1,0 +1,214 @@
+"""A mistake in how the vault's place is set up is told before it costs a login, at each start."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from base64 import b64encode
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from interpal import InterpalClient
+from interpal.exceptions import VaultError, VaultIOError, VaultPermissionError
+from interpal.vault.stores.sqlite import store as sqlite_store
+from tests.files import STRANGER, in_child
+from tests.helpers import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from interpal.sandbox import Sandbox
+    from tests.helpers import Driver
+
+
+@pytest.fixture(params=["file", "sqlite"])
+def store(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def settings_of(place: Place, store: str, **changes: Any) -> dict[str, Any]:
+    return place.settings(session_file=None, store=f"{store}:{place.path}", **changes)
+
+
+@contextmanager
+def mounted(*arguments: str) -> Generator[None, None, None]:
+    point = arguments[-1]
+    subprocess.run(["mount", *arguments], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", point], check=True)
+
+
+@pytest.mark.parametrize("made", [False, True], ids=["empty file", "vault"])
+def test_a_vault_that_is_a_mounted_file_is_refused_with_the_folder_as_remedy(
+    driver: Driver, place: Place, tmp_path: Path, store: str, made: bool
+) -> None:
+    outside = tmp_path / "outside"
+    outside.touch(mode=0o600)
+    if made:
+        client = driver.open(**settings_of(place, store))
+        driver.close(client)
+        os.replace(place.path, outside)
+        place.site.invalidate()
+    place.path.touch(mode=0o600)
+    before = place.attempts
+    with mounted("--bind", str(outside), str(place.path)):
+        content = outside.read_bytes()
+        for _ in range(2):
+            with pytest.raises(VaultIOError, match="mount the folder that it is in") as caught:
+                driver.open(**settings_of(place, store))
+            assert str(place.path) in str(caught.value)
+        assert outside.read_bytes() == content
+    assert place.attempts == before
+
+
+def test_a_read_only_file_system_is_told_before_a_login(
+    driver: Driver, place: Place, store: str
+) -> None:
+    client = driver.open(**settings_of(place, store))
+    driver.close(client)
+    place.site.invalidate()
+    with (
+        mounted("--bind", "-o", "ro", str(place.folder), str(place.folder)),
+        pytest.raises(VaultIOError, match="read-only: mount it writable"),
+    ):
+        driver.open(**settings_of(place, store))
+    assert place.attempts == 1
+    assert driver.open(**settings_of(place, store)).persisted
+
+
+def test_a_living_session_on_a_read_only_file_system_is_used(
+    driver: Driver, place: Place, store: str
+) -> None:
+    client = driver.open(**settings_of(place, store))
+    driver.close(client)
+    with mounted("--bind", "-o", "ro", str(place.folder), str(place.folder)):
+        client = driver.open(**settings_of(place, store))
+        assert driver.run(client, "get_self")["username"] == "maple_ink"
+        driver.close(client)
+    assert place.attempts == 1
+
+
+def start_as_stranger(place: Place, store: str) -> str:
+    """What a start as another user ends in."""
+
+    def start() -> str:
+        try:
+            with InterpalClient(**settings_of(place, store, on_event=None)) as client:
+                return f"persisted: {client.persisted}"
+        except VaultError as error:
+            return f"{type(error).__name__}: {error}"
+
+    return in_child(start, uid=STRANGER)
+
+
+@pytest.fixture
+def public(site: Sandbox) -> Iterator[Place]:
+    """A place that another user can reach, as the folders of pytest are not."""
+    folder = Path(tempfile.mkdtemp(prefix="interpal-set-up-", dir="/tmp"))
+    folder.chmod(0o755)
+    yield Place(folder / "place", site)
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("saved", [False, True], ids=["nothing saved", "session ended"])
+def test_a_folder_that_this_user_cannot_write_is_named(
+    public: Place, store: str, saved: bool
+) -> None:
+    assert sqlite_store.__name__, "loaded: the other user cannot read the modules"
+    place, folder = public, public.folder
+    if saved:
+        os.chown(folder, STRANGER, STRANGER)
+        assert start_as_stranger(place, store) == "persisted: True"
+        place.site.invalidate()
+    os.chown(folder, 0, 0)
+    folder.chmod(0o755)
+    before = place.attempts
+    said = start_as_stranger(place, store)
+    assert said.startswith("VaultPermissionError"), said
+    assert f"cannot make files in the folder {folder} (owner 0, mode 0755)" in said
+    assert f"chown {STRANGER} {folder}" in said
+    assert place.attempts == before
+
+
+def test_a_lock_folder_of_another_user_is_told_before_a_login(
+    driver: Driver, place: Place, store: str
+) -> None:
+    client = driver.open(**settings_of(place, store))
+    driver.close(client)
+    place.site.invalidate()
+    os.chown(f"{place.path}.locks", STRANGER, STRANGER)
+    with pytest.raises(VaultPermissionError, match=rf"chown 0 {place.path}\.locks"):
+        driver.open(**settings_of(place, store))
+    assert place.attempts == 1
+
+
+def test_what_comes_over_a_set_up_that_was_right_costs_the_save_only(
+    driver: Driver, place: Place, store: str
+) -> None:
+    client = driver.open(**settings_of(place, store))
+    os.chown(f"{place.path}.locks", STRANGER, STRANGER)
+    place.site.invalidate()
+    assert driver.run(client, "get_self")["username"] == "maple_ink"
+    # A database has a lock of its own for saving.
+    assert client.persisted is (store == "sqlite")
+    assert place.logins == 2
+
+
+def test_a_start_from_a_folder_that_was_removed_says_so(tmp_path: Path, place: Place) -> None:
+    gone = tmp_path / "gone"
+
+    def start() -> str:
+        gone.mkdir()
+        os.chdir(gone)
+        gone.rmdir()
+        try:
+            InterpalClient(**place.settings(session_file="v.json")).close()
+        except VaultIOError as error:
+            return str(error)
+        return "nothing was said"
+
+    said = in_child(start)
+    assert "the working directory was removed" in said
+    assert "absolute path" in said
+    assert place.attempts == 0
+
+
+def test_a_key_that_others_can_read_is_told_before_a_login(
+    driver: Driver, place: Place, store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = place.folder / "team.key"
+    key.write_text(b64encode(place.key).decode())
+    key.chmod(0o666)
+    monkeypatch.setenv("INTERPALS_VAULT_KEY_FILE", str(key))
+    for _ in range(2):
+        with pytest.raises(VaultPermissionError, match=f"chmod 600 {key}"):
+            driver.open(**settings_of(place, store, vault_key=None))
+    assert place.attempts == 0
+    key.chmod(0o600)
+    client = driver.open(**settings_of(place, store, vault_key=None))
+    driver.close(client)
+    key.chmod(0o666)
+    place.site.invalidate()
+    with pytest.raises(VaultPermissionError, match=f"chmod 600 {key}"):
+        driver.open(**settings_of(place, store, vault_key=None))
+    assert place.attempts == 1
+
+
+@pytest.mark.parametrize("name", ["login.lock", "write.lock"])
+def test_a_lock_file_of_another_user_is_told_before_a_login(
+    driver: Driver, place: Place, name: str
+) -> None:
+    client = driver.open(**place.settings())
+    driver.close(client)
+    place.site.invalidate()
+    os.chown(f"{place.path}.locks/{name}", STRANGER, STRANGER)
+    with pytest.raises(VaultPermissionError, match=f"chown 0 .*{name}"):
+        driver.open(**place.settings())
+    assert place.attempts == 1
