@@ -114,7 +114,7 @@ class FileLock:
         except VaultError:
             return None
         pid, space = [*(opened.data.reveal().split(b"\n") if opened else ()), b"", b""][:2]
-        if space and space != _pid_space():
+        if space.startswith(b"pid:[") and space != _pid_space():
             return None  # a number of another container says nothing here
         return pid.decode("ascii") if pid.isdigit() and len(pid) <= 10 else None
 
