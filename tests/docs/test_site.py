@@ -139,6 +139,13 @@ def test_the_reference_has_a_table_of_the_arguments_of_a_call(site: Path) -> Non
     assert "who writes letters on paper" in table
 
 
+def test_a_page_leads_to_the_one_before_it_and_to_the_next(site: Path) -> None:
+    first, middle = (site / "index.html").read_text(), (site / "keys" / "index.html").read_text()
+    assert "md-footer__link--next" in first
+    assert "md-footer__link--next" in middle
+    assert "md-footer__link--prev" in middle
+
+
 def seen(picture: str) -> list[str]:
     """The lines of text in a picture of a terminal."""
     rows: dict[float, str] = {}
