@@ -120,6 +120,7 @@ pictures: $(DEV)
 	$(BIN)/python -m docs.pictures
 	$(BIN)/python -m docs.layers
 	$(BIN)/python -m docs.start
+	$(BIN)/python -m docs.states
 	$(BIN)/python -m docs.key_hierarchy
 
 # The files of a release.

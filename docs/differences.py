@@ -126,15 +126,6 @@ DIFFERENCES = (
         "given",
     ),
     Difference(
-        "`is_authenticated` after `close()`",
-        """
-        client.close()
-        print(client.is_authenticated)
-        """,
-        "False",
-        "True",
-    ),
-    Difference(
         "`session_expiration_hours=0`",
         "print(shown(lambda: InterpalClient(session_expiration_hours=0) and 'accepted'))",
         "accepted",

@@ -10,7 +10,6 @@ from benchmarks.guesses import PROFILES
 from benchmarks.guesses import RESULT as GUESSES
 from docs.core import with_core
 from docs.differences import difference_table
-from docs.states import diagram
 from interpal.api import calls, media, messages, social
 from interpal.api.endpoint import ROUTES
 from interpal.vault.health import guessing
@@ -150,14 +149,6 @@ def endpoints_page() -> str:
     return ENDPOINTS_PAGE.format(tables=endpoint_tables(), notes=endpoint_notes())
 
 
-def with_states(page: str) -> str:
-    """The page *How it works* with the picture of the states as the code has them."""
-    before, mark, rest = page.partition(
-        "<!-- made from interpal/sessions/state.py -->\n```mermaid\n"
-    )
-    return before + mark + diagram() + "\n```" + rest.partition("\n```")[2]
-
-
 def with_guesses(page: str) -> str:
     """The page on passphrases with the table of what was measured, and that of the bits."""
     found = json.loads(GUESSES.read_text(encoding="utf-8"))
@@ -208,8 +199,6 @@ def with_differences(page: str) -> str:
 
 def main() -> None:
     """Write the pages."""
-    how = HERE / "how-it-works.md"
-    how.write_text(with_states(how.read_text(encoding="utf-8")), encoding="utf-8")
     architecture = HERE / "architecture.md"
     architecture.write_text(with_core(architecture.read_text(encoding="utf-8")), encoding="utf-8")
     (HERE / "endpoints.md").write_text(endpoints_page(), encoding="utf-8")

@@ -47,8 +47,9 @@ __all__, __getattr__, __dir__ = public_names(
         "interpal.client": "InterpalClient",
         "interpal.exceptions": (
             "APIError AccountMismatchError AmbiguousAccountError AmbiguousKeyError "
-            "AuthenticationError CallNetworkError InterpalException InvalidCredentialsError "
-            "KeyRequiredError KeySourceError LockTimeoutError LoginAPIError LoginNetworkError "
+            "AuthenticationError CallNetworkError ClientClosedError InterpalException "
+            "InvalidCredentialsError KeyRequiredError KeySourceError LockTimeoutError "
+            "LoginAPIError LoginNetworkError "
             "LoginRateLimitError NetworkError NotDurableError NotFoundError RateLimitError "
             "SessionExpiredError StaleWriteError StoreUnavailableError ValidationError "
             "VaultCorruptError VaultError VaultExistsError VaultFormatError VaultIOError "

@@ -285,12 +285,12 @@ class AsyncInterpalClient(Calls, Awaiting):
     aclear_saved_session = Operation(Operations._clear_saved_session)  # noqa: SLF001  (its own base)
 
     async def _run(self, flow: Flow[T]) -> T:
-        self._context.check_not_in_hook()
+        self._context.check_usable()
         return await drive(flow, self._send, self._worker)
 
     def _run_plainly(self, flow: Flow[T]) -> T:
         """Run a flow on the spot, with the driver of `InterpalClient`."""
-        self._context.check_not_in_hook()
+        self._context.check_usable()
         from interpal._requests import Requester
         from interpal.client import drive as drive_here
         from interpal.client import pause
@@ -367,17 +367,18 @@ class AsyncInterpalClient(Calls, Awaiting):
     async def close(self) -> None:
         """Close connections and the vault. The session stays saved.
 
-        The client may be used again, so the key and the password that it was given stay in memory.
+        The client forgets its session, its password and its key: a later call raises
+        `ClientClosedError`.
         """
         self._context.check_not_in_hook()
         if "_live" in vars(self):
             await self.live.disconnect()
         await self._send.close()
-        manager = self._context.manager
         # What cancelled calls have left is waited for.
-        await self._worker.close(None if manager is None else manager.close)
+        await self._worker.close(self._context.close)
 
     async def __aenter__(self) -> Self:
+        self._context.check_usable()
         if self._context.state.may_login or self._context.manager is not None:
             try:
                 await self._run(resume.start(self._context))

@@ -76,7 +76,7 @@ class InterpalClient(Calls, Blocking):
     clear_saved_session = Operation(Operations._clear_saved_session)  # noqa: SLF001  (its own base)
 
     def _run(self, flow: Flow[T]) -> T:
-        self._context.check_not_in_hook()
+        self._context.check_usable()
         return drive(flow, self._send)
 
     def _send(self, request: Request) -> Response:
@@ -155,17 +155,18 @@ class InterpalClient(Calls, Blocking):
     def close(self) -> None:
         """Close connections and the vault. The session stays saved.
 
-        The client may be used again, so the key and the password that it was given stay in memory.
+        The client forgets its session, its password and its key: a later call raises
+        `ClientClosedError`.
         """
         self._context.check_not_in_hook()
         if "_live" in vars(self):
             self.live.disconnect()
         if "_requester" in vars(self):
             self._requester.close()
-        if self._context.manager is not None:
-            self._context.manager.close()
+        self._context.close()
 
     def __enter__(self) -> Self:
+        self._context.check_usable()
         return self
 
     def __exit__(self, *exc_info: object) -> None:

@@ -2,6 +2,7 @@
 
     InterpalException
     ├─ ValidationError (also ValueError)         a bad argument; names it
+    ├─ ClientClosedError (also RuntimeError)      the client was closed; make a new one
     ├─ AuthenticationError  .status_code
     │  ├─ InvalidCredentialsError                 the server refused username and password
     │  ├─ SessionExpiredError  .expired_at .replayed   ended, and no credentials to log in again
@@ -67,6 +68,7 @@ __all__ = [
     "AmbiguousKeyError",
     "AuthenticationError",
     "CallNetworkError",
+    "ClientClosedError",
     "InterpalException",
     "InvalidCredentialsError",
     "KeyRequiredError",
@@ -121,6 +123,10 @@ class InterpalException(Exception):  # noqa: N818  (the name that users of inter
 
 class ValidationError(InterpalException, ValueError):
     """An argument is wrong. The message names it."""
+
+
+class ClientClosedError(InterpalException, RuntimeError):
+    """The client was closed, and has forgotten its session, its password and its key."""
 
 
 class AuthenticationError(InterpalException):

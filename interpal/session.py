@@ -168,6 +168,10 @@ class Session(_Value):
             and self.auth_token == other.auth_token
         )
 
+    def same_login(self, other: Session | None) -> bool:
+        """Whether the two come of one login: the server may have given a new cookie since."""
+        return other is not None and self.created_at == other.created_at
+
     def same_account(self, other: Session | None) -> bool:
         """Whether the two are known to be of one account: by the id, else by the username."""
         if other is None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from interpal._hidden import Hidden
 from interpal._lazy import LateModule
 from interpal.exceptions import (
     AmbiguousKeyError,
+    KeySourceError,
     LockTimeoutError,
     ValidationError,
     VaultCorruptError,
@@ -61,7 +61,6 @@ else:
 
 T = TypeVar("T")
 
-VALIDATION_IS_SAVED_EVERY = timedelta(seconds=60)
 
 Notify = Callable[[str, "dict[str, Any]"], None]
 Guard = Callable[[], None]
@@ -368,26 +367,6 @@ class SessionManager:
 
         return self._change(seen, write, username)
 
-    def mark_validated(
-        self,
-        seen: Session,
-        session: Session,
-        *,
-        username: str | None = None,
-        guard: Guard = _nothing,
-    ) -> bool:
-        """Save what a validation taught; that it took place at most once a minute.
-
-        False where the record is no longer the one that was *seen*.
-        """
-        last, now = seen.last_validated_at, session.last_validated_at
-        if last is not None and now is not None:
-            # A time in the future comes from a clock that was wrong, and is corrected.
-            recent = timedelta(0) <= now - last < VALIDATION_IS_SAVED_EVERY
-            if recent and seen.replace(last_validated_at=now) == session:
-                return True
-        return self.update(seen, session, username=username, guard=guard)
-
     def discard(self, seen: Session, *, username: str | None = None) -> bool:
         """Delete the record of a session that the server has ended, if it is still that one."""
 
@@ -426,13 +405,23 @@ class SessionManager:
     def close(self) -> None:
         """Forget what the key has opened, and let go of the store.
 
-        The manager may be used again, so the key or passphrase that it was given stays.
+        The manager may be used again, so the key or passphrase that it was given stays until
+        `forget_key`.
         """
         if self._vault is not None:
             self._vault.close()
             self._vault = None
         if self._opened is not None:
             self._opened.close()
+
+    def forget_key(self) -> None:
+        """Forget the key or passphrase for good. What needs it raises `KeySourceError` then."""
+        source = self._source
+
+        def gone() -> Hidden[bytes]:
+            raise KeySourceError(f"{self.path}: {source.described} was forgotten with close()")
+
+        self._source = KeySource(source.kind, source.name, gone)
 
     def _wanted(self, username: str | None) -> str | None:
         return self._username if username is None else username

@@ -394,6 +394,7 @@ class Operations:
         as RFC 3339 text, and of `bot_id`, the `user_id` under its name of interpal 1.x. Raises
         `AuthenticationError` where there is no session.
         """
+        self._context.state.check_not_closed()
         session = self._context.state.live
         if session is None:
             raise self._context.no_session()

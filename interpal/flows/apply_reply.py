@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from interpal._tuples import NamedTuple
 from interpal.exceptions import AccountMismatchError
 from interpal.flows import identity
+from interpal.flows.saving import save, save_change
 from interpal.sessions import cookies
 from interpal.sessions.clock import utc_now
 from interpal.transport import protocol
@@ -97,27 +98,15 @@ def apply_reply(
     if response.status < 500:
         context.count_answer()
         state = context.change(lambda now: now.answer(seen, session) if now.epoch == epoch else now)
-    if session is not seen and state.saved and state.epoch == epoch:
-        yield from _save(context, epoch, seen, session)
+    if state.epoch != epoch:
+        return session
+    if state.uses(session):
+        if state.is_unsaved:
+            yield from save(context, epoch, wait=session is not seen)
+    elif not session.same_credentials(seen):
+        # Another is in use since, or none; the vault may still hold this one.
+        yield from save_change(context, epoch, seen, session)
     return session
-
-
-def _save(context: ClientContext, epoch: int, seen: Session, session: Session) -> Flow[None]:
-    # What changes a session is rare: a resume does without.
-    from interpal.flows.saving import save_quietly
-
-    manager, name = context.manager, context.state.name
-    if manager is None:
-        return
-    guard = context.guard(epoch)
-    saved = yield from save_quietly(
-        context, lambda: manager.mark_validated(seen, session, username=name, guard=guard)
-    )
-    if saved is False:
-        # Logged out or replaced elsewhere: what is in use here is no longer the saved one.
-        context.change(
-            lambda state: state.keep(session, saved=False) if state.epoch == epoch else state
-        )
 
 
 def _is_of_api(response: Response) -> bool:

@@ -123,6 +123,25 @@ class ClientContext:
             abandoned.check()
         return self._cell.change(transition, epoch=epoch)
 
+    def check_usable(self) -> None:
+        """Raise `ClientClosedError` where the client was closed, `RuntimeError` in its hook."""
+        self.check_not_in_hook()
+        self.state.check_not_closed()
+
+    def close(self) -> None:
+        """Forget the session, the password and the key, for good. The saved session stays."""
+        self.change(lambda now: now.close())
+        self._refusals.clear()
+        if self.manager is not None:
+            self.manager.close()
+            self.manager.forget_key()
+
+    def change_in_any_case(
+        self, transition: Callable[[ClientState], ClientState], *, epoch: int
+    ) -> ClientState:
+        """`change`, also where the task that wanted it was cancelled: what is made is not lost."""
+        return self._cell.change(transition, epoch=epoch)
+
     def check_epoch(self, epoch: int) -> None:
         """Raise `AuthenticationError` where what began in *epoch* is not to be done any more."""
         abandoned.check()

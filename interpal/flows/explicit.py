@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from interpal._clock import monotonic
 from interpal.exceptions import ValidationError
-from interpal.flows import identity
+from interpal.flows import identity, saving
 from interpal.flows.request import ready
 from interpal.flows.resume import start
 from interpal.session import Session, SessionInfo, local_time
 from interpal.sessions.clock import utc_now
 from interpal.sessions.singleflight import Flight
-from interpal.sessions.state import Phase
 from interpal.sessions.wait import Flow, patiently, wait_for
 from interpal.transport import protocol, sendable
 
@@ -101,19 +100,9 @@ class ImportedSession:
 def import_session(context: ClientContext, session: Session) -> Flow[None]:
     """Use a session, and save it where the client saves sessions."""
     yield from _after_removals(context, None)
-    state = context.change(lambda now: now.hand_over(session))
-    manager = context.manager
-    if manager is None:
-        return
-    from interpal.flows.saving import save_quietly
-
-    guard = context.guard(state.epoch)
-    saved = yield from save_quietly(
-        context, lambda: manager.put(session, username=state.name, guard=guard)
-    )
-    if saved:
-        context.change(lambda now: now.keep(session, saved=True), epoch=state.epoch)
-        context.tell("saved", session.username)
+    due = context.manager is not None
+    state = context.change(lambda now: now.hand_over(session, due=due))
+    yield from saving.save(context, state.epoch, imports=True)
 
 
 def logout(context: ClientContext) -> Flow[None]:
@@ -124,7 +113,7 @@ def logout(context: ClientContext) -> Flow[None]:
 
 def clear(context: ClientContext) -> Flow[None]:
     """Remove the account's record; where nothing else would be lost, the file too."""
-    state = context.change(lambda now: now.keep(None, saved=False))
+    state = context.change(lambda now: now.note_unsaved())
     yield from _remove(context, state.name)
 
 
@@ -156,7 +145,7 @@ def _after_removals(context: ClientContext, username: str | None) -> Flow[None]:
         flight.release()
     now = context.state
     has_gone_over = username is None and now.record_name != before.record_name
-    if has_gone_over or now.phase is Phase.LOGGED_OUT:
+    if has_gone_over or now.logouts != before.logouts:
         now.check_epoch(before.epoch)
 
 

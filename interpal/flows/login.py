@@ -17,9 +17,8 @@ from interpal.exceptions import (
     VaultNotFoundError,
 )
 from interpal.flows import identity
-from interpal.flows.apply_reply import apply_reply
 from interpal.flows.resume import ask, unknown_whose
-from interpal.flows.saving import find_saved, save_quietly
+from interpal.flows.saving import find_saved, save, save_quietly
 from interpal.session import Session, record_name
 from interpal.sessions import cookies
 from interpal.sessions.clock import utc_now
@@ -30,6 +29,7 @@ from interpal.sessions.wait import Flow, pauses
 from interpal.transport import protocol
 
 if TYPE_CHECKING:
+    from interpal.flows.apply_reply import Validation
     from interpal.flows.context import ClientContext
     from interpal.session_manager import SessionManager
     from interpal.sessions.singleflight import Flight
@@ -182,15 +182,19 @@ def _adopt_newer(context: ClientContext, old: Session | None, epoch: int) -> Flo
         return None
     if not identity.has_to_be_asked_about(state, found):
         return _adopt(context, epoch, found, saved=saved, verified=False)
-    validation, response = yield from ask(context, epoch, found)
-    if validation.valid is None or response is None:
+
+    def use(validation: Validation) -> bool:
+        if validation.valid:
+            _adopt(context, epoch, found, saved=saved, verified=True)
+        return bool(validation.valid)
+
+    validation, session = yield from ask(context, epoch, found, use)
+    if validation.valid is None:
         raise unknown_whose(context, found, validation)
     if not validation.valid:
         yield from _discard(context, found, username)
         return None
-    _adopt(context, epoch, found, saved=saved, verified=True)
-    request = context.self_request()
-    return (yield from apply_reply(context, epoch, found, request, response, validation))
+    return session
 
 
 def _adopt(
@@ -246,55 +250,20 @@ def _replace(
         except (VaultNotFoundError, VaultIOError):
             pass  # Taken away a moment ago, or unreadable: no word of anybody is left.
     before, _ = yield from find_saved(context, username)
+    live = context.state.live
+    if live is not None and not reason.force and not live.same_credentials(old):
+        return live  # Imported meanwhile.
     session = yield from _log_in(context, reason.epoch, username, password)
-    context.change(lambda now: now.log_in(session), epoch=reason.epoch)
+    # Also where nobody waits for it any more: the next call saves it.
+    context.change_in_any_case(
+        lambda now: now.log_in(session, due=manager is not None, stored=before),
+        epoch=reason.epoch,
+    )
     context.contest.made(*context.whose_login)
     context.tell("logged_in", username)
-    if manager is not None:
-        yield from _save(context, manager, reason.epoch, session, before, lock)
-    return session
-
-
-def _save(
-    context: ClientContext,
-    manager: SessionManager,
-    epoch: int,
-    session: Session,
-    before: Session | None,
-    lock: AccountLock | None,
-) -> Flow[None]:
-    """Save the session of a login in the place of the one that was saved *before* it.
-
-    Another one has been imported since, at somebody's word, and stays. What a reply to another
-    thread has changed of the session meanwhile is saved with it.
-    """
-    name, guard, newest = context.state.name, context.guard(epoch), session
-
-    def put() -> bool:
-        nonlocal newest
-        live = context.state.live
-        if live is not None and _same_login(live, session):
-            newest = live
-        return manager.put(newest, username=name, lock=lock, guard=guard, may_replace=may_replace)
-
-    def may_replace(stored: Session) -> bool:
-        return _same_login(stored, before) or _same_login(stored, session)
-
-    while True:
-        saved = yield from save_quietly(context, put)
-        if saved is False:
-            context.tell("save_failed", reason="another session was imported meanwhile; it stays")
-        if not saved:
-            return
-        state = context.change(lambda now: now.keep(newest, saved=True), epoch=epoch)
-        if state.live is None or state.saved or not _same_login(state.live, session):
-            break
-    context.tell("saved", name)
-
-
-def _same_login(one: Session, other: Session | None) -> bool:
-    """Whether the two come of one login: the server may have given a new cookie since."""
-    return other is not None and one.created_at == other.created_at
+    yield from save(context, reason.epoch, lock=lock)
+    live = context.state.live
+    return live if live is not None and live.same_login(session) else session
 
 
 def _log_in(

@@ -122,15 +122,12 @@ def _proven(context: ClientContext, epoch: int, session: Session) -> Flow[Sessio
         live = context.state.live
         if live is not None and identity.is_validated(live):
             return live
-        with Sending(context, session):
-            validation, response = yield from ask(context, epoch, session)
-            if validation.valid is not False:
-                if validation.valid is None or response is None:
-                    raise unknown_whose(context, session, validation)
-                request = context.self_request()
-                return (
-                    yield from apply_reply(context, epoch, session, request, response, validation)
-                )
+        validation, proven = yield from ask(context, epoch, session)
+        if validation.valid is None:
+            raise unknown_whose(context, session, validation)
+        if validation.valid:
+            return proven
+        if context.state.uses(session):
             mark_ended(context, epoch, session)
     finally:
         flight.release()
@@ -171,22 +168,16 @@ def _settle(
             path = origin.path_of(request.url)
             if context.asked.lives(path, session):
                 raise _lives(context, session, request, response)
-            with Sending(context, session):
-                validation, reply = yield from ask(context, epoch, session)
-                if validation.valid is None or reply is None:
-                    raise AuthenticationError(
-                        f"{_name(request)}: the server answered 401, and could not be asked "
-                        f"whether the session has ended ({validation.reason}); it was kept: try "
-                        "again",
-                        status_code=401,
-                    )
-                if validation.valid:
-                    question = context.self_request()
-                    yield from apply_reply(context, epoch, session, question, reply, validation)
-                    context.asked.note(path, session)
-                    raise _lives(context, session, request, response)
-            # The answer to another may have brought a new cookie since.
-            yield from replies_to(context, session)
+            validation, _ = yield from ask(context, epoch, session)
+            if validation.valid is None:
+                raise AuthenticationError(
+                    f"{_name(request)}: the server answered 401, and could not be asked "
+                    f"whether the session has ended ({validation.reason}); it was kept: try again",
+                    status_code=401,
+                )
+            if validation.valid:
+                context.asked.note(path, session)
+                raise _lives(context, session, request, response)
         if context.state.uses(session):
             mark_ended(context, epoch, session)
     finally:

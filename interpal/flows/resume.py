@@ -9,12 +9,14 @@ from interpal._clock import monotonic
 from interpal._lazy import LateModule
 from interpal.exceptions import APIError, NetworkError, SessionExpiredError
 from interpal.flows import identity
-from interpal.flows.saving import find_saved
+from interpal.flows.saving import find_saved, save
 from interpal.sessions.clock import utc_now
 from interpal.sessions.singleflight import Flight
 from interpal.sessions.wait import Flow, wait_for
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from interpal.flows import apply_reply, pending_requests
     from interpal.flows.apply_reply import Validation
     from interpal.flows.context import ClientContext
@@ -87,7 +89,15 @@ def resume(context: ClientContext, epoch: int) -> Flow[None]:
     if not asks_first and _recently_validated(context, found, now):
         context.change(lambda state: state.resume(found, saved=saved, verified=False), epoch=epoch)
         return
-    validation, response = yield from ask(context, epoch, found)
+
+    def use(validation: Validation) -> bool:
+        if asks_first and validation.valid is None:
+            return False
+        valid = bool(validation.valid)
+        context.change(lambda state: state.resume(found, saved=saved, verified=valid), epoch=epoch)
+        return True
+
+    validation, _ = yield from ask(context, epoch, found, use)
     if validation.valid is False:
         from interpal.flows.login import renew
 
@@ -101,12 +111,7 @@ def resume(context: ClientContext, epoch: int) -> Flow[None]:
         return
     if asks_first and validation.valid is None:
         raise unknown_whose(context, found, validation)
-    valid = bool(validation.valid)
-    context.change(lambda state: state.resume(found, saved=saved, verified=valid), epoch=epoch)
-    if response is not None:
-        request = context.self_request()
-        yield from apply_reply.apply_reply(context, epoch, found, request, response, validation)
-    if not valid:
+    if not validation.valid:
         context.tell("unverified", found.username, reason=validation.reason)
 
 
@@ -130,19 +135,37 @@ def mark_ended(context: ClientContext, epoch: int, session: Session) -> None:
 
 
 def ask(
-    context: ClientContext, epoch: int, session: Session
-) -> Flow[tuple[Validation, Response | None]]:
-    """Ask the server once whose a session is, and whether it lives; the reply is not yet applied.
+    context: ClientContext,
+    epoch: int,
+    session: Session,
+    use: Callable[[Validation], bool] | None = None,
+) -> Flow[tuple[Validation, Session]]:
+    """Ask the server once whose a session is, and whether it lives; and the session after that.
 
-    Never repeated: whatever it says but 401, the session is kept. Raises
-    `AccountMismatchError`.
+    *use* puts a session into use that is not yet, where it is not over, and tells whether it did.
+    Never repeated: whatever the server says but 401, the session is kept. After a 401 the replies
+    to what was sent with it before have been applied, as they may have brought a new cookie.
+    Raises `AccountMismatchError`.
     """
-    context.check_epoch(epoch)
-    try:
-        response: Response = yield context.authenticated(session, context.self_request())
-    except NetworkError as fault:
-        return apply_reply.Validation(None, str(fault)), None
-    return apply_reply.check_reply(context, epoch, session, response), response
+    request = context.self_request()
+    with pending_requests.Sending(context, session):
+        context.check_epoch(epoch)
+        try:
+            response: Response = yield context.authenticated(session, request)
+        except NetworkError as fault:
+            validation = apply_reply.Validation(None, str(fault))
+            if use is not None:
+                use(validation)
+            return validation, session
+        validation = apply_reply.check_reply(context, epoch, session, response)
+        if validation.valid is not False:
+            if bool(validation.valid) if use is None else use(validation):
+                session = yield from apply_reply.apply_reply(
+                    context, epoch, session, request, response, validation
+                )
+            return validation, session
+    yield from pending_requests.replies_to(context, session)
+    return validation, session
 
 
 def unknown_whose(context: ClientContext, session: Session, validation: Validation) -> NetworkError:
@@ -167,6 +190,9 @@ def current(context: ClientContext, epoch: int) -> Flow[Session]:
     context.check_epoch(epoch)
     if session is None:
         raise context.no_session()
+    if context.state.is_unsaved:
+        # The call that logged in or got a new cookie was cancelled before the save, or is at it.
+        yield from save(context, epoch, wait=False)
     return session
 
 

@@ -15,28 +15,30 @@ The phases. In three of them a session is in use:
     ended        over: past its expiry, or refused by the server
     mismatched   another account's, by the word of the server; not used
     logged out   no session, and none is looked for before the next login()
+    closed       no session, no password, and nothing more is done
 
-The transitions, by the names of the methods. `in use` stands for unverified, new and verified;
-the epoch is a new one where it says so.
+The transitions, by the names of the methods. `in use` stands for unverified, new and verified,
+`open` for any but logged out and closed; the epoch is a new one where it says so.
 
     transition | from                     | to         | epoch | when
     ---------- | ------------------------ | ---------- | ----- | ----
-    use        | any                      | none       | new   | login() of another account
+    use        | any but closed           | none       | new   | login() of another account
     use        | logged out               | none       | new   | login() after a logout
-    hand_over  | any                      | unverified | same  | one of the same account is given
-    hand_over  | any                      | unverified | new   | one that may be another's is given
+    hand_over  | any but closed           | unverified | same  | one of the same account is given
+    hand_over  | any but closed           | unverified | new   | one that may be another's is given
     resume     | none, ended, mismatched  | unverified | same  | a saved one is used unasked
     resume     | none, ended, mismatched  | verified   | same  | the server says whose it is
-    log_in     | any but logged out       | new        | same  | a login has given it
+    log_in     | open                     | new        | same  | a login has given it
     answer     | in use                   | verified   | same  | the server answers with it
-    end        | any but logged out       | ended      | same  | it is past its expiry
-    end        | any but logged out       | ended      | same  | the server says 401 to who it is
-    mismatch   | any but logged out       | mismatched | same  | the server says it is another's
-    log_out    | any                      | logged out | new   | logout()
+    end        | open                     | ended      | same  | it is past its expiry
+    end        | open                     | ended      | same  | the server says 401 to who it is
+    mismatch   | open                     | mismatched | same  | the server says it is another's
+    log_out    | any but closed           | logged out | new   | logout()
+    close      | any                      | closed     | new   | close()
 
-`keep` notes whether the session in use is the saved one; it changes no phase. The test of this
-table is tests/session/test_state.py, which makes each transition and draws the picture of
-docs/how-it-works.md from it.
+`note_saved` and `note_unsaved` say whether the session in use is the one in the vault; they
+change no phase. The test of this table is tests/session/test_state.py, which makes each
+transition; docs/states.py draws the picture of docs/how-it-works.md from it.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ from _thread import RLock
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from interpal.exceptions import AuthenticationError
+from interpal.exceptions import AuthenticationError, ClientClosedError
 from interpal.session import record_name
 from interpal.vault.files.forks import in_child
 
@@ -70,9 +72,24 @@ class Phase(Enum):
     ENDED = "ended"
     MISMATCHED = "mismatched"
     LOGGED_OUT = "logged out"
+    CLOSED = "closed"
 
 
 IN_USE = frozenset({Phase.UNVERIFIED, Phase.NEW, Phase.VERIFIED})
+OPEN = frozenset(Phase) - {Phase.LOGGED_OUT, Phase.CLOSED}
+
+
+class Saving(Enum):
+    """How the session in use stands to the vault."""
+
+    NONE = "none"
+    """It is not there, and is not to be."""
+    DUE = "due"
+    """A login has given it: to be saved, but not over what was imported since."""
+    DUE_OVER_ANY = "due over any"
+    """The caller has given it: to be saved in the place of whatever is there."""
+    SAVED = "saved"
+    """It is there, perhaps as it was before the last reply."""
 
 
 class ClientState:
@@ -81,20 +98,23 @@ class ClientState:
     `name` is the account asked for, as given, None for whichever is saved; `password` what it
     logs in with. `user_id` is the id that the server has given for it, once known. `session` is
     the session of the phase: in use, ended or another's; `live` is it where it is in use.
-    `saved` tells whether it is the one in the vault, `may_login` whether an ended session is
-    followed by a login without being asked. `ended_status` is the server's status where it
-    ended the session. `epoch` counts the accounts and logouts.
+    `saving` tells how that stands to the vault, `stored` what this client last knew to be
+    there. `may_login` tells whether an ended session is followed by a login without being asked.
+    `ended_status` is the server's status where it ended the session. `epoch` counts the accounts
+    and logouts, `logouts` the logouts alone.
     """
 
     __slots__ = (
         "ended_status",
         "epoch",
+        "logouts",
         "may_login",
         "name",
         "password",
         "phase",
-        "saved",
+        "saving",
         "session",
+        "stored",
         "user_id",
     )
 
@@ -103,10 +123,12 @@ class ClientState:
     user_id: str | None
     session: Session | None
     phase: Phase
-    saved: bool
+    saving: Saving
+    stored: Session | None
     may_login: bool
     ended_status: int | None
     epoch: int
+    logouts: int
 
     def __init__(
         self,
@@ -116,10 +138,12 @@ class ClientState:
         user_id: str | None = None,
         session: Session | None = None,
         phase: Phase = Phase.NONE,
-        saved: bool = False,
+        saving: Saving = Saving.NONE,
+        stored: Session | None = None,
         may_login: bool = False,
         ended_status: int | None = None,
         epoch: int = 0,
+        logouts: int = 0,
     ) -> None:
         fill = object.__setattr__
         fill(self, "name", name)
@@ -127,10 +151,12 @@ class ClientState:
         fill(self, "user_id", user_id)
         fill(self, "session", session)
         fill(self, "phase", phase)
-        fill(self, "saved", saved)
+        fill(self, "saving", saving)
+        fill(self, "stored", stored)
         fill(self, "may_login", may_login)
         fill(self, "ended_status", ended_status)
         fill(self, "epoch", epoch)
+        fill(self, "logouts", logouts)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"a ClientState is frozen: {name} cannot be changed")
@@ -152,6 +178,21 @@ class ClientState:
         return self.session if self.phase in IN_USE else None
 
     @property
+    def saved(self) -> bool:
+        """Whether the session in use is the one in the vault."""
+        return self.saving is Saving.SAVED
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the session in use is new, and has yet to be saved."""
+        return self.saving in (Saving.DUE, Saving.DUE_OVER_ANY)
+
+    @property
+    def is_unsaved(self) -> bool:
+        """Whether the session in use is to be in the vault, and is not there as it is now."""
+        return self.is_due or (self.saved and self.session is not self.stored)
+
+    @property
     def record_name(self) -> str:
         """The name of the account's record, empty where no account was asked for."""
         return record_name(self.name or "")
@@ -169,26 +210,36 @@ class ClientState:
     @property
     def may_resume(self) -> bool:
         """Whether a saved session is looked for."""
-        return self.live is None and self.phase is not Phase.LOGGED_OUT
+        return self.live is None and self.phase in OPEN
 
     def uses(self, session: Session) -> bool:
         """Whether this very session is in use."""
         return session.same_credentials(self.live)
 
     def was_refused(self, session: Session) -> bool:
-        """Whether the server has ended this very session."""
-        return (
-            self.phase is Phase.ENDED
-            and self.ended_status is not None
-            and session.same_credentials(self.session)
-        )
+        """Whether the server has ended this very session; also as it was when it was last saved."""
+        if self.phase is not Phase.ENDED or self.ended_status is None:
+            return False
+        return session.same_credentials(self.session) or session.same_credentials(self.stored)
 
     def check_epoch(self, epoch: int) -> None:
-        """Refuse to do in one epoch what was asked in another. Raises `AuthenticationError`."""
+        """Refuse to do in one epoch what was asked in another.
+
+        Raises `AuthenticationError`, or where the client was closed `ClientClosedError`.
+        """
+        self.check_not_closed()
         if self.epoch != epoch:
             raise AuthenticationError(
                 "this client was logged out, or has gone over to another account, while a call was "
                 "under way, which was not done; use a client for each account"
+            )
+
+    def check_not_closed(self) -> None:
+        """Raise `ClientClosedError` where the client was closed."""
+        if self.phase is Phase.CLOSED:
+            raise ClientClosedError(
+                "this client was closed, and has forgotten its session, its password and its key; "
+                "make a new one"
             )
 
     # Transitions.
@@ -198,6 +249,8 @@ class ClientState:
 
         From here on an ended session is followed by a login without being asked.
         """
+        if self.phase is Phase.CLOSED:
+            return self
         changes: dict[str, Any] = {"may_login": True}
         if password is not None:
             changes["password"] = password
@@ -211,9 +264,15 @@ class ClientState:
             return self._begin(Phase.NONE, user_id=self.user_id, **changes)
         return self._with(**changes)
 
-    def hand_over(self, session: Session) -> ClientState:
-        """Use a session from the caller; one that may be another account's begins anew."""
-        found = {"session": session, "saved": False, "ended_status": None}
+    def hand_over(self, session: Session, *, due: bool = False) -> ClientState:
+        """Use a session from the caller; one that may be another account's begins anew.
+
+        *due* where it is to be saved.
+        """
+        if self.phase is Phase.CLOSED:
+            return self
+        saving = Saving.DUE_OVER_ANY if due else Saving.NONE
+        found = {"session": session, "saving": saving, "stored": None, "ended_status": None}
         if self.name is None and not session.same_account(self.session):
             return self._begin(Phase.UNVERIFIED, **found)
         return self._with(phase=Phase.UNVERIFIED, **found)
@@ -225,19 +284,23 @@ class ClientState:
         return self._with(
             session=session,
             phase=Phase.VERIFIED if verified else Phase.UNVERIFIED,
-            saved=saved,
+            saving=Saving.SAVED if saved else Saving.NONE,
+            stored=session if saved else None,
             ended_status=None,
             user_id=self._known_id(session),
         )
 
-    def log_in(self, session: Session) -> ClientState:
-        """Use the session of a login."""
-        if self.phase is Phase.LOGGED_OUT:
+    def log_in(
+        self, session: Session, *, due: bool = False, stored: Session | None = None
+    ) -> ClientState:
+        """Use the session of a login; *due* where it is to be saved, in the place of *stored*."""
+        if self.phase not in OPEN:
             return self
         return self._with(
             session=session,
             phase=Phase.NEW,
-            saved=False,
+            saving=Saving.DUE if due else Saving.NONE,
+            stored=stored,
             ended_status=None,
             user_id=session.user_id or self.user_id,
         )
@@ -254,23 +317,41 @@ class ClientState:
         """A session is over, unless another is in use. *status* where the server said so."""
         if not self._concerns(session):
             return self
-        return self._with(session=session, phase=Phase.ENDED, saved=False, ended_status=status)
+        return self._with(
+            session=session, phase=Phase.ENDED, saving=Saving.NONE, ended_status=status
+        )
 
     def mismatch(self, session: Session) -> ClientState:
         """A session is another account's, unless another is in use."""
         if not self._concerns(session):
             return self
-        return self._with(session=session, phase=Phase.MISMATCHED, saved=False)
+        return self._with(session=session, phase=Phase.MISMATCHED, saving=Saving.NONE, stored=None)
 
     def log_out(self) -> ClientState:
         """Forget the session; nothing is resumed or logged in before the next `use`."""
-        return self._begin(Phase.LOGGED_OUT, user_id=self.user_id, may_login=False)
-
-    def keep(self, session: Session | None, *, saved: bool) -> ClientState:
-        """Note whether the session in use is saved; with *session*, if it is still that one."""
-        if self.saved == saved or not (session is None or self.uses(session)):
+        if self.phase is Phase.CLOSED:
             return self
-        return self._with(saved=saved)
+        return self._begin(
+            Phase.LOGGED_OUT, user_id=self.user_id, may_login=False, logouts=self.logouts + 1
+        )
+
+    def close(self) -> ClientState:
+        """Forget the session and the password, for good."""
+        return self._begin(Phase.CLOSED, user_id=self.user_id, password=None, may_login=False)
+
+    def note_saved(self, session: Session) -> ClientState:
+        """*session* is in the vault now: the one in use, perhaps before its last reply."""
+        if self.live is None or not session.same_login(self.live):
+            return self
+        return self._with(saving=Saving.SAVED, stored=session)
+
+    def note_unsaved(self, session: Session | None = None) -> ClientState:
+        """The session in use, if it is of the login of *session*, is not in the vault any more."""
+        if self.saving is Saving.NONE:
+            return self
+        if session is not None and not (self.live and session.same_login(self.live)):
+            return self
+        return self._with(saving=Saving.NONE, stored=None)
 
     # How.
 
@@ -291,8 +372,9 @@ class ClientState:
 
     def _begin(self, phase: Phase, **changes: Any) -> ClientState:
         """A new epoch, with nothing of what the earlier one had got."""
-        fresh = {"session": None, "user_id": None, "saved": False, "ended_status": None}
-        return self._with(**{**fresh, **changes, "phase": phase, "epoch": self.epoch + 1})
+        fresh = {"session": None, "user_id": None, "ended_status": None}
+        kept = {"saving": Saving.NONE, "stored": None}
+        return self._with(**{**fresh, **kept, **changes, "phase": phase, "epoch": self.epoch + 1})
 
     def _with(self, **changes: Any) -> ClientState:
         return ClientState(**{**{name: getattr(self, name) for name in self.__slots__}, **changes})

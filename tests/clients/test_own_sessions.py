@@ -10,7 +10,9 @@ import pytest
 from interpal.exceptions import (
     APIError,
     AuthenticationError,
+    ClientClosedError,
     InterpalException,
+    KeySourceError,
     LockTimeoutError,
     NetworkError,
     SessionExpiredError,
@@ -237,9 +239,32 @@ def test_close_keeps_the_session(driver: Driver, place: Place) -> None:
     driver.close(client)
     driver.close(client)
     assert place.bytes == before
-    # A closed client may be used again: connections and key are fetched anew.
-    assert driver.run(client, "get_self")["username"] == "maple_ink"
-    assert driver.run(client, "get_session_info")["username"] == "maple_ink"
+    assert place.logins == 1
+
+
+def test_a_closed_client_says_so_and_has_forgotten_what_opens_anything(
+    driver: Driver, place: Place
+) -> None:
+    client = driver.open(**place.settings())
+    driver.run(client, "get_self")
+    driver.close(client)
+    for name, arguments in (
+        ("get_self", ()),
+        ("validate_session", ()),
+        ("login", ("maple_ink", "secret")),
+        ("import_session", ("a-cookie",)),
+        ("export_session", ()),
+        ("get_session_info", ()),
+        ("clear_saved_session", ()),
+        ("logout", ()),
+    ):
+        with pytest.raises(ClientClosedError, match="this client was closed"):
+            driver.run(client, name, *arguments)
+    assert not client.is_authenticated
+    state, manager = client._context.state, client._context.manager
+    assert (state.session, state.password) == (None, None)
+    with pytest.raises(KeySourceError, match="forgotten"):
+        manager._source.read()
     assert place.logins == 1
 
 

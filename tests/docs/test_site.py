@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from docs import key_hierarchy, layers, pictures, start
+from docs import key_hierarchy, layers, pictures, start, states
 from docs.hooks import ROOT_PAGES, for_the_site
 from interpal import AsyncInterpalClient, InterpalClient
 from tests.docs.markdown import ROOT
@@ -171,7 +171,9 @@ def test_the_picture_of_the_layers_is_drawn_from_the_imports_of_today() -> None:
     assert kept.count("<path") > len(layers.needs())
 
 
-@pytest.mark.parametrize(("name", "drawn"), [("start", start.svg), ("keys", key_hierarchy.svg)])
+@pytest.mark.parametrize(
+    ("name", "drawn"), [("start", start.svg), ("keys", key_hierarchy.svg), ("states", states.svg)]
+)
 def test_what_is_drawn_by_a_program_is_what_it_draws_today(
     name: str, drawn: Callable[[], str]
 ) -> None:

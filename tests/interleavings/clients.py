@@ -43,6 +43,9 @@ class Client:
         self.doubtful: set[str | None] = set()
         self.logouts = 0
         self.logged_out = False
+        # How many of its actions were cancelled, and whether one has come to its end since.
+        self.cancelled = 0
+        self.finished = False
         # By its declaration each method returns a result, not the flow that does so here.
         self.api: Any = SteppedClient(
             MINE if named else None,
@@ -130,7 +133,7 @@ def _rotate_key(client: Client, _: Site) -> Flow:
 
     def rotate() -> Flow:
         yield GIVE_WAY
-        if client.place.stored is not None:
+        if client.place.is_there:
             vault = Vault.open(client.place.store_of(client.process), key=KEY)
             vault.rotate()
             vault.close()

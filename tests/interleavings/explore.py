@@ -11,6 +11,7 @@ from tests.interleavings.schedule import BrokenPromiseError, Schedule
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from tests.interleavings.hosts import Hosts
     from tests.interleavings.plans import Plan
 
 PREEMPTIONS = 2
@@ -24,7 +25,7 @@ class Choices(Protocol):
     def __call__(self, costs: Sequence[int]) -> int: ...
 
 
-def run(plan: Plan, choose: Choices, path: str | None = None) -> None:
+def run(plan: Plan, choose: Choices, path: str | Hosts | None = None) -> None:
     """Run a schedule. `BrokenPromiseError` tells the plan and the steps, from running it again."""
     try:
         Schedule(plan, choose, path=path).run()
@@ -81,6 +82,6 @@ class _Walk:
         return choice
 
 
-def walk(plan: Plan, seed: int, path: str | None = None) -> None:
-    """Run a plan in an order that a seed gives, on a vault in memory or in the file at *path*."""
+def walk(plan: Plan, seed: int, path: str | Hosts | None = None) -> None:
+    """Run a plan in an order that a seed gives, on a vault in memory or at *path*."""
     run(plan, _Walk(random.Random(seed)), path)

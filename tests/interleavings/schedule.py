@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from interpal.exceptions import InterpalException, LockTimeoutError
 from interpal.transport.messages import Pause, Request
-from tests.interleavings.clients import MINE, Action, Client
+from tests.interleavings.clients import MINE, ROTATE_KEY, Action, Client
 from tests.interleavings.world import (
     CLOCK,
     GIVE_WAY,
@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 
     from interpal.transport.messages import Response
     from tests.interleavings.clients import Flow
+    from tests.interleavings.hosts import Hosts
     from tests.interleavings.plans import Plan
 
     _Do = Callable[["Actor | None"], None]
 
 MOST_STEPS = 3000
+_IS_TOLD_AGAIN = "the same is not tried again before"
 
 
 class BrokenPromiseError(AssertionError):
@@ -55,6 +57,14 @@ class Running:
         self.accounts = {client.asked, *client.doubtful} if action.login is None else {action.login}
         self.goes_over_from = client.asked
         self.has_logged_in = False
+        self.was_refused = False
+        # Others that went over to an account while this ran, and whether it has failed.
+        self.cancelled = client.cancelled
+        self.beside: list[Running] = []
+        self.failed = False
+        for other in others:
+            self.beside.append(other)
+            other.beside.append(self)
         if action.login is None:
             for other in others:
                 if other.action.login is not None:
@@ -93,17 +103,17 @@ class Schedule:
         plan: Plan,
         choose: Choice,
         *,
-        path: str | None = None,
+        path: str | Hosts | None = None,
         steps: list[str] | None = None,
     ) -> None:
-        """*path* is that of a vault in a file, None for one in memory.
+        """*path* is that of a vault in a file, or hosts that share one, None for one in memory.
 
         *steps* is where they are noted, for a run that is to be looked at.
         """
         self.plan = plan
         self._notes = steps
         self._count = 0
-        self.site = Site()
+        self.site = Site(single=plan.single)
         CLOCK.start()
         self.place = plan.prepare(self.site, path)
         self.processes = [Process(number) for number in range(plan.processes)]
@@ -166,6 +176,9 @@ class Schedule:
                 if actor.running is not None:
                     options += ((self._die, actor), (self._cancel, actor))
                     costs += (1, 1)
+                    if self.place.can_stall:
+                        options.append((self._stall, actor))
+                        costs.append(1)
         do, who = options[0 if len(options) == 1 else self._choose(costs)]
         do(who)
         return True
@@ -180,6 +193,8 @@ class Schedule:
             self.site.end(MINE)
         elif event == "rotate":
             self.site.rotate(MINE)
+        elif event == "block":
+            self.site.blocked.add(0)
         else:
             raise AssertionError(event)
         # A session that somebody else has ended was living until now.
@@ -189,10 +204,12 @@ class Schedule:
         assert actor is not None
         self._current = actor
         CLOCK.seconds = max(CLOCK.seconds, actor.wakes)
+        self.place.pass_time()
         if actor.sent is not None and actor.reply is None:
-            actor.reply = self.site.handle(actor.sent)
-            if actor.sent.method == "POST" and actor.reply.status == 200 and actor.running:
-                actor.running.has_logged_in = True
+            actor.reply = self.site.handle(actor.sent, actor.client.process.number)
+            if actor.sent.method == "POST" and actor.running:
+                actor.running.has_logged_in = actor.reply.status == 200
+                actor.running.was_refused = actor.reply.status == 403
             if actor.sent.method == "GET" and actor.reply.header("set-cookie"):
                 actor.rotated = CLOCK.seconds
             if self._notes is not None:
@@ -205,12 +222,16 @@ class Schedule:
         running = actor.running
         assert running is not None
         reply, actor.reply, actor.sent = actor.reply, None, None
-        actor.client.process.enter()
+        client = actor.client
+        client.process.enter()
         try:
             step = running.flow.send(reply)
         except StopIteration:
             if running.action.login is not None:
-                actor.client.doubtful = set()
+                # Which of two that ran at a time came last, nobody can tell.
+                others = {one.action.login for one in running.beside if not one.failed}
+                client.asked, client.doubtful = running.action.login, others - {None}
+            client.finished = running.cancelled == client.cancelled
             if self._notes is not None:
                 self._note(actor, f"{running.action.name} done")
             self._ended(actor)
@@ -218,11 +239,19 @@ class Schedule:
             raise BrokenPromiseError("a lock is waited for in vain") from error
         except InterpalException as error:
             # The session of a login and a new cookie that come after the client has gone over to
-            # another account are thrown away.
-            client = running.client
-            goes_on = running.goes_over_from == client.asked and running.logouts == client.logouts
+            # another account, or has been logged out, are thrown away.
+            running.failed = True
+            if _IS_TOLD_AGAIN in str(error) and client.process.number not in self.site.blocked:
+                raise BrokenPromiseError(
+                    "a host is told what the site has refused another"
+                ) from None
+            mine = running.action.login or running.goes_over_from
+            overtaken = running.logouts != client.logouts or any(
+                account not in (None, mine)
+                for account in (client.asked, *(one.action.login for one in running.beside))
+            )
             came = running.has_logged_in or actor.rotated < inf
-            self._excused += came and not goes_on
+            self._excused += came and overtaken
             if running.action.login is not None:
                 # Whether it has got as far as to go over to the account, its caller cannot tell.
                 actor.client.doubtful |= {running.goes_over_from, running.action.login}
@@ -281,6 +310,19 @@ class Schedule:
                     other.running = None
         self.place.let_go(process)
 
+    def _stall(self, actor: Actor | None) -> None:
+        """The host of an actor is stopped until its locks have run out."""
+        assert actor is not None
+        self._faults -= 1
+        process = actor.client.process
+        if self._notes is not None:
+            self._note(actor, "its host is stopped, and its locks run out")
+        self._excused += 1
+        seconds = self.place.stall(process)
+        for other in self.actors:
+            if other.client.process is process:
+                other.wakes = CLOCK.seconds + seconds
+
     def _cancel(self, actor: Actor | None) -> None:
         """An action is given up: its flow is closed where it stands."""
         self._faults -= 1
@@ -288,8 +330,14 @@ class Schedule:
         assert actor.running is not None
         if self._notes is not None:
             self._note(actor, f"{actor.running.action.name} is cancelled")
-        # It may have had the reply to a login, and not yet saved it.
-        self._excused += 1
+        # What the reply that it did not get to see has brought is lost. What it had seen its own
+        # client keeps, and others may ask for anew before that has saved it.
+        unseen = actor.reply is not None and actor.reply.header("set-cookie") is not None
+        unseen = unseen or actor.running.was_refused
+        seen = actor.running.has_logged_in or actor.rotated < inf
+        self._excused += unseen or (seen and len(self.clients) > 1)
+        actor.client.cancelled += 1
+        actor.client.finished = False
         if actor.running.action.login is not None:
             actor.client.doubtful |= {actor.running.goes_over_from, actor.running.action.login}
         actor.client.process.enter()
@@ -340,7 +388,7 @@ class Schedule:
             if old is not None and self._lives(name, old) and not running.action.imports:
                 if new is None and not running.action.removes:
                     raise BrokenPromiseError(f"the saved living session {old} is removed")
-                if new is not None and not self._lives(name, new):
+                if new is not None and not self._lives(name, new) and not self._is_coming(new):
                     raise BrokenPromiseError(
                         f"the saved living session {old} is replaced by the dead {new}"
                     )
@@ -348,19 +396,60 @@ class Schedule:
     def _lives(self, name: str, cookie: str) -> bool:
         return self.site.is_alive(cookie) and self.site.owner(cookie) == name
 
+    def _is_coming(self, cookie: str) -> bool:
+        """Whether the cookie in the place of this one is in a reply that is not yet looked at.
+
+        Its thread saves it in its turn. Nobody knows of it before, so the old one is the best
+        that another thread can save.
+        """
+        newer = self.site.successor(cookie)
+        coming = [actor.reply.header("set-cookie") for actor in self.actors if actor.reply]
+        return any(newer in (one or "") for one in coming) if newer else False
+
+    def _check_kept(self) -> None:
+        """What the only client of a vault has got in a call that has not failed is in the vault."""
+        if len(self.clients) > 1 or any(a.dead for a in self.actors) or not self._all_keep():
+            return
+        live = self.clients[0].api.session
+        if live is None or not self.site.is_alive(live.session_cookie):
+            return
+        if self.clients[0].finished and live.session_cookie not in self.place.cookies().values():
+            raise BrokenPromiseError(f"{live.session_cookie} is in use, and is not saved")
+
+    def _all_keep(self) -> bool:
+        return not any(
+            action.removes or action.imports or action is ROTATE_KEY
+            for _, actions in self.plan.actors
+            for action in actions
+        )
+
     def _check_end(self) -> None:
+        self._check_kept()
         if self.place.is_locked:
             raise BrokenPromiseError("a login lock is held at the end")
         for process in self.processes:
             living = [a for a in self.actors if a.client.process is process and not a.dead]
             if process.flights and living:
                 raise BrokenPromiseError("the right to log in is taken at the end")
+        imports = sum(one.imports for _, actions in self.plan.actors for one in actions)
         for account, logins in self.site.logins.items():
             first = int(account not in self.plan.saved_living)
             allowed = first + self.site.endings[account] + self._excused
+            if self.site.single:
+                # A login that is thrown away has ended the session in use; and where one was
+                # imported meanwhile, that stays, though the login has ended it.
+                allowed += self._excused + imports
             if logins > allowed:
                 raise BrokenPromiseError(
                     f"{logins} logins of {account}, where {allowed} were needed"
+                )
+
+        for (host, account), refused in self.site.refused.items():
+            # A session from elsewhere, and time, clear what is remembered.
+            passed = int(CLOCK.seconds // 60) + sum(self.site.logins.values()) + imports
+            if refused > 1 + self._excused + passed:
+                raise BrokenPromiseError(
+                    f"host {host} asks again for {account}, which it is refused"
                 )
 
     def _note(self, who: Actor | str, what: str) -> None:

@@ -5,23 +5,26 @@ What it finds of the clients is line Q of tests/reliability.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.interleavings import explore, world
 from tests.interleavings.clients import CALL, LOGOUT, MINE
-from tests.interleavings.mutants import MUTANTS, Mutant, catch
+from tests.interleavings.hosts import Hosts
+from tests.interleavings.mutants import MUTANTS, OF_HOSTS, Mutant, catch
 from tests.interleavings.plans import PROCESSES, THREADS, Plan, any_plan, pairs
 from tests.interleavings.schedule import BrokenPromiseError, Schedule
+from tests.redis_server import RedisServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
 @pytest.fixture(autouse=True)
-def _frozen() -> Iterator[None]:
-    with world.frozen():
+def _frozen(request: pytest.FixtureRequest) -> Iterator[None]:
+    with nullcontext() if "hosts" in request.fixturenames else world.frozen():
         yield
 
 
@@ -88,6 +91,20 @@ def test_what_is_broken_is_told_with_every_step() -> None:
     assert told.startswith(("a lock", "a login lock"))
     assert "thread 0: call begins" in told
     assert MINE in told
+
+
+@pytest.fixture(scope="module")
+def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
+    with RedisServer(tmp_path_factory.mktemp("redis") / "plain") as server:
+        hosts = Hosts(server)
+        yield hosts
+        hosts.close()
+
+
+@pytest.mark.parametrize("mutant", OF_HOSTS, ids=lambda mutant: mutant.name)
+def test_each_mistake_between_hosts_is_noticed(mutant: Mutant, hosts: Hosts) -> None:
+    with world.frozen(sealed=True):
+        assert catch(mutant, hosts).schedules
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)

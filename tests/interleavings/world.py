@@ -9,6 +9,7 @@ import time
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
@@ -27,6 +28,7 @@ from interpal.vault.format import envelope
 from interpal.vault.keys.unlock import SlotOpener
 from interpal.vault.stores.base import Stored
 from interpal.vault.stores.file import FileStore
+from interpal.vault.stores.redis.lock import RedisLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from interpal._hidden import Hidden
     from interpal.transport.messages import Request
     from interpal.vault.format.envelope import Header, Payload
+    from interpal.vault.stores.redis.store import RedisStore
 
 KEY = bytes(range(32))
 # Nothing is sent: the site is `Site`.
@@ -58,9 +61,16 @@ class SiteSession:
 
 
 class Site:
-    """The server: logs in, knows its sessions, ends and rotates them."""
+    """The server: logs in, knows its sessions, ends and rotates them.
 
-    def __init__(self) -> None:
+    Where *single*, a login ends the account's other sessions.
+    """
+
+    def __init__(self, *, single: bool = False) -> None:
+        self.single = single
+        # Hosts that it lets nobody log in from, and how often they have asked.
+        self.blocked: set[int] = set()
+        self.refused: dict[tuple[int, str], int] = {}
         self.logins = dict.fromkeys(ACCOUNTS, 0)
         self.endings = dict.fromkeys(ACCOUNTS, 0)
         self._sessions: dict[str, SiteSession] = {}
@@ -84,6 +94,13 @@ class Site:
         found = self._sessions.get(cookie)
         return found is not None and found.alive and found.cookie == cookie
 
+    def successor(self, cookie: str) -> str | None:
+        """The cookie that is good in the place of one that the site has changed."""
+        found = self._sessions.get(cookie)
+        if found is None or not found.alive or found.cookie == cookie:
+            return None
+        return found.cookie
+
     def end(self, account: str) -> None:
         """End every session of an account."""
         for one in self._sessions.values():
@@ -95,9 +112,14 @@ class Site:
         """Give a new cookie with the next reply to a session of the account."""
         self._rotating.add(account)
 
-    def handle(self, request: Request) -> Response:
-        """Answer a request."""
+    def handle(self, request: Request, host: int = 0) -> Response:
+        """Answer a request of a host."""
         if request.method == "POST" and request.url.endswith("/v1/token"):
+            if host in self.blocked:
+                assert isinstance(request.body, bytes)
+                asked = host, parse_qs(request.body.decode())["username"][0]
+                self.refused[asked] = self.refused.get(asked, 0) + 1
+                return Response(403, (JSON,), b'{"error":"not from there"}')
             return self._log_in(request)
         found = self._sessions.get(cookie_of(request))
         if found is None or not found.alive or found.cookie != cookie_of(request):
@@ -124,6 +146,9 @@ class Site:
         if form["password"][0] != PASSWORD:
             return Response(401, (JSON,), b'{"error":"wrong password"}')
         self.logins[account] += 1
+        if self.single:
+            for one in self._sessions.values():
+                one.alive = one.alive and one.account != account
         cookie = self.new_session(account)
         body = json.dumps({"uid": ACCOUNTS[account]}).encode()
         return Response(200, (JSON, ("set-cookie", f"{COOKIE}={cookie}; Path=/")), body)
@@ -140,6 +165,8 @@ def cookie_of(request: Request) -> str:
 
 class Place:
     """One vault: its bytes, what they hold, and who holds which of its locks."""
+
+    can_stall = False
 
     def __init__(self, stored: Stored | None = None, payload: Payload | None = None) -> None:
         self.stored = stored
@@ -170,7 +197,7 @@ class Place:
             if isinstance(record.get("session_cookie"), str)
         }
 
-    def store_of(self, process: Process) -> MemoryStore | DiskStore:
+    def store_of(self, process: Process) -> MemoryStore | DiskStore | RedisStore:
         """The vault, as a process sees it."""
         return MemoryStore(self, process)
 
@@ -178,6 +205,18 @@ class Place:
     def is_locked(self) -> bool:
         """Whether somebody holds a login lock."""
         return bool(self.logins)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a vault."""
+        return self.version is not None
+
+    def stall(self, process: Process) -> float:
+        """A process is stopped: its locks stay its own. For how many seconds."""
+        raise AssertionError(f"process {process.number} cannot lose a lock")
+
+    def pass_time(self) -> None:
+        """Nothing runs out."""
 
     def let_go(self, process: Process) -> None:
         """What the kernel does when a process ends: its locks are free."""
@@ -328,8 +367,19 @@ class Process:
 
     def enter(self) -> None:
         """From now on its code runs."""
+        CLOCK.host = self.number
         singleflight._flights = self.flights
         contested._logins = self.logins
+
+
+class NoRenewer:
+    """A lock is renewed as long as its host runs: in no time, so that there is nothing to do."""
+
+    def add(self, lock: RedisLock) -> None:
+        """Nothing."""
+
+    def drop(self, lock: RedisLock) -> None:
+        """Nothing."""
 
 
 class Clock:
@@ -338,6 +388,8 @@ class Clock:
     def __init__(self) -> None:
         self.seconds = 0.0
         self._moments = 0
+        # Whose turn it is: the number of its process, which stands for its host.
+        self.host = 0
 
     def start(self) -> None:
         """Begin anew."""
@@ -452,6 +504,9 @@ def frozen(*, sealed: bool = False) -> Generator[None, None, None]:
         patch.setattr(time, "time", CLOCK.epoch)
         patch.setattr(clock, "clock", CLOCK.now)
         patch.setattr(random, "uniform", lambda _, longest: longest)
+        if sealed:
+            patch.setattr(RedisLock, "_renewer", NoRenewer())
+            patch.setattr(os, "uname", lambda: SimpleNamespace(nodename=f"host-{CLOCK.host}"))
         patch.setattr(singleflight, "_flights", {})
         patch.setattr(contested, "_logins", {})
         yield

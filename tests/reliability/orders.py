@@ -7,11 +7,14 @@ import multiprocessing
 import os
 import time
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.interleavings import explore, plans, world
-from tests.interleavings.mutants import MUTANTS, catch
+from tests.interleavings.hosts import Hosts
+from tests.interleavings.mutants import MUTANTS, OF_HOSTS, Caught, Mutant, catch
 from tests.interleavings.schedule import BrokenPromiseError
+from tests.redis_server import RedisServer
 from tests.reliability import Row
 from tests.reliability.children import scratch
 
@@ -25,6 +28,7 @@ WORKERS = 2
 LONGEST = 3 * 3600
 SHORT = 1000
 ON_DISK, SHORT_ON_DISK = 5000, 50
+ON_HOSTS, SHORT_ON_HOSTS = 5000, 50
 # In a short run every so many-eth of the plans, and so many schedules of each.
 EVERY, OF_EACH = 60, 32
 CHUNK = 10
@@ -49,7 +53,8 @@ def run(*, full: bool) -> Iterator[Row]:
     good = "no session of another, nothing after a logout, one login an ending, no lock left"
     what = f"every order up to {explore.PREEMPTIONS} preemptions of two threads or processes"
     filed = _walk_on_disk(range(ON_DISK if full else SHORT_ON_DISK))
-    broken = [*tried.broken, *walked.broken, *filed.broken]
+    shared = _walk_on_hosts(range(ON_HOSTS if full else SHORT_ON_HOSTS))
+    broken = [*tried.broken, *walked.broken, *filed.broken, *shared.broken]
     assert not broken, f"{len(broken)} schedules break a promise, such as:\n{broken[0]}"
     some = f"{tried.plans:,} of {len(every):,} plans"
     yield Row("Q", f"{what}: {some}", tried.schedules, good)
@@ -61,13 +66,30 @@ def run(*, full: bool) -> Iterator[Row]:
     )
     what = "the same random orders on a file in a tmpfs, encrypted, with the locks of the kernel"
     yield Row("Q", what, filed.schedules, good)
+    what = (
+        "random orders of two or three hosts over a Redis server, one of which is stopped until "
+        "its locks have run out, killed, or refused its logins"
+    )
+    yield Row(
+        "Q", what, shared.schedules, f"{good}; nothing over a later login, no host for another"
+    )
     if not full:
         return  # Each mutant is a test in tests/interleavings.
     with world.frozen():
         for mutant in MUTANTS:
-            caught = catch(mutant)
-            fault = f"mutant: {mutant.name}"
-            yield Row("Q", fault, caught.schedules, f"caught ({caught.as_what}), as it must be")
+            yield _row_of(mutant, catch(mutant))
+    with scratch() as folder, RedisServer(Path(folder) / "redis") as server:
+        hosts = Hosts(server)
+        with world.frozen(sealed=True):
+            for mutant in OF_HOSTS:
+                yield _row_of(mutant, catch(mutant, hosts))
+        hosts.close()
+
+
+def _row_of(mutant: Mutant, caught: Caught) -> Row:
+    where = "" if mutant.plan is None else ", in orders of one plan"
+    fault = f"mutant: {mutant.name}"
+    return Row("Q", fault, caught.schedules, f"caught ({caught.as_what}){where}, as it must be")
 
 
 def _in_full(every: list[Plan]) -> tuple[Tried, Tried]:
@@ -122,9 +144,19 @@ def _walk_on_disk(seeds: range) -> Tried:
         return _summed(_walked(seed, os.path.join(folder, "vault.json")) for seed in seeds)
 
 
-def _walked(seed: int, path: str | None = None) -> Tried:
+def _walk_on_hosts(seeds: range) -> Tried:
+    with scratch() as folder, RedisServer(Path(folder) / "redis") as server:
+        hosts = Hosts(server)
+        with world.frozen(sealed=True):
+            tried = _summed(_walked(seed, hosts) for seed in seeds)
+        hosts.close()
+    return tried
+
+
+def _walked(seed: int, path: str | Hosts | None = None) -> Tried:
+    plan = plans.plan_of_hosts if isinstance(path, Hosts) else plans.any_plan
     try:
-        explore.walk(plans.any_plan(seed), seed, path)
+        explore.walk(plan(seed), seed, path)
     except BrokenPromiseError as error:
         return Tried(1, 1, [f"seed {seed}: {error}"])
     return Tried(1, 1, [])

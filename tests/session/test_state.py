@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from docs.states import transitions
+from docs.states import phases, transitions
 from interpal._hidden import Hidden
-from interpal.exceptions import AuthenticationError
+from interpal.exceptions import AuthenticationError, ClientClosedError
 from interpal.session import Session
 from interpal.sessions.clock import utc_now
-from interpal.sessions.state import IN_USE, ClientState, Phase, StateCell
+from interpal.sessions.state import IN_USE, ClientState, Phase, Saving, StateCell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-WITHOUT_SESSION = frozenset({Phase.NONE, Phase.LOGGED_OUT})
+WITHOUT_SESSION = frozenset({Phase.NONE, Phase.LOGGED_OUT, Phase.CLOSED})
 
 
 def session_of(cookie: str, username: str | None = "maple_ink", **changes: Any) -> Session:
@@ -52,6 +52,7 @@ DONE: dict[str, Callable[[ClientState], ClientState]] = {
     "the server says 401 to who it is": lambda state: state.end(CURRENT, 401),
     "the server says it is another's": lambda state: state.mismatch(CURRENT),
     "logout()": lambda state: state.log_out(),
+    "close()": lambda state: state.close(),
 }
 
 
@@ -63,7 +64,8 @@ def in_phase(phase: Phase) -> ClientState:
         user_id="17",
         session=session,
         phase=phase,
-        saved=phase in IN_USE,
+        saving=Saving.SAVED if phase in IN_USE else Saving.NONE,
+        stored=CURRENT if phase in IN_USE else None,
         may_login=True,
         epoch=7,
     )
@@ -71,18 +73,6 @@ def in_phase(phase: Phase) -> ClientState:
 
 def nameless(state: ClientState) -> ClientState:
     return ClientState(session=state.session, phase=state.phase, epoch=state.epoch)
-
-
-def phases(text: str) -> frozenset[Phase]:
-    """The phases that a cell of the table stands for."""
-    if text == "any":
-        return frozenset(Phase)
-    if text.startswith("any but "):
-        return frozenset(Phase) - {Phase(text.removeprefix("any but "))}
-    found: set[Phase] = set()
-    for word in text.split(", "):
-        found |= IN_USE if word == "in use" else {Phase(word)}
-    return frozenset(found)
 
 
 @pytest.mark.parametrize("row", transitions(), ids=lambda row: f"{row[0]}: {row[4]}")
@@ -111,10 +101,12 @@ def test_the_table_has_every_transition_and_each_phase() -> None:
         if callable(value) and not name.startswith("_")
     }
     assert {row[0] for row in rows} | {
-        "keep",
+        "note_saved",
+        "note_unsaved",
         "uses",
         "was_refused",
         "check_epoch",
+        "check_not_closed",
     } == named
 
 
@@ -125,7 +117,10 @@ def test_what_is_not_in_the_table_changes_nothing() -> None:
             if row[0] == "use":
                 continue  # There is a line for every phase.
             state = in_phase(phase)
-            assert DONE[when](state) is state, (phase, when)
+            if when == "one that may be another's is given":
+                state = nameless(state)
+            new = DONE[when](state)
+            assert (new.phase, new.session, new.epoch) == (phase, state.session, 7), when
 
 
 def test_another_account_leaves_nothing_of_the_one_before() -> None:
@@ -158,9 +153,9 @@ def test_a_claim_of_an_id_is_not_taken_for_the_word_of_the_server() -> None:
 def test_a_state_is_frozen() -> None:
     state: Any = in_phase(Phase.VERIFIED)
     with pytest.raises(AttributeError):
-        state.saved = False
+        state.saving = Saving.NONE
     with pytest.raises(AttributeError):
-        del state.saved
+        del state.saving
 
 
 def test_a_step_of_an_epoch_that_is_over_changes_nothing() -> None:
@@ -170,6 +165,41 @@ def test_a_step_of_an_epoch_that_is_over_changes_nothing() -> None:
     with pytest.raises(AuthenticationError, match="was logged out"):
         cell.change(lambda state: state.log_in(OTHER), epoch=epoch)
     assert cell.state.phase is Phase.LOGGED_OUT
+
+
+def test_a_closed_client_has_no_secret_left_and_says_that_it_was_closed() -> None:
+    state = in_phase(Phase.VERIFIED).close()
+    assert (state.session, state.stored, state.password) == (None, None, None)
+    with pytest.raises(ClientClosedError, match="make a new one"):
+        state.check_epoch(state.epoch)
+    in_phase(Phase.LOGGED_OUT).check_not_closed()
+
+
+def test_a_save_says_what_is_in_the_vault_now() -> None:
+    first = session_of("first")
+    state = in_phase(Phase.VERIFIED).log_in(first, due=True, stored=CURRENT)
+    assert (state.is_due, state.is_unsaved, state.saved) == (True, True, False)
+    saved = state.note_saved(first)
+    assert (saved.is_unsaved, saved.saved, saved.stored) == (False, True, first)
+    # A reply changes the cookie: what is in the vault is the one before.
+    second = first.replace(session_cookie="second")
+    newer = saved.answer(first, second)
+    assert (newer.is_unsaved, newer.saved, newer.stored) == (True, True, first)
+    # The first save ends after that: what it has saved is still the one before.
+    late = state.answer(first, second).note_saved(first)
+    assert (late.is_unsaved, late.saved, late.stored) == (True, True, first)
+    # What another login is, a save of this one says nothing of.
+    assert newer.note_saved(OTHER) is newer
+    assert newer.note_unsaved(OTHER) is newer
+    assert not newer.note_unsaved(first).is_unsaved
+
+
+def test_what_the_server_has_ended_is_over_in_the_vault_too() -> None:
+    second = CURRENT.replace(session_cookie="second")
+    ended = in_phase(Phase.VERIFIED).answer(CURRENT, second).end(second, 401)
+    assert ended.was_refused(second)
+    assert ended.was_refused(CURRENT)
+    assert not ended.was_refused(OTHER)
 
 
 def test_a_change_that_another_thread_makes_meanwhile_is_not_lost() -> None:
@@ -182,7 +212,7 @@ def test_a_change_that_another_thread_makes_meanwhile_is_not_lost() -> None:
         if turns == 1:
             with ThreadPoolExecutor(1) as pool:
                 pool.submit(cell.change, lambda now: now.answer(CURRENT, OTHER)).result()
-        return state.keep(None, saved=False)
+        return state.note_unsaved()
 
     cell.change(slowly)
     assert turns == 2
