@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from interpal._clock import monotonic
 from interpal._log import Logger
 from interpal.exceptions import (
     LockTimeoutError,
@@ -89,7 +89,7 @@ def save(
         if not _is_worth_saving(context.state, imports=imports):
             return
         if wait:
-            deadline = time.monotonic() + context.settings.lock_timeout
+            deadline = monotonic() + context.settings.lock_timeout
             yield from wait_for(flight, deadline, "the save of a session", context.path)
         elif not flight.try_acquire():
             return
