@@ -31,7 +31,6 @@ from interpal.transport import protocol
 if TYPE_CHECKING:
     from interpal.flows.apply_reply import Validation
     from interpal.flows.context import ClientContext
-    from interpal.session_manager import SessionManager
     from interpal.sessions.singleflight import Flight
     from interpal.vault.core.login_locks import AccountLock
 
