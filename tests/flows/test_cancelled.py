@@ -80,8 +80,8 @@ def test_what_a_cancelled_login_has_made_is_saved_by_the_next_call(place: Place)
     with locked(place):
         assert isinstance(flow.send(site(asked)), Pause)
         flow.close()
-    assert context.state.live is not None
-    assert not context.state.saved
+    before = context.state
+    assert (before.live is not None, before.saved) == (True, False)
     assert place.names() == []
     drive(call(context), site)
     assert site.sent == [TOKEN, "/v1/thing"]
