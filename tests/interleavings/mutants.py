@@ -34,6 +34,7 @@ from tests.interleavings import explore
 from tests.interleavings.clients import (
     CALL,
     CLEAR,
+    FORCE,
     IMPORT,
     LOGIN,
     LOGIN_OTHER,
@@ -343,7 +344,11 @@ MUTANTS = (
     Mutant("processes log in side by side", _processes_do_not_share_a_login),
     Mutant("a login lock is kept", _a_lock_is_not_let_go),
     Mutant("the right to log in is kept", _a_flight_is_not_let_go),
-    Mutant("a login replaces what was imported meanwhile", _a_login_replaces_an_import),
+    Mutant(
+        "a login replaces what was imported meanwhile",
+        _a_login_replaces_an_import,
+        Plan((0, 1), ((0, (FORCE,)), (1, (IMPORT, CALL))), events=("end",)),
+    ),
     Mutant(
         "a login saves a cookie that was replaced meanwhile", _an_old_cookie_of_a_login_is_saved
     ),

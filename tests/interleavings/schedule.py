@@ -232,6 +232,10 @@ class Schedule:
                 others = {one.action.login for one in running.beside if not one.failed}
                 client.asked, client.doubtful = running.action.login, others - {None}
             client.finished = running.cancelled == client.cancelled
+            if running.has_logged_in and any(one.action.imports for one in running.beside):
+                # What was given meanwhile is in use in its place, and saved; others may look
+                # between the two.
+                self._excused += 1
             if self._notes is not None:
                 self._note(actor, f"{running.action.name} done")
             self._ended(actor)

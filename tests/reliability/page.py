@@ -129,9 +129,12 @@ Every order with at most two preemptions is tried for two actions each, then ran
 seed. What must hold: no request carries a session of another account than the one asked for;
 nothing is sent or saved after a logout; there is at most one login for each ending; a saved living
 session is never replaced by a dead one; no lock outlives its holder. Each mutant brings back one
-mistake; its number is that of the random orders until it was noticed. A step is what a flow does
-between two waits: what happens inside a save is for the lines above. Hosts that share no file are
-not modelled.
+mistake; its number is that of the random orders until it was noticed, and of one that few orders
+show, of the orders of one plan. In some runs the processes are hosts that share a Redis server:
+one is stopped until its locks have run out, dies and leaves them, or is refused its logins, and in
+half of them the site allows an account one session at a time. Then nothing is saved over a later
+login, and no host is held back by what another was refused. A step is what a flow does between two
+waits: what happens inside a save is for the lines above.
 """
 
 SURVIVORS = """## Mutants that survive
