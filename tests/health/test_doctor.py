@@ -10,12 +10,14 @@ import grp
 import os
 import pwd
 import struct
+from datetime import datetime, timezone
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from interpal.exceptions import VaultIOError, VaultNotFoundError
+from interpal.session import Session
 from interpal.vault import Vault
 from interpal.vault.files import permissions
 from interpal.vault.files.folders import OpenFolder
@@ -371,10 +373,9 @@ def test_neighbours_that_give_the_session_away_are_found(path: Path) -> None:
     ("value", "year"),
     [
         ("2026-11-22T07:40:00Z", 2026),
-        ("2026-11-22T07:40:00", 2026),
+        ("2026-11-22T07:40:00", None),
         ("2026-11-22T07:40:00+01:00", 2026),
-        (1795332844, 2026),
-        (1.5, 1970),
+        (1795332844, None),
         (float("inf"), None),
         (10**20, None),
         (True, None),
@@ -385,6 +386,26 @@ def test_neighbours_that_give_the_session_away_are_found(path: Path) -> None:
 def test_a_time_in_a_record_is_shown_where_it_is_one(value: object, year: int | None) -> None:
     time = report.to_time(value)
     assert (None if time is None else time.year) == year
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "2099-01-01T00:00:00Z",
+        "2099-01-01T00:00:00+0000",
+        "2099-01-01T00:00:00",
+        "2020-01-01T00:00:00Z",
+        4070908800,
+        "soon",
+        True,
+    ],
+)
+def test_the_command_line_and_the_client_agree_whether_a_session_is_over(value: object) -> None:
+    now = datetime.now(timezone.utc)
+    record = {"session_cookie": "c", "username": "m", "expires_at": value}
+    session = Session.from_record(record)
+    assert session is not None
+    assert (report.account("m", record).state(now) == "expired") is session.has_expired(now)
 
 
 def test_what_is_no_vault_is_named_by_what_it_is() -> None:

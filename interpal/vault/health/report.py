@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from interpal.exceptions import VaultError, VaultFormatError, VaultNotFoundError
 from interpal.vault.format import envelope, legacy_file
+from interpal.vault.format.session_record import from_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -158,19 +159,23 @@ def slot_report(slot: Slot) -> SlotReport:
 
 
 def account(name: str, record: Mapping[str, Any]) -> Account:
-    """What may be shown of a record."""
+    """What may be shown of a record.
+
+    An expiry that no client can read counts as over, as it does to them.
+    """
     username = record.get("username")
+    ends = record.get("expires_at")
     return Account(
         name=name,
         username=username if isinstance(username, str) and username else None,
         created_at=to_time(record.get("created_at")),
-        expires_at=to_time(record.get("expires_at")),
+        expires_at=None if ends is None else to_time(ends) or _EPOCH,
     )
 
 
 def to_time(value: object) -> datetime | None:
-    """A time from RFC 3339 text or epoch seconds, aware UTC; None for anything else."""
-    return legacy_file.loose_time(value, timezone.utc)
+    """A time of a record, as all who use one read it (`session_record.from_text`)."""
+    return from_text(value)
 
 
 def from_epoch(seconds: int) -> datetime:
