@@ -98,14 +98,13 @@ def apply_reply(
     if response.status < 500:
         context.count_answer()
         state = context.change(lambda now: now.answer(seen, session) if now.epoch == epoch else now)
-    if state.epoch != epoch:
+    if state.epoch == epoch and state.uses(session) and state.is_unsaved:
+        yield from save(context, epoch, wait=session is not seen)
+        state = context.state
+    if session.same_credentials(seen) or state.epoch != epoch or session.same_login(state.live):
         return session
-    if state.uses(session):
-        if state.is_unsaved:
-            yield from save(context, epoch, wait=session is not seen)
-    elif not session.same_credentials(seen):
-        # Another is in use since, or none; the vault may still hold this one.
-        yield from save_change(context, epoch, seen, session)
+    # Another is in use since, or none; the vault may still hold this one.
+    yield from save_change(context, epoch, seen, session)
     return session
 
 

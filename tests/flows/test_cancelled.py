@@ -136,6 +136,19 @@ def test_of_two_new_cookies_in_a_row_the_newer_is_saved_last(place: Place) -> No
     assert place.record()["session_cookie"] == "cookie-2"
 
 
+def test_a_new_cookie_is_saved_though_another_session_is_given_before_it_is(place: Place) -> None:
+    context, site = context_of(place), Site(changes=True)
+    adopt(context, place.save(), saved=True)
+    flow = call(context)
+    given = explicit.import_session(context, place.log_in())
+    with locked(place):
+        assert isinstance(step(flow, site), Pause)
+        assert isinstance(step(given, site), Pause)
+    given.close()
+    drive(flow, site)
+    assert place.record()["session_cookie"] == "cookie-1"
+
+
 def test_an_import_saves_the_cookie_that_it_has_by_then(place: Place) -> None:
     place.save()
     context, site = context_of(place), Site(changes=True)
