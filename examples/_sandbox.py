@@ -7,6 +7,7 @@ that is gone afterwards.
 
 import json
 import os
+import secrets
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ def accounts() -> Generator[dict[str, str], None, None]:
     if username:
         yield {username: os.environ["INTERPALS_PASSWORD"]}
         return
+    # For `sandbox_says`.
+    os.environ["INTERPALS_SANDBOX_TOKEN"] = secrets.token_urlsafe(16)
     with Sandbox(accounts=PEOPLE) as sandbox, tempfile.TemporaryDirectory() as folder:
         print(f"(no INTERPALS_USERNAME: a sandbox on {sandbox.base_url})")
         os.environ.update(INTERPALS_BASE_URL=sandbox.base_url, HOME=folder, XDG_CONFIG_HOME=folder)
@@ -46,4 +49,8 @@ def sandbox_says(username: str, text: str) -> None:
     """Have somebody of the sandbox write to the account."""
     body = json.dumps({"username": username, "text": text}).encode()
     url = f"{os.environ['INTERPALS_BASE_URL']}/_sandbox/say"
-    urlopen(Request(url, body, {"Content-Type": "application/json"}), timeout=10).close()  # noqa: S310
+    headers = {
+        "Content-Type": "application/json",
+        "Authorization": f"Bearer {os.environ['INTERPALS_SANDBOX_TOKEN']}",
+    }
+    urlopen(Request(url, body, headers), timeout=10).close()  # noqa: S310

@@ -8,6 +8,7 @@ import base64
 import json
 import os
 import re
+import secrets
 import stat
 import subprocess
 import sys
@@ -22,6 +23,8 @@ import requests
 from interpal.vault import Vault
 
 USERNAME = "maple_ink"
+TOKEN = secrets.token_urlsafe(16)
+CONTROL = {"Authorization": f"Bearer {TOKEN}"}
 PASSWORD = "correct horse"
 
 SCRIPT = f"""\
@@ -39,8 +42,13 @@ print("Session ends in", client.get_session_info()["time_remaining"])
 @contextmanager
 def sandbox() -> Generator[str, None, None]:
     """The sandbox as a process; its base URL."""
-    command = [sys.executable, "-m", "interpal.sandbox", "--account", f"{USERNAME}:{PASSWORD}"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-m", "interpal.sandbox"]
+    environment = {
+        **os.environ,
+        "INTERPALS_SANDBOX_ACCOUNTS": f"{USERNAME}:{PASSWORD}",
+        "INTERPALS_SANDBOX_TOKEN": TOKEN,
+    }
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         try:
             base_url = next(iter(process.stdout or []), "").strip()
             check("the sandbox starts", base_url.startswith("http://127.0.0.1:"))
@@ -66,7 +74,7 @@ def run(shown: str, *arguments: str) -> str:
 
 def show_logins(base_url: str, expected: int) -> None:
     """What the server counted."""
-    stats = requests.get(f"{base_url}/_sandbox/stats", timeout=10).json()
+    stats = requests.get(f"{base_url}/_sandbox/stats", headers=CONTROL, timeout=10).json()
     logins = stats["logins"].get(USERNAME, 0)
     print(f"  -> the server has seen {logins} login{'s' * (logins != 1)}\n")
     check(f"there were {expected} logins by now", logins == expected)
@@ -148,7 +156,8 @@ def main() -> None:
         show_inspect()
 
         print("Now the server ends the session.")
-        requests.post(f"{base_url}/_sandbox/invalidate", json={}, timeout=10).raise_for_status()
+        url = f"{base_url}/_sandbox/invalidate"
+        requests.post(url, json={}, headers=CONTROL, timeout=10).raise_for_status()
         run("python bot.py      # it finds out, and logs in again", "bot.py")
         show_logins(base_url, 2)
         run("python bot.py      # and from here on, every process resumes", "bot.py")

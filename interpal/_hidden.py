@@ -38,3 +38,33 @@ class Hidden(Generic[T_co]):
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
         raise TypeError("a hidden value cannot be pickled or copied")
+
+
+class Opaque:
+    """A frozen value with named fields that hold secrets: what a NamedTuple is, but no tuple.
+
+    A subclass names its fields in `__slots__`, sets them with `_fill`, and has a repr that shows
+    none of them. Two are equal where all their fields are. It refuses to be pickled or copied.
+    """
+
+    __slots__: tuple[str, ...] = ()
+
+    def _fill(self, *values: object) -> None:
+        for name, value in zip(self.__slots__, values, strict=True):
+            object.__setattr__(self, name, value)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} is frozen: {name} cannot be changed")
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
+
+    __hash__ = None  # type: ignore[assignment]  # What they hold often has none.
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        raise TypeError(f"a {type(self).__name__} holds secrets and cannot be pickled")

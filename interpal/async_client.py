@@ -11,6 +11,7 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from interpal._hidden import Hidden
 from interpal._worker import Worker
 from interpal._worker import drive as drive
 from interpal.api.base import Awaiting, Operation, Operations, PlainOperation
@@ -25,6 +26,7 @@ from interpal.transport.reply_body import ReplyBody
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+    from contextlib import AbstractAsyncContextManager
     from types import SimpleNamespace
 
     import aiohttp
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from interpal.api.social import Social
     from interpal.live.client import AwaitedLiveEvents, EventDecorator
     from interpal.sessions.wait import Flow
+
+    _Asking = AbstractAsyncContextManager[aiohttp.ClientResponse]
 else:
     # Of what is loaded when it is asked for; `typing.get_type_hints` reads them.
     AwaitedLiveEvents = EventDecorator = Any
@@ -66,27 +70,36 @@ class AiohttpRequester:
         import aiohttp
 
         where = f"{request.method} {request.url.partition('?')[0]}"
+        problem: NetworkError
+        try:
+            async with _Reply(await self._ask(http, request)) as reply:
+                body = Hidden(await _read(reply, where))
+                return _response(reply, body)
+        except NetworkError as error:
+            problem = error.with_traceback(None)
+        except asyncio.TimeoutError:
+            problem = NetworkError(f"{where}: no answer within {self._timeout:g} seconds")
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            problem = NetworkError(f"{where}: {_reason(error)}")
+        # Outside the handlers: the library's error carries the request, and with it the session.
+        try:
+            raise problem
+        finally:
+            del problem  # and no cycle with this frame
+
+    async def _ask(self, http: aiohttp.ClientSession, request: Request) -> _Asking:
+        # By itself: some reporters evaluate the names in the source of the frames that they show.
         files = hasattr(request.body, "read")
         size = await self._worker.run(partial(_size, request.body)) if files else None
         length = {} if size is None else {"Content-Length": str(size)}
-        try:
-            async with http.request(
-                request.method,
-                _exact(request.url),
-                headers={**request.headers, **length},
-                data=_body(request.body, self._worker),
-                allow_redirects=False,
-                proxy=proxy_of(request.url),
-            ) as reply:
-                body = await _read(reply, where)
-                headers = tuple((name.lower(), text) for name, text in reply.headers.items())
-                return Response(reply.status, headers, body)
-        except asyncio.TimeoutError:
-            reason = f"no answer within {self._timeout:g} seconds"
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            reason = _reason(error)
-        # Outside the handler: the library's error carries the request, and with it the session.
-        raise NetworkError(f"{where}: {reason}")
+        return http.request(
+            request.method,
+            _exact(request.url),
+            headers={**request.headers, **length},
+            data=_body(request.body, self._worker),
+            allow_redirects=False,
+            proxy=proxy_of(request.url),
+        )
 
     async def close(self) -> None:
         """Close the connections. The next request opens new ones."""
@@ -119,6 +132,19 @@ class AiohttpRequester:
             holder = _connections(timeout)
             opened = self._opened.setdefault(loop, (holder, await anext(holder)))
         return opened[1]
+
+
+class _Reply:
+    """A reply of aiohttp as a value that does not show itself: its repr has the cookies in it."""
+
+    def __init__(self, context: _Asking) -> None:
+        self._context = context
+
+    async def __aenter__(self) -> Hidden[aiohttp.ClientResponse]:
+        return Hidden(await self._context.__aenter__())
+
+    async def __aexit__(self, *caught: Any) -> bool | None:
+        return await self._context.__aexit__(*caught)
 
 
 async def _connections(
@@ -217,9 +243,14 @@ def proxy_of(url: str) -> str | None:
     return proxy
 
 
-async def _read(reply: aiohttp.ClientResponse, where: str) -> bytes:
-    body = ReplyBody(reply.headers.get("Content-Encoding"))
-    async for piece in reply.content.iter_chunked(_PIECE):
+def _response(reply: Hidden[aiohttp.ClientResponse], body: Hidden[bytes]) -> Response:
+    headers = tuple((name.lower(), text) for name, text in reply.reveal().headers.items())
+    return Response(reply.reveal().status, headers, body.reveal())
+
+
+async def _read(reply: Hidden[aiohttp.ClientResponse], where: str) -> bytes:
+    body = ReplyBody(reply.reveal().headers.get("Content-Encoding"))
+    async for piece in reply.reveal().content.iter_chunked(_PIECE):
         more = body.add(piece)
         # A traceback may show the values of variables.
         del piece

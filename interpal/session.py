@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from types import MappingProxyType
-from typing import Any, NoReturn, SupportsIndex
+from typing import Any, NoReturn, SupportsIndex, cast
 
+from interpal._dictlike import ReadMethods
 from interpal.exceptions import ValidationError
 from interpal.vault.format.session_record import DEFAULT_LIFETIME_HOURS as DEFAULT_LIFETIME_HOURS
 from interpal.vault.format.session_record import DEFAULT_NAME as DEFAULT_NAME
@@ -39,7 +40,7 @@ def check_expiration_hours(hours: object) -> timedelta:
     return lifetime
 
 
-class _Value(Mapping[str, Any]):
+class _Value(ReadMethods[str, Any]):
     """A frozen value whose fields are attributes, and that answers like a dict as well.
 
     interpal 1.x handed out dicts; scripts written for it go on with `info["username"]`.
@@ -227,6 +228,7 @@ class Session(_Value):
         A record whose times cannot be read counts as expired: it is replaced by the next login
         and until then nothing of it is lost.
         """
+        record = cast("Any", record).copy() if isinstance(record, ReadMethods) else record
         cookie = record.get("session_cookie")
         if not isinstance(cookie, str) or not cookie:
             return None

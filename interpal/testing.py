@@ -53,13 +53,14 @@ class FrozenClock:
 
 @pytest.fixture
 def interpal_sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    """A running `interpal.sandbox.Sandbox` with the account `maple_ink`, password `correct horse`.
+    """A running `interpal.sandbox.Sandbox` with the accounts of the documentation.
 
+    They are `maple_ink`, password `correct horse`, and `pedro_k`, password `battery staple`.
     `INTERPALS_BASE_URL` points at it, so clients made in the test need no `base_url=`.
     """
     from interpal.sandbox import Sandbox
 
-    with Sandbox(accounts={USERNAME: PASSWORD}) as sandbox:
+    with Sandbox() as sandbox:
         monkeypatch.setenv("INTERPALS_BASE_URL", sandbox.base_url)
         yield sandbox
 

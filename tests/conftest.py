@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 import signal
 
 
@@ -10,6 +12,8 @@ def pytest_configure() -> None:
 
     A shell starts what runs in the background with these signals ignored, and children inherit it.
     """
+    # Of every sandbox, so that programs which the tests start can use its controls.
+    os.environ["INTERPALS_SANDBOX_TOKEN"] = secrets.token_urlsafe(16)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGQUIT, signal.SIGHUP):

@@ -23,6 +23,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "interpal._text",
             "interpal._log",
             "interpal._clock",
+            "interpal._dictlike",
             "interpal._hidden",
             "interpal._tuples",
             "interpal.exceptions",

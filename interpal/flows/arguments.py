@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from interpal._dictlike import is_mapping
 from interpal._hidden import Hidden
 from interpal.exceptions import ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 LONGEST_SECONDS = 10**9
 # The system counts a wait for the network in milliseconds of 31 bits.
@@ -84,7 +87,7 @@ def header(argument: str, value: object) -> str:
 def headers(values: Mapping[Any, Any] | None) -> dict[str, str]:
     """The headers of one request."""
     checked: dict[str, str] = {}
-    if values is not None and not isinstance(values, Mapping):
+    if values is not None and not is_mapping(values):
         raise ValidationError("headers: expected a mapping of names to values")
     for name, value in (values or {}).items():
         if not isinstance(name, str) or not name or any(mark in name for mark in " :\t"):

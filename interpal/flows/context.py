@@ -270,7 +270,7 @@ class ClientContext:
         carried = protocol.session_headers(sent, session.auth_token)
         taken = {name.lower() for name in carried}
         others = {k: v for k, v in request.headers.items() if k.lower() not in taken}
-        return request._replace(headers={**others, **carried})
+        return request.with_headers({**others, **carried})
 
     def next_slot(self) -> float:
         """Seconds to wait before the next request, by `min_interval`; takes the place in line."""

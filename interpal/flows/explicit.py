@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from interpal._clock import monotonic
+from interpal._dictlike import is_mapping
+from interpal._hidden import Hidden
 from interpal.exceptions import ValidationError
 from interpal.flows import identity, saving
 from interpal.flows.request import ready
@@ -17,7 +18,8 @@ from interpal.sessions.wait import Flow, patiently, wait_for
 from interpal.transport import protocol, sendable
 
 if TYPE_CHECKING:
-    from interpal._hidden import Hidden
+    from collections.abc import Mapping
+
     from interpal.flows.context import ClientContext
 
 
@@ -46,11 +48,11 @@ def login(
 class ImportedSession:
     """A session from the caller, not yet looked at. Its repr shows nothing of it."""
 
-    __slots__ = ("auth_token", "session", "user_id")
+    __slots__ = ("_auth_token", "_session", "user_id")
 
     def __init__(self, session: object, auth_token: object = None, user_id: object = None) -> None:
-        self.session = session
-        self.auth_token = auth_token
+        self._session = Hidden(session)
+        self._auth_token = Hidden(auth_token)
         self.user_id = user_id
 
     def __repr__(self) -> str:
@@ -62,9 +64,10 @@ class ImportedSession:
         Raises `ValidationError`, and `AccountMismatchError` where an export names another
         account than the client's.
         """
-        given: Mapping[str, Any] = self.session if isinstance(self.session, Mapping) else {}
-        text = given.get("session_cookie") if given else self.session
-        token = self.auth_token or given.get("auth_token") or None
+        is_export = is_mapping(self._session.reveal())
+        given: Mapping[str, Any] = cast("Any", self._session.reveal()) if is_export else {}
+        text = given.get("session_cookie") if given else self._session.reveal()
+        token = self._auth_token.reveal() or given.get("auth_token") or None
         known_id = self.user_id or given.get("user_id") or given.get("bot_id")
         username = given.get("username")
         username = username if isinstance(username, str) and username else None

@@ -1,17 +1,21 @@
 """A loopback server that speaks the Interpals protocol, for demonstrations and tests.
 
 `python -m interpal.sandbox`, or `with Sandbox(accounts={"maple_ink": "secret"}) as sandbox`. It
-follows the rules of docs/sandbox.md, so that the unmodified PyPI `interpal` 1.2.0 works against
-it. Its people are invented, and it binds to 127.0.0.1 only.
+answers requests for this machine only, whatever name a browser was given for it, and follows
+the rules of docs/sandbox.md, so that the unmodified PyPI `interpal` 1.2.0 works against it. Its
+people are invented, and it binds to 127.0.0.1 only.
 
 Test controls lie outside `/v1` and are not counted: `GET /_sandbox/stats` and `/messages`,
 `/sockets`, `POST /_sandbox/invalidate`, `/fault`, `/rotate`, `/reset`, `/say`, `/push` and
-`/drop_sockets`. Their JSON members are the arguments of the methods of `Sandbox`.
+`/drop_sockets`. Their JSON members are the arguments of the methods of `Sandbox`. They want
+`control_token` as `Authorization: Bearer`: other users of the machine reach the port too.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import secrets
 import ssl
 import threading
 from concurrent.futures import Future
@@ -20,6 +24,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from interpal._clock import monotonic
+from interpal._hidden import Hidden
 from interpal.sandbox.server import SandboxServer
 from interpal.sandbox.site import TOKEN_LIFETIME, Fault, Site
 from interpal.sandbox.values import user_id
@@ -29,7 +34,9 @@ if TYPE_CHECKING:
 
     from interpal.sandbox.values import Json
 
-DEFAULT_ACCOUNTS = {"maple_ink": "correct horse"}
+# Those of the documentation.
+DEFAULT_ACCOUNTS = {"maple_ink": "correct horse", "pedro_k": "battery staple"}
+TOKEN_VARIABLE = "INTERPALS_SANDBOX_TOKEN"  # noqa: S105  (the name of a variable)
 
 
 class _Loop(asyncio.SelectorEventLoop):
@@ -59,7 +66,9 @@ class Sandbox:
     `accounts` maps user names or e-mail addresses to passwords; an address also logs in by its
     part before the `@`, which is the username of its profile. `login_delay` and
     `token_lifetime` are seconds; an upload is `pending` for `upload_polls` questions; `tls` is
-    the path of a certificate and that of its key. The methods may be called from any thread.
+    the path of a certificate and that of its key. `control_token` is what the controls want over
+    HTTP: INTERPALS_SANDBOX_TOKEN unless it is given, else random. The methods may be called from
+    any thread.
     Raises ValueError for accounts with one username.
     """
 
@@ -73,8 +82,12 @@ class Sandbox:
         token_lifetime: int = TOKEN_LIFETIME,
         upload_polls: int = 0,
         tls: tuple[str, str] | None = None,
+        control_token: str | None = None,
     ) -> None:
         self.base_url = ""
+        self.control_token = (
+            control_token or os.environ.get(TOKEN_VARIABLE) or secrets.token_urlsafe(16)
+        )
         self._port = port
         self._login_delay = login_delay
         self._tls = tls
@@ -274,7 +287,9 @@ class Sandbox:
             ("POST", "drop_sockets"): self.drop_sockets,
             ("GET", "sockets"): self.sockets,
         }
-        server = SandboxServer(self._site, self._lock, login_delay=self._login_delay)
+        server = SandboxServer(
+            self._site, self._lock, Hidden(self.control_token), login_delay=self._login_delay
+        )
         self._server = server
         return server.application(controls)
 

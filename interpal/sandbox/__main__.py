@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 
-from interpal.sandbox import Sandbox
+from interpal.sandbox import TOKEN_VARIABLE, Sandbox
+
+ACCOUNTS_VARIABLE = "INTERPALS_SANDBOX_ACCOUNTS"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,7 +25,15 @@ def main(arguments: list[str] | None = None) -> int:
         "--account",
         action="append",
         metavar="NAME:PASSWORD",
-        help="an account that may log in; may be repeated (default: 'maple_ink:correct horse')",
+        help="an account that may log in; may be repeated (default: 'maple_ink:correct horse' and "
+        "'pedro_k:battery staple')",
+    )
+    parser.add_argument(
+        "--accounts",
+        metavar="FILE",
+        help="a file with NAME:PASSWORD in each line; '-' reads standard input. Unlike --account, "
+        f"it shows no password to other users of the machine. Or set {ACCOUNTS_VARIABLE} to such "
+        "lines",
     )
     parser.add_argument(
         "--one-session", action="store_true", help="a new login ends the account's older session"
@@ -31,14 +42,17 @@ def main(arguments: list[str] | None = None) -> int:
         "--login-delay", type=float, default=0.0, metavar="SECONDS", help="time that a login takes"
     )
     chosen = parser.parse_args(arguments)
-    pairs = [account.partition(":") for account in chosen.account or ()]
-    if not all(name and password for name, _, password in pairs):
+    try:
+        accounts = _accounts(chosen.account or [], chosen.accounts)
+    except OSError as error:
+        parser.exit(1, f"{parser.prog}: {chosen.accounts}: {error.strerror}\n")
+    except ValueError:
         parser.error("an account is NAME:PASSWORD")
     if not 0 <= chosen.port <= 65535:
         parser.error("a port is a number from 0 to 65535")
     try:
         sandbox = Sandbox(
-            {name: password for name, _, password in pairs} or None,
+            accounts or None,
             port=chosen.port,
             one_session=chosen.one_session,
             login_delay=chosen.login_delay,
@@ -51,12 +65,33 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _accounts(given: list[str], path: str | None) -> dict[str, str]:
+    """Those of the arguments, of the file and of the environment. ValueError for what is none."""
+    lines = list(given)
+    if path == "-":
+        lines += sys.stdin.read().splitlines()
+    elif path is not None:
+        with open(path, encoding="utf-8") as file:
+            lines += file.read().splitlines()
+    lines += os.environ.get(ACCOUNTS_VARIABLE, "").splitlines()
+    pairs = [line.partition(":") for line in lines if line.strip()]
+    if not all(name and password for name, _, password in pairs):
+        raise ValueError
+    return {name: password for name, _, password in pairs}
+
+
 async def _serve_until_signal(sandbox: Sandbox) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         # Windows has no such handlers; there Ctrl-C raises KeyboardInterrupt.
         with contextlib.suppress(NotImplementedError):
             asyncio.get_running_loop().add_signal_handler(number, sandbox.stop)
-    await sandbox.serve(lambda: print(sandbox.base_url, flush=True))
+
+    def say() -> None:
+        print(sandbox.base_url, flush=True)
+        if TOKEN_VARIABLE not in os.environ:
+            print(f"control token: {sandbox.control_token}", file=sys.stderr, flush=True)
+
+    await sandbox.serve(say)
 
 
 if __name__ == "__main__":

@@ -7,11 +7,13 @@ controls, and is never held while waiting.
 from __future__ import annotations
 
 import asyncio
+import hmac
 import json
 import socket
 import struct
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from aiohttp import BodyPartReader, web
 
@@ -21,6 +23,8 @@ from interpal.sandbox.values import Json, RequestError
 
 if TYPE_CHECKING:
     import threading
+
+    from interpal._hidden import Hidden
 
 COOKIE = "interpals_sessid"
 
@@ -36,8 +40,16 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class SandboxServer:
     """The routes of a `Site`; a login takes `login_delay` seconds."""
 
-    def __init__(self, site: Site, lock: threading.Lock, *, login_delay: float) -> None:
+    def __init__(
+        self,
+        site: Site,
+        lock: threading.Lock,
+        control_token: Hidden[str],
+        *,
+        login_delay: float,
+    ) -> None:
         self._site = site
+        self._control_token = control_token
         self._lock = lock
         self._login_delay = login_delay
         self.sockets = Sockets(site, lock)
@@ -58,7 +70,14 @@ class SandboxServer:
 
     @web.middleware
     async def _edge(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
+        fault_of_caller = _stranger(request)
+        if fault_of_caller is not None:
+            return _error(403, fault_of_caller)
         if request.path.startswith("/_sandbox/"):
+            if not self._may_control(request):
+                reply = _error(401, "The controls want Authorization: Bearer and the token")
+                reply.headers["WWW-Authenticate"] = "Bearer"
+                return reply
             return await self._answer(request, handler)
         with self._lock:
             fault = self._site.arrive(request.path)
@@ -82,6 +101,12 @@ class SandboxServer:
                 except RequestError as dead:
                     return _error(dead.status, dead.text)
             return _error(error.status, error.reason)
+
+    def _may_control(self, request: web.Request) -> bool:
+        kind, _, token = request.headers.get("Authorization", "").partition(" ")
+        wanted = self._control_token.reveal().encode()
+        sent = token.strip().encode("utf-8", "surrogateescape")
+        return kind.lower() == "bearer" and hmac.compare_digest(sent, wanted)
 
     async def _fail(self, request: web.Request, fault: Fault) -> web.Response | None:
         if fault.hang is not None:
@@ -160,6 +185,18 @@ def _controlled(control: Callable[..., object]) -> _Handler:
         return web.json_response({} if result is None else result)
 
     return handle
+
+
+def _stranger(request: web.Request) -> str | None:
+    """What tells that a page of another site sends this, by way of somebody's browser."""
+    host = request.headers.get("Host", "")
+    name = urlsplit(f"//{host}").hostname if host.isprintable() else None
+    if name not in ("127.0.0.1", "localhost", "::1"):
+        return "Host: the sandbox answers for this machine only"
+    sent_by = request.headers.get("Origin")
+    if sent_by is not None and sent_by.partition("://")[2] != host:
+        return "Origin: the sandbox answers no pages of other sites"
+    return None
 
 
 def _credentials(request: web.Request) -> tuple[str | None, str | None]:

@@ -13,6 +13,7 @@ import os
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from interpal._hidden import Hidden
 from interpal.sandbox.data import World
 from interpal.sandbox.values import Fields, Json, RequestError, user_id
 
@@ -29,7 +30,7 @@ class Account(NamedTuple):
     """Who may log in; `name` is what was given as the account, perhaps an e-mail address."""
 
     name: str
-    password: str
+    password: Hidden[str]
     uid: str
 
     def __repr__(self) -> str:
@@ -122,7 +123,7 @@ class Site:
             username = name.partition("@")[0]
             if not username or username.casefold() in self._accounts:
                 raise ValueError(f"account {name!r} has no username, or one that is taken")
-            account = Account(name, password, user_id(username))
+            account = Account(name, Hidden(password), user_id(username))
             self._accounts[username.casefold()] = self._accounts[name.casefold()] = account
             self.usernames.append(username)
         self.reset()
@@ -155,7 +156,7 @@ class Site:
         account = self._accounts.get(name.casefold())
         self.counts["login_attempts"][account.name if account else name] += 1
         if account is None or not hmac.compare_digest(
-            account.password.encode(), password.encode(errors="surrogatepass")
+            account.password.reveal().encode(), password.encode(errors="surrogatepass")
         ):
             raise RequestError(401, "Invalid username or password")
         if self._one_session:

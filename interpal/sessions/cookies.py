@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex
+from typing import TYPE_CHECKING, Any
 
+from interpal._hidden import Opaque
 from interpal._log import Logger
 from interpal._tuples import NamedTuple
 from interpal.exceptions import AuthenticationError
@@ -46,27 +47,61 @@ _SAME_SITE = ("strict", "lax", "none")
 _log = Logger("interpal.sessions")
 
 
-class StoredCookie(NamedTuple):
+class StoredCookie(Opaque):
     """One cookie. Its repr shows no value.
 
     *path* None: nothing is known of it but name and value, so that it is sent everywhere.
     *domain* None: it is only for the host that set it. *expires* is aware UTC.
     """
 
+    __slots__ = (
+        "domain",
+        "expires",
+        "http_only",
+        "name",
+        "path",
+        "same_site",
+        "secure",
+        "value",
+    )
+
     name: str
     value: str
-    path: str | None = None
-    domain: str | None = None
-    expires: datetime | None = None
-    secure: bool = False
-    http_only: bool = False
-    same_site: str | None = None
+    path: str | None
+    domain: str | None
+    expires: datetime | None
+    secure: bool
+    http_only: bool
+    same_site: str | None
+
+    def __init__(
+        self,
+        name: str,
+        value: str,
+        path: str | None = None,
+        domain: str | None = None,
+        expires: datetime | None = None,
+        secure: bool = False,
+        http_only: bool = False,
+        same_site: str | None = None,
+    ) -> None:
+        self._fill(domain, expires, http_only, name, path, same_site, secure, value)
 
     def __repr__(self) -> str:
         return f"<cookie {_shown(self.name)}>"
 
-    def __reduce_ex__(self, _: SupportsIndex) -> NoReturn:
-        raise TypeError("a cookie is secret and cannot be pickled")
+    def ending(self, expires: datetime | None) -> StoredCookie:
+        """The same cookie with another end."""
+        return StoredCookie(
+            self.name,
+            self.value,
+            self.path,
+            self.domain,
+            expires,
+            self.secure,
+            self.http_only,
+            self.same_site,
+        )
 
     @property
     def key(self) -> _Key:
@@ -105,12 +140,14 @@ class Exchange(NamedTuple):
     now: datetime
 
 
-class Received(NamedTuple):
+class Received(Opaque):
     """The cookies of a session after a reply. Its repr shows none of them.
 
     *own* is the value of the session's own cookie. *expires* is when that one ends (aware UTC,
     None where nothing was said of it), *expired* when it would have ended before this reply.
     """
+
+    __slots__ = ("attributes", "expired", "expires", "others", "own")
 
     own: str
     others: Mapping[str, str]
@@ -118,11 +155,18 @@ class Received(NamedTuple):
     expires: datetime | None
     expired: datetime | None
 
+    def __init__(
+        self,
+        own: str,
+        others: Mapping[str, str],
+        attributes: tuple[Mapping[str, Any], ...],
+        expires: datetime | None,
+        expired: datetime | None,
+    ) -> None:
+        self._fill(attributes, expired, expires, others, own)
+
     def __repr__(self) -> str:
         return f"<{len(self.others)} cookies beside the session's own>"
-
-    def __reduce_ex__(self, _: SupportsIndex) -> NoReturn:
-        raise TypeError("cookies are secret and cannot be pickled")
 
 
 # What a request carries.
@@ -244,9 +288,7 @@ def _hardly_later(old: StoredCookie | None, new: StoredCookie, now: datetime) ->
         return new
     later = new.expires - old.expires
     hardly = min(_HARDLY, (new.expires - now) / 10)
-    return (
-        old if new._replace(expires=old.expires) == old and timedelta(0) <= later < hardly else new
-    )
+    return old if new.ending(old.expires) == old and timedelta(0) <= later < hardly else new
 
 
 def _within_limits(

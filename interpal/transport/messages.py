@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex
+from typing import TYPE_CHECKING, Any
 
+from interpal._hidden import Opaque
 from interpal._tuples import NamedTuple
 
 if TYPE_CHECKING:
@@ -13,27 +14,34 @@ if TYPE_CHECKING:
 IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
 
 
-def no_pickling(value: object) -> NoReturn:
-    """Refuse to pickle a value that holds secrets."""
-    raise TypeError(f"a {type(value).__name__} holds secrets and cannot be pickled")
-
-
-class Request(NamedTuple):
+class Request(Opaque):
     """One HTTP request, ready to be sent. Its repr shows neither headers nor body.
 
     *body* is bytes, None, or an iterable of bytes, which can be sent once only.
     """
 
+    __slots__ = ("body", "headers", "method", "url")
+
     method: str
     url: str
     headers: Mapping[str, str]
-    body: bytes | Iterable[bytes] | None = None
+    body: bytes | Iterable[bytes] | None
+
+    def __init__(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | Iterable[bytes] | None = None,
+    ) -> None:
+        self._fill(body, headers, method, url)
+
+    def with_headers(self, headers: Mapping[str, str]) -> Request:
+        """The same request with these headers."""
+        return Request(self.method, self.url, headers, self.body)
 
     def __repr__(self) -> str:
         return f"<Request: {self.method} {self.url.partition('?')[0]}>"
-
-    def __reduce_ex__(self, _: SupportsIndex) -> NoReturn:
-        no_pickling(self)
 
     @property
     def repeatable(self) -> bool:
@@ -50,18 +58,20 @@ class Request(NamedTuple):
         return self.method in IDEMPOTENT_METHODS
 
 
-class Response(NamedTuple):
+class Response(Opaque):
     """One HTTP response, whole. Header names are lower case, in the order received."""
+
+    __slots__ = ("body", "headers", "status")
 
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
 
+    def __init__(self, status: int, headers: tuple[tuple[str, str], ...], body: bytes) -> None:
+        self._fill(body, headers, status)
+
     def __repr__(self) -> str:
         return f"<Response: {self.status}, {len(self.body)} bytes>"
-
-    def __reduce_ex__(self, _: SupportsIndex) -> NoReturn:
-        no_pickling(self)
 
     def header(self, name: str) -> str | None:
         """The first header of that name."""

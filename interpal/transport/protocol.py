@@ -9,7 +9,7 @@ import json
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex, TypeGuard
 
-from interpal._tuples import NamedTuple
+from interpal._hidden import Opaque
 from interpal.exceptions import (
     APIError,
     AuthenticationError,
@@ -21,7 +21,7 @@ from interpal.exceptions import (
     RateLimitError,
 )
 from interpal.transport.bodies import encode_form
-from interpal.transport.messages import Request, Response, no_pickling
+from interpal.transport.messages import Request, Response
 from interpal.transport.sendable import is_cookie_value, is_sendable, is_token
 
 if TYPE_CHECKING:
@@ -47,17 +47,19 @@ _TOKEN_NAMES = ("auth_token", "token")
 _LONGEST_NAME = 200
 
 
-class Login(NamedTuple):
-    """What a successful login gives beside its cookies. Its repr shows nothing of it."""
+class Login(Opaque):
+    """What a successful login gives beside its cookies. Its repr shows no token."""
+
+    __slots__ = ("auth_token", "user_id")
 
     auth_token: str | None
     user_id: str | None
 
+    def __init__(self, auth_token: str | None, user_id: str | None) -> None:
+        self._fill(auth_token, user_id)
+
     def __repr__(self) -> str:
         return f"<Login of user {self.user_id}>"
-
-    def __reduce_ex__(self, _: SupportsIndex) -> NoReturn:
-        no_pickling(self)
 
 
 # Requests.
@@ -275,7 +277,7 @@ class Secrets:
         return f"<{len(self._texts)} secrets>"
 
     def __reduce_ex__(self, _: SupportsIndex) -> NoReturn:
-        no_pickling(self)
+        raise TypeError("secrets cannot be pickled")
 
     def hide(self, text: str) -> str:
         """Text without these."""

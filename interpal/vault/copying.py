@@ -6,12 +6,11 @@ that was cut off is continued by the next one, and every record is read back at 
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from interpal._hidden import Hidden
 from interpal.exceptions import ValidationError, VaultIOError
-from interpal.vault.core.transaction import thaw
+from interpal.vault.core.transaction import as_text, thaw
 from interpal.vault.health import report
 from interpal.vault.stores.base import keeps_records
 
@@ -148,7 +147,7 @@ class _Print(NamedTuple):
     def of(cls, record: Mapping[str, Any]) -> _Print:
         from hashlib import sha256
 
-        text = json.dumps(record, sort_keys=True).encode("ascii")
+        text = as_text(record).encode("ascii")
         return cls(Hidden(sha256(text).digest()))
 
 

@@ -18,7 +18,7 @@ from tests.packaging.environment import ROOT, make, read_lock
 if TYPE_CHECKING:
     from pathlib import Path
 
-PARTS = ("run", "keyring")
+PARTS = ("run", "redis", "keyring")
 
 _FOLDER = ROOT / ".venv" / "peers"
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 BASE, PROGRAM, RESULT, STYLE = sys.argv[1:5]
+CONTROL = {"Authorization": "Bearer " + os.environ["INTERPALS_SANDBOX_TOKEN"]}
 USER, PASSWORD = "maple_ink", "correct horse"
 # What a program that does not end by itself is given before it is interrupted.
 SECONDS = float(os.environ.get("GUEST_SECONDS", "4"))
@@ -187,7 +188,7 @@ def asked(method: str, path: str, token: str | None = None, **fields: str) -> tu
     from urllib.parse import urlencode
 
     connection = http.client.HTTPConnection(BASE.partition("//")[2])
-    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    headers = {"Content-Type": "application/x-www-form-urlencoded", **CONTROL}
     if token:
         headers["Cookie"] = f"interpals_sessid={token}"
     connection.request(method, path, urlencode(fields), headers)
@@ -222,7 +223,7 @@ def control(name: str, body: dict[str, Any]) -> None:
     import http.client
 
     connection = http.client.HTTPConnection(BASE.partition("//")[2])
-    headers = {"Content-Type": "application/json"}
+    headers = {"Content-Type": "application/json", **CONTROL}
     connection.request("POST", f"/_sandbox/{name}", json.dumps(body), headers)
     assert connection.getresponse().status == 200, name
     connection.close()

@@ -54,6 +54,7 @@ def environment(folder: Path) -> dict[str, str]:
         "XDG_CONFIG_HOME": str(folder / "config"),
         "NO_PROXY": "127.0.0.1",
     }
+    kept["INTERPALS_SANDBOX_TOKEN"] = os.environ["INTERPALS_SANDBOX_TOKEN"]
     return {**kept, "PYTHONWARNINGS": "ignore", "PYTHONDONTWRITEBYTECODE": "1"}
 
 

@@ -29,6 +29,7 @@ import inspect
 import io
 import os
 import re
+import socket
 import subprocess
 import sys
 import textwrap
@@ -40,6 +41,7 @@ from interpal.sandbox import Sandbox
 from tests.cli import TerminalRun
 from tests.docs.markdown import Block, blocks
 
+DOCUMENTED_PORTS = ("8473", "8474")
 ACCOUNTS = {"maple_ink": "correct horse", "pedro_k": "battery staple"}
 
 
@@ -131,7 +133,10 @@ def start_command(block: Block) -> subprocess.Popen[str]:
     """Start the one command of a console block, and wait for the one line that it prints."""
     first, _, expected = block.text.removeprefix("$ ").partition("\n")
     process = subprocess.Popen(
-        ["bash", "-c", f"exec {first}"], stdout=subprocess.PIPE, text=True, start_new_session=True
+        ["bash", "-c", f"exec env {first}"],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     assert process.stdout is not None
     printed = process.stdout.readline()
@@ -165,13 +170,21 @@ def run_command(command: str, answers: list[str] | None) -> tuple[int, str]:
         return code, as_shown(re.sub(r"(?m) +$", "", plain))
 
 
+def here(page: str) -> str:
+    """The page, with ports that are free: a sandbox of a reader may run on those it names."""
+    for port in DOCUMENTED_PORTS:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            page = page.replace(port, str(free.getsockname()[1]))
+    return page
+
+
 def run_page(path: Path, sandbox: Sandbox) -> int:
     """Run every block of the page; how many were run."""
     names: dict[str, Any] = {"__name__": "__main__", "sandbox": sandbox}
     names["_loop"] = asyncio.new_event_loop()
     started: list[subprocess.Popen[str]] = []
     try:
-        return run_blocks(blocks(path.read_text()), path.name, names, started)
+        return run_blocks(blocks(here(path.read_text())), path.name, names, started)
     finally:
         for process in started:
             process.kill()
@@ -212,6 +225,7 @@ def main() -> None:
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     with Sandbox(accounts=ACCOUNTS) as sandbox:
         os.environ["INTERPALS_BASE_URL"] = sandbox.base_url
+        os.environ["INTERPALS_SANDBOX_TOKEN"] = sandbox.control_token
         print(f"{page.name}: {run_page(page, sandbox)} blocks")
 
 

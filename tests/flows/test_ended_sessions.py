@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from interpal._hidden import Hidden
 from interpal.exceptions import (
     APIError,
     AuthenticationError,
@@ -357,7 +358,7 @@ def test_a_password_that_was_changed_meanwhile_is_told_to_all_after_one_attempt(
         client = driver.open(**place.settings(persist_session=False))
         site.invalidate()
         site._site._accounts["maple_ink"] = site._site._accounts["maple_ink"]._replace(
-            password="changed"
+            password=Hidden("changed")
         )
         attempts = place.attempts
         results = driver.together(client, [("get_threads",)] * 8)

@@ -6,6 +6,7 @@ import glob
 import json
 import os
 import random
+import secrets
 import subprocess
 import sys
 import time
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
 LOGIN_DELAY = 0.5
+TOKEN = secrets.token_urlsafe(16)
+CONTROL = {"Authorization": f"Bearer {TOKEN}"}
 NAME, PASSWORD = "maple_ink", "correct-horse"
 
 
@@ -33,13 +36,14 @@ class Server:
         self.url = url
 
     def stats(self) -> dict[str, dict[str, int]]:
-        with urllib.request.urlopen(f"{self.url}/_sandbox/stats", timeout=60) as reply:
+        request = urllib.request.Request(f"{self.url}/_sandbox/stats", headers=CONTROL)
+        with urllib.request.urlopen(request, timeout=60) as reply:
             stats: dict[str, dict[str, int]] = json.load(reply)
             return stats
 
     def do(self, what: str, **facts: object) -> None:
         data = json.dumps(facts).encode()
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json", **CONTROL}
         request = urllib.request.Request(f"{self.url}/_sandbox/{what}", data, headers)
         urllib.request.urlopen(request, timeout=60).close()
 
@@ -57,7 +61,8 @@ class Server:
 def server(password: str = PASSWORD, delay: float = LOGIN_DELAY) -> Generator[Server, None, None]:
     command = [sys.executable, "-m", "interpal.sandbox", "--account", f"{NAME}:{password}"]
     command += ["--login-delay", str(delay)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    environment = {**os.environ, "INTERPALS_SANDBOX_TOKEN": TOKEN}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
         try:
             yield Server(process.stdout.readline().strip())

@@ -26,7 +26,8 @@ _FOLDER = Path(__file__).resolve().parents[2] / ".venv" / "peers"
 
 # Every class attribute that holds the address of the real site (docs/sandbox.md).
 POINT_AT_SANDBOX = """
-import sys, interpal.auth, interpal.http, interpal.websocket
+import os, sys, interpal.auth, interpal.http, interpal.websocket
+CONTROL = {"Authorization": "Bearer " + os.environ["INTERPALS_SANDBOX_TOKEN"]}
 from interpal import AsyncInterpalClient, InterpalClient
 BASE = sys.argv[1]
 interpal.auth.AuthManager.BASE_URL = BASE

@@ -16,7 +16,16 @@ if TYPE_CHECKING:
 
 
 def control(site: Sandbox, name: str, **body: Any) -> requests.Response:
-    return requests.post(f"{site.base_url}/_sandbox/{name}", json=body or None, timeout=10)
+    url = f"{site.base_url}/_sandbox/{name}"
+    return requests.post(url, json=body or None, headers=token_of(site), timeout=10)
+
+
+def ask(site: Sandbox, name: str) -> requests.Response:
+    return requests.get(f"{site.base_url}/_sandbox/{name}", headers=token_of(site), timeout=10)
+
+
+def token_of(site: Sandbox) -> dict[str, str]:
+    return {"Authorization": f"Bearer {site.control_token}"}
 
 
 def test_requests_and_logins_are_counted_and_controls_are_not(site: Sandbox) -> None:
@@ -32,7 +41,7 @@ def test_requests_and_logins_are_counted_and_controls_are_not(site: Sandbox) -> 
         "login_attempts": {"maple_ink": 2, "nobody": 1},
         "requests": {"/v1/token": 3, "/v1/account/self": 3, "/v1/nothing": 1},
     }
-    assert user.get("/_sandbox/stats") == site.stats()
+    assert ask(site, "stats").json() == site.stats()
 
 
 def test_invalidation_ends_one_account_or_all(site: Sandbox) -> None:
@@ -139,7 +148,7 @@ def test_a_star_is_every_path_under_v1_and_older_faults_come_first(site: Sandbox
     assert user.call("GET", "/v1/nothing").status_code == 503
     assert log_in(site, "maple_ink", "secret").status_code == 503
     assert user.call("GET", "/elsewhere").status_code == 404
-    assert user.call("GET", "/_sandbox/stats").status_code == 200
+    assert ask(site, "stats").status_code == 200
 
 
 def test_a_hanging_request_is_answered_late(site: Sandbox) -> None:
@@ -226,8 +235,8 @@ def test_controls_refuse_what_is_no_argument(site: Sandbox) -> None:
     assert control(site, "fault", status=500).status_code == 400
     assert control(site, "fault", path="/v1/thread", hang="long").status_code == 400
     assert control(site, "reset", colour="red").status_code == 400
-    assert requests.get(f"{site.base_url}/_sandbox/reset", timeout=10).status_code == 405
-    assert requests.get(f"{site.base_url}/_sandbox/nothing", timeout=10).status_code == 404
+    assert ask(site, "reset").status_code == 405
+    assert ask(site, "nothing").status_code == 404
 
 
 @pytest.mark.parametrize("over_http", [False, True])
@@ -353,3 +362,44 @@ def test_sockets_are_counted_cut_and_closed_with_their_session(site: Sandbox) ->
         site.invalidate("maple_ink")
         assert mine.until(0x8)[:2] == b"\x03\xf0"  # 1008, policy violation
         assert eventually(lambda: site.sockets() == {})
+
+
+@pytest.mark.parametrize("sent", [None, "Bearer wrong", "Bearer ", "Basic eDp5", "Bearer \u00fc"])
+def test_the_controls_want_the_token(site: Sandbox, sent: str | None) -> None:
+    user = User(site)
+    headers = {} if sent is None else {"Authorization": sent.encode()}
+    for method, name in (("GET", "messages"), ("GET", "stats"), ("POST", "invalidate")):
+        reply = requests.request(
+            method, f"{site.base_url}/_sandbox/{name}", headers=headers, timeout=10
+        )
+        assert reply.status_code == 401
+    # The query is no place for it: it gets into logs.
+    url = f"{site.base_url}/_sandbox/stats?control_token={site.control_token}"
+    assert requests.get(url, timeout=10).status_code == 401
+    assert user.call("GET", "/v1/account/self").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "attacker.example"},
+        {"Host": "attacker.example:80"},
+        {"Host": "127.0.0.1.attacker.example"},
+        {"Origin": "http://attacker.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:1"},
+    ],
+)
+def test_pages_of_other_sites_reach_nothing(site: Sandbox, headers: dict[str, str]) -> None:
+    user = User(site)
+    reply = user.call("GET", "/v1/account/self", headers={**user.headers(), **headers})
+    assert reply.status_code == 403
+    url = f"{site.base_url}/_sandbox/invalidate"
+    reply = requests.post(url, headers={**token_of(site), **headers}, timeout=10)
+    assert reply.status_code == 403
+    # A page of its own, and other names of this machine, do.
+    own = {"Origin": site.base_url}
+    assert user.call("GET", "/v1/account/self", headers={**user.headers(), **own}).ok
+    port = site.base_url.rpartition(":")[2]
+    own = {"Host": f"localhost:{port}", "Origin": f"http://localhost:{port}"}
+    assert user.call("GET", "/v1/account/self", headers={**user.headers(), **own}).ok

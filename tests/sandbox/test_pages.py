@@ -138,8 +138,10 @@ def test_a_message_is_stored_once_and_echoes_its_tmp_id(
     assert user.get(f"/v1/thread/{thread['id']}/messages")[0]["id"] == message["id"]
     assert site.messages() == site.messages(thread["id"]) == [message]
     assert site.messages("1") == []
-    assert user.get("/_sandbox/messages") == [message]
-    assert user.get(f"/_sandbox/messages?thread_id={thread['id']}") == [message]
+    token = {"Authorization": f"Bearer {site.control_token}"}
+    assert user.get("/_sandbox/messages", headers=token) == [message]
+    path = f"/_sandbox/messages?thread_id={thread['id']}"
+    assert user.get(path, headers=token) == [message]
 
 
 def test_a_gif_needs_no_text_and_an_empty_message_is_refused(user: User) -> None:

@@ -54,7 +54,7 @@ from interpal.exceptions import AuthenticationError
 client = InterpalClient(persist_session=True)
 name = client.get_self().username
 import requests
-requests.post(BASE + "/_sandbox/invalidate", json={"username": name})
+requests.post(BASE + "/_sandbox/invalidate", json={"username": name}, headers=CONTROL)
 try:
     client.get_self()
 except AuthenticationError as error:
@@ -86,7 +86,8 @@ async def work():
         if not heard.done():
             heard.set_result(event)
     await client.connect_websocket()
-    requests.post(BASE + "/_sandbox/say", json={"username": "lin.m", "text": "Live"})
+    requests.post(BASE + "/_sandbox/say", json={"username": "lin.m", "text": "Live"},
+                  headers=CONTROL)
     event = await asyncio.wait_for(heard, 10)
     await client.disconnect_websocket()
     await client.close()

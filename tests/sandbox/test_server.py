@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime
 import os
 import pickle
+import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import requests
@@ -19,17 +20,15 @@ import requests
 from interpal.sandbox import Sandbox
 from tests.sandbox.web import User, WebSocket, eventually, log_in
 
-if TYPE_CHECKING:
-    from pathlib import Path
 
-
-def start(*arguments: str) -> tuple[subprocess.Popen[str], str]:
+def start(*arguments: str, **variables: str) -> tuple[subprocess.Popen[str], str]:
+    inherited = {n: text for n, text in os.environ.items() if n != "INTERPALS_SANDBOX_TOKEN"}
     process = subprocess.Popen(
         [sys.executable, "-W", "error", "-m", "interpal.sandbox", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": ""},
+        env={**inherited, "PYTHONUNBUFFERED": "", **variables},
     )
     assert process.stdout is not None
     return process, process.stdout.readline().strip()
@@ -45,6 +44,33 @@ def test_the_module_prints_its_url_once_it_answers_and_ends_on_a_signal(
         reply = requests.post(f"{base_url}/v1/token", data=form, timeout=10)
         assert reply.status_code == 201
         process.send_signal(number)
+        out, err = process.communicate(timeout=5)
+    assert (process.returncode, out) == (0, "")
+    assert re.fullmatch("control token: [-_0-9A-Za-z]{20,}\n", err)
+
+
+def test_the_module_takes_accounts_and_token_where_nobody_else_looks(tmp_path: Path) -> None:
+    path = tmp_path / "accounts"
+    path.write_text("maple_ink:from a file\n\nother:x:y\n")
+    env = {
+        "INTERPALS_SANDBOX_ACCOUNTS": "pedro_k:from the environment",
+        "INTERPALS_SANDBOX_TOKEN": "mine",
+    }
+    process, base_url = start("--accounts", str(path), **env)
+    with process:
+        for username, password in (
+            ("maple_ink", "from a file"),
+            ("other", "x:y"),
+            ("pedro_k", "from the environment"),
+        ):
+            form = {"username": username, "password": password}
+            assert requests.post(f"{base_url}/v1/token", data=form, timeout=10).status_code == 201
+        headers = {"Authorization": "Bearer mine"}
+        stats = requests.get(f"{base_url}/_sandbox/stats", headers=headers, timeout=10)
+        assert len(stats.json()["logins"]) == 3
+        arguments = Path(f"/proc/{process.pid}/cmdline").read_bytes()
+        assert b"from a file" not in arguments
+        process.terminate()
         out, err = process.communicate(timeout=5)
     assert (process.returncode, out, err) == (0, "", "")
 
@@ -65,7 +91,8 @@ def test_the_module_has_a_default_account_and_its_help_says_so() -> None:
         [sys.executable, "-m", "interpal.sandbox", "--help"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert "maple_ink:correct horse" in told.stdout
+    for account in ("maple_ink:correct horse", "pedro_k:battery staple"):
+        assert account in " ".join(told.stdout.split())
 
 
 def test_the_module_refuses_bad_accounts_and_a_taken_port(site: Sandbox) -> None:
@@ -75,6 +102,7 @@ def test_the_module_refuses_bad_accounts_and_a_taken_port(site: Sandbox) -> None
         (["--account", "a:b", "--account", "A:c"], 1, "taken"),
         (["--port", port], 1, "in use"),
         (["--port", "65536"], 2, "65535"),
+        (["--accounts", "/no/such/file"], 1, "No such file"),
     ):
         ended = subprocess.run(
             [sys.executable, "-m", "interpal.sandbox", *arguments],

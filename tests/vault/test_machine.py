@@ -128,7 +128,9 @@ class VaultMachine(RuleBasedStateMachine):
     @invariant()
     def every_handle_agrees_with_the_model(self) -> None:
         for handle in self.handles:
-            assert repr(sorted_in(dict(handle))) == repr(sorted_in(self.model))
+            assert repr(sorted_in({n: r.copy() for n, r in handle.items()})) == repr(
+                sorted_in(self.model)
+            )
             assert handle.generation == self.generation
             assert [slot.kid for slot in handle.slots] == list(self.keys)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
-from collections.abc import MutableMapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 RECORD = {"a": 1, "list": [1, {"deep": [True, None]}], "dict": {"x": {"y": 1.5}}}
 
 
-def test_a_vault_is_a_mutable_mapping(place: Place) -> None:
+def test_a_vault_has_the_methods_of_a_dict_and_is_none(place: Place) -> None:
     vault = place.new()
-    assert isinstance(vault, MutableMapping)
+    # Reporters of errors take apart what is one to them.
+    assert not any(issubclass(type(vault), kind) for kind in (Mapping, Sequence, dict))
     assert not vault
     vault["one"] = {"n": 1}
     vault["two"] = {"n": 2}
@@ -109,7 +110,7 @@ def test_a_change_outside_a_transaction_is_an_error(place: Place, change: Any) -
 def test_a_record_that_was_read_can_be_copied_and_written(place: Place) -> None:
     vault = place.new({"a": RECORD})
     record = vault["a"]
-    for plain in (copy.deepcopy(record), json.loads(json.dumps(record))):
+    for plain in (copy.deepcopy(record), json.loads(json.dumps(record.copy()))):
         plain["dict"]["x"]["y"] = 2
         plain["list"][1]["deep"].append(1)
     assert type(copy.deepcopy(record["list"])) is list

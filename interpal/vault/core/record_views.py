@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import (
+from collections.abc import (  # noqa: TC003  (typing.get_type_hints reads them)
     ItemsView,
     Iterator,
     KeysView,
     Mapping,
-    MutableMapping,
     ValuesView,
 )
 from typing import TYPE_CHECKING, Any
 
+from interpal._dictlike import ChangeMethods
 from interpal._hidden import Hidden
 from interpal.vault.core.transaction import ReadOnlyRecord, Record, Transaction, freeze
 
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 
-class Records(MutableMapping[str, Record]):
+class Records(ChangeMethods[str, Record]):
     """Named records that are read-only, but in a transaction.
 
     Each method of a dict is one read or one transaction: also `update`, `pop` and `items`,
-    which MutableMapping would make of many.
+    which would take many of each otherwise. It is no mapping to `isinstance`: whoever shows the
+    variables of a program would show every record.
     """
 
     __slots__ = ()

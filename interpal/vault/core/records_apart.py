@@ -7,10 +7,10 @@ records: found by an HMAC of their name, opened one by one, and changed by their
 from __future__ import annotations
 
 import os
-from collections.abc import ItemsView, Iterator, Mapping, ValuesView
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from interpal._dictlike import ReadMethods
 from interpal._hidden import Hidden
 from interpal._log import Logger
 from interpal.exceptions import (
@@ -32,7 +32,7 @@ from interpal.vault.format import header as fields
 from interpal.vault.stores.base import LoadedRecord, RecordWrite, watches_records
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, ItemsView, Iterator, ValuesView
 
     from interpal.vault.core.versions import State, Versions
     from interpal.vault.format.record_envelope import RecordEnvelope
@@ -127,7 +127,7 @@ class _Memory:
         self._known.clear()
 
 
-class RecordsApart(Mapping[str, Record]):
+class RecordsApart(ReadMethods[str, Record]):
     """The newest records, each read when it is asked for: to be read, never to be changed."""
 
     __slots__ = ("_memory", "_store", "_versions")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from typing import Any, NoReturn, SupportsIndex
+from collections.abc import Callable, Iterator, Mapping  # noqa: TC003  (typing.get_type_hints reads them)
+from operator import eq
+from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex
 
+from interpal._dictlike import ChangeMethods, ReadMethods, is_mapping
 from interpal._hidden import Hidden
 from interpal.exceptions import ValidationError
 from interpal.vault.format.payload import check_name, record_fault, record_text
@@ -20,50 +22,127 @@ def _refuse(*_args: object, **_kwargs: object) -> NoReturn:
     )
 
 
-class ReadOnlyRecord(dict[str, Any]):
-    """A record as it was read. It compares and iterates like a dict; changing it is an error.
+if TYPE_CHECKING:
+    _RecordMethods = dict[str, Any]
+else:
+    _RecordMethods = ReadMethods
 
-    Its repr shows the names of its members only, and it refuses to be pickled: what it holds
-    is secret.
+
+class ReadOnlyRecord(_RecordMethods):
+    """A record as it was read. It answers and compares like a dict; changing it is an error.
+
+    It is no dict to `isinstance`, since error reporters and pretty printers would look into it.
+    `copy` gives a plain dict, all the way down. Its repr shows the names of its members only, and
+    it refuses to be pickled: what it holds is secret.
     """
 
-    __slots__ = ()
+    __slots__ = ("_record",)
+
+    def __init__(self, record: Mapping[str, Any]) -> None:
+        """*record* is plain, and nobody changes it any more."""
+        self._record: Hidden[Mapping[str, Any]] = Hidden(record)
 
     __setitem__ = __delitem__ = __ior__ = _refuse
     clear = pop = popitem = setdefault = update = _refuse
+
+    def __getitem__(self, name: str) -> Any:
+        return _shown_value(self._record.reveal()[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._record.reveal())
+
+    def __len__(self) -> int:
+        return len(self._record.reveal())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._record.reveal()
+
+    def __reversed__(self) -> Iterator[str]:
+        return reversed(list(self))
+
+    def __or__(self, other: Any) -> Any:
+        return {**self, **other} if is_mapping(other) else NotImplemented
+
+    def __ror__(self, other: Any) -> Any:
+        return {**other, **self} if is_mapping(other) else NotImplemented
 
     def __repr__(self) -> str:
         return f"<record: {', '.join(map(ascii, sorted(self)))}>"
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
-        raise TypeError("a record of a vault cannot be pickled; dict(record) is a plain copy")
+        raise TypeError("a record of a vault cannot be pickled; record.copy() is a plain dict")
+
+    def copy(self) -> Record:
+        """A plain dict, whose dicts and lists are plain too."""
+        return thaw(self._record.reveal())
 
     def __copy__(self) -> Record:
-        return dict(self)
+        return self.copy()
 
     def __deepcopy__(self, memo: object) -> Record:
-        return thaw(self)
+        return self.copy()
 
 
-class _ReadOnlyList(list[Any]):
-    """A list inside a record that was read."""
+class ReadOnlyList:
+    """A list inside a record that was read: likewise, and no list to `isinstance`."""
 
-    __slots__ = ()
+    __slots__ = ("_list",)
+
+    def __init__(self, items: list[Any]) -> None:
+        self._list = Hidden(items)
 
     __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse
     append = clear = extend = insert = pop = remove = reverse = sort = _refuse
+
+    def __getitem__(self, index: Any) -> Any:
+        return _shown_value(self._list.reveal()[index])
+
+    def __len__(self) -> int:
+        return len(self._list.reveal())
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(_shown_value, self._list.reveal())
+
+    def __contains__(self, item: object) -> bool:
+        return any(one == item for one in self)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, (list, ReadOnlyList)):
+            return NotImplemented
+        return len(self) == len(other) and all(map(eq, self, other))
+
+    __hash__ = None  # type: ignore[assignment]  # As of a list.
 
     def __repr__(self) -> str:
         return f"<list of {len(self)}>"
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
-        raise TypeError("a list of a vault's record cannot be pickled; list(it) is a plain copy")
+        raise TypeError("a list of a vault's record cannot be pickled; it.copy() is a plain list")
+
+    def count(self, item: object) -> int:
+        """How many are equal to *item*."""
+        return sum(1 for one in self if one == item)
+
+    def index(self, item: object) -> int:
+        """Where the first is that is equal to *item*; ValueError for none."""
+        return list(self).index(item)
+
+    def copy(self) -> list[Any]:
+        """A plain list, whose dicts and lists are plain too."""
+        copied: list[Any] = _thaw_value(self._list.reveal())
+        return copied
 
     def __copy__(self) -> list[Any]:
-        return list(self)
+        return self.copy()
 
     def __deepcopy__(self, memo: object) -> list[Any]:
-        return [_thaw_value(item) for item in self]
+        return self.copy()
+
+
+def _shown_value(value: Any) -> Any:
+    if isinstance(value, dict):
+        return ReadOnlyRecord(value)
+    return ReadOnlyList(value) if isinstance(value, list) else value
 
 
 # What needs no copy.
@@ -72,32 +151,24 @@ _FLAT = frozenset((str, int, float, bool, type(None)))
 
 def freeze(record: Mapping[str, Any]) -> ReadOnlyRecord:
     """A deep, read-only copy of a record."""
-    if _FLAT.issuperset(map(type, record.values())):
-        return ReadOnlyRecord(record)
-    return ReadOnlyRecord({name: _freeze_value(value) for name, value in record.items()})
-
-
-def _freeze_value(value: Any) -> Any:
-    if isinstance(value, dict):
-        return freeze(value)
-    if isinstance(value, list):
-        return _ReadOnlyList(_freeze_value(item) for item in value)
-    return value
+    return ReadOnlyRecord(thaw(record))
 
 
 def thaw(record: Mapping[str, Any]) -> Record:
     """A deep, plain copy of a record."""
+    if isinstance(record, ReadOnlyRecord):
+        return record.copy()
     if _FLAT.issuperset(map(type, record.values())):
         return dict(record)
     return {name: _thaw_value(value) for name, value in record.items()}
 
 
 def _thaw_value(value: Any) -> Any:
-    if isinstance(value, dict):
+    if isinstance(value, (dict, ReadOnlyRecord)):
         return thaw(value)
     if isinstance(value, list):
         return [_thaw_value(item) for item in value]
-    return value
+    return value.copy() if isinstance(value, ReadOnlyList) else value
 
 
 def as_saved(name: str, record: object) -> Record:
@@ -108,6 +179,8 @@ def as_saved(name: str, record: object) -> Record:
     check_name(name)
     text, fault = record_text(record)
     if text is None:
+        text, fault = _plain_text(record, fault)
+    if text is None:
         # A traceback may show the values of variables.
         del record
         raise ValidationError(f"the record of {name!r} {fault}")
@@ -115,13 +188,28 @@ def as_saved(name: str, record: object) -> Record:
     return copy
 
 
+def _plain_text(record: object, fault: str | None) -> tuple[str | None, str | None]:
+    """The text of a record in which there is something of one that was read; else the *fault*."""
+    try:
+        plain = Hidden(_thaw_value(record))
+    except RecursionError:
+        return None, fault
+    del record
+    return record_text(plain.reveal())
+
+
 def same_record(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> bool:
     """Whether two records are the same to the letter."""
     # As text: to a dict, True and 1 and 1.0 are the same.
-    return one == other and json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+    return one == other and as_text(one) == as_text(other)
 
 
-class Transaction(MutableMapping[str, Record]):
+def as_text(record: Mapping[str, Any] | None) -> str:
+    """A record as JSON, the same text for the same record."""
+    return json.dumps(record, sort_keys=True, default=_thaw_value)
+
+
+class Transaction(ChangeMethods[str, Record]):
     """The records inside a transaction: copies, written back together or not at all.
 
     `attempts` are the refused logins (FORMAT.md section 4), likewise to be changed in place.
@@ -141,7 +229,7 @@ class Transaction(MutableMapping[str, Record]):
         self._attempts = attempts
         self.attempts: dict[str, Record] = thaw(attempts)
         # What was touched: the record as it is to be, None where it is to go.
-        self._touched: dict[str, Record | None] = {}
+        self._touched: dict[str, Hidden[Record] | None] = {}
         # Epoch seconds by name, of those that were put with an expiry.
         self.ends: dict[str, float] = {}
         self._ended = False
@@ -154,11 +242,11 @@ class Transaction(MutableMapping[str, Record]):
             stored = self._lookup(name)
             if stored is None:
                 raise KeyError(name)
-            self._touched[name] = thaw(stored)
+            self._touched[name] = Hidden(thaw(stored))
         record = self._touched[name]
         if record is None:
             raise KeyError(name)
-        return record
+        return record.reveal()
 
     def __contains__(self, name: object) -> bool:
         if not isinstance(name, str):
@@ -171,8 +259,11 @@ class Transaction(MutableMapping[str, Record]):
         self._check_open()
         check_name(name)
         fault = record_fault(record)
+        if fault is not None and _plain_text(record, fault)[0] is not None:
+            # It is, or has in it, what was read outside of a transaction.
+            record, fault = _thaw_value(record), None
         if fault is None:
-            self._touched[name] = record
+            self._touched[name] = Hidden(record)
             return
         # A traceback may show the values of variables.
         del record
@@ -218,8 +309,9 @@ class Transaction(MutableMapping[str, Record]):
         changed: dict[str, Hidden[Record] | None] = {}
         # No variable here holds a record: a traceback may show it.
         for name in self._touched:
-            if self._touched[name] is not None:
-                wanted = Hidden(as_saved(name, self._touched[name]))
+            touched = self._touched[name]
+            if touched is not None:
+                wanted = Hidden(as_saved(name, touched.reveal()))
                 if not same_record(wanted.reveal(), self._lookup(name)):
                     changed[name] = wanted
             elif self._lookup(name) is not None:
