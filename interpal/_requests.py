@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -11,12 +12,14 @@ import urllib3
 from interpal._clock import monotonic
 from interpal._hidden import Hidden
 from interpal.exceptions import NetworkError
-from interpal.transport import messages, origin, protocol
+from interpal.transport import messages
+from interpal.transport.environment import context_of, refused_by
 from interpal.vault.files.forks import Process
 
 if TYPE_CHECKING:
     from requests.adapters import HTTPAdapter
 
+    from interpal.transport.environment import Authorities, Network, Proxy
     from interpal.transport.messages import Request, Response
 
 _PIECE = 65536
@@ -25,8 +28,11 @@ _PIECE = 65536
 class Requester:
     """Sends requests with the requests library. Used from many threads at once."""
 
-    def __init__(self, timeout: float) -> None:
+    def __init__(self, timeout: float, network: Network) -> None:
         self._timeout = timeout
+        self._network = network
+        # Those that hold certificates: requests says of others that the server's is not accepted.
+        self._known: Authorities | None = None
         self._opened: tuple[Process, requests.Session] | None = None
 
     def __call__(self, request: Request) -> Response:
@@ -43,12 +49,17 @@ class Requester:
             OSError,
             ValueError,
         ) as error:
-            reason = _reason(error, self._timeout)
+            reason = _reason(error, self._timeout, self._network.proxy_of(request.url))
         # Outside the handler: the library's error carries the request, and with it the session.
         raise NetworkError(f"{where}: {reason}")
 
     def _ask(self, http: requests.Session, request: Request) -> requests.Response:
         # By itself: some reporters evaluate the names in the source of the frames that they show.
+        proxy, authorities = self._network.proxy_of(request.url), self._network.authorities()
+        if authorities is not None and authorities != self._known:
+            context_of(authorities)
+            self._known = authorities
+        proxies = {} if proxy is None else dict.fromkeys(("http", "https"), proxy.url.reveal())
         return http.request(
             request.method,
             request.url,
@@ -57,7 +68,8 @@ class Requester:
             timeout=self._timeout,
             allow_redirects=False,
             stream=True,
-            proxies=_proxies(request.url),
+            proxies=proxies,
+            verify=True if authorities is None else authorities.path,
         )
 
     def close(self) -> None:
@@ -92,6 +104,8 @@ def _new_session(timeout: float) -> requests.Session:
     http.mount("http://", adapter)
     # Cookies are the session's and travel with it; a jar would mix accounts.
     http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    # Proxies and authorities are for `Network` to say.
+    http.trust_env = False
     # No credentials from ~/.netrc beside the session's own.
     http.auth = _no_auth
     # A body of unknown size after decompression is not worth the bytes saved.
@@ -145,15 +159,6 @@ def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
 
-def _proxies(url: str) -> dict[str, str] | None:
-    """None for the proxies of the environment; a loopback server is never asked through one."""
-    from urllib.parse import urlsplit
-
-    loopback = origin.is_loopback(urlsplit(url).hostname or "")
-    # Not by `no_proxy`: for that requests changes the environment, which other threads read.
-    return {"http": "", "https": ""} if loopback else None
-
-
 def _response(reply: requests.Response, body: Hidden[bytes]) -> Response:
     headers = tuple((name.lower(), text) for name, text in reply.raw.headers.items())
     return messages.Response(reply.status_code, headers, body.reveal())
@@ -172,7 +177,7 @@ def _read(reply: requests.Response, deadline: float, where: str) -> bytes:
     return body.content(where)
 
 
-def _reason(error: BaseException, timeout: float) -> str:
+def _reason(error: BaseException, timeout: float, proxy: Proxy | None) -> str:
     """What went wrong, in words of our own: the library's text may quote the request."""
     if isinstance(error, requests.exceptions.SSLError):
         return "the server's certificate was not accepted, or TLS failed"
@@ -180,10 +185,12 @@ def _reason(error: BaseException, timeout: float) -> str:
         return f"no connection within {timeout:g} seconds"
     if isinstance(error, requests.exceptions.Timeout):
         return f"no answer within {timeout:g} seconds"
-    if isinstance(error, requests.exceptions.InvalidSchema):
-        return protocol.UNKNOWN_PROXY
-    if isinstance(error, requests.exceptions.ProxyError):
-        return "the proxy of the environment did not answer"
+    if proxy is not None and isinstance(error, requests.exceptions.ProxyError):
+        # urllib3 has the status in this text alone.
+        refused = re.search(r"Tunnel connection failed: (\d{3})\b", str(error))
+        if refused:
+            return refused_by(proxy, int(refused[1]))
+        return f"no connection by the proxy {proxy.shown} ({proxy.name})"
     cause: BaseException | None = error
     while cause is not None:
         if (

@@ -19,12 +19,12 @@ from interpal.api.calls import Calls
 from interpal.exceptions import NetworkError
 from interpal.flows import resume
 from interpal.sessions.singleflight import in_flight
-from interpal.transport import origin
+from interpal.transport.environment import context_of, refused_by
 from interpal.transport.messages import Pause, Request, Response
-from interpal.transport.protocol import UNKNOWN_PROXY
 from interpal.transport.reply_body import ReplyBody
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncGenerator, AsyncIterator, Iterator
     from contextlib import AbstractAsyncContextManager
     from types import SimpleNamespace
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from interpal.api.social import Social
     from interpal.live.client import AwaitedLiveEvents, EventDecorator
     from interpal.sessions.wait import Flow
+    from interpal.transport.environment import Authorities, Network, Proxy
 
     _Asking = AbstractAsyncContextManager[aiohttp.ClientResponse]
 else:
@@ -55,9 +56,11 @@ _PIECE = 65536
 class AiohttpRequester:
     """Sends requests with aiohttp. Its session is opened at the first one in an event loop."""
 
-    def __init__(self, timeout: float, worker: Worker) -> None:
+    def __init__(self, timeout: float, worker: Worker, network: Network) -> None:
         self._timeout = timeout
+        self._network = network
         self._worker = worker
+        self._context: tuple[Authorities, ssl.SSLContext] | None = None
         # For each event loop, what holds its connections open and the session that uses them.
         self._opened: dict[
             asyncio.AbstractEventLoop,
@@ -80,7 +83,8 @@ class AiohttpRequester:
         except asyncio.TimeoutError:
             problem = NetworkError(f"{where}: no answer within {self._timeout:g} seconds")
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            problem = NetworkError(f"{where}: {_reason(error)}")
+            reason = _reason(error, self._network.proxy_of(request.url))
+            problem = NetworkError(f"{where}: {reason}")
         # Outside the handlers: the library's error carries the request, and with it the session.
         try:
             raise problem
@@ -92,14 +96,25 @@ class AiohttpRequester:
         files = hasattr(request.body, "read")
         size = await self._worker.run(partial(_size, request.body)) if files else None
         length = {} if size is None else {"Content-Length": str(size)}
+        proxy = self._network.proxy_of(request.url)
         return http.request(
             request.method,
             _exact(request.url),
             headers={**request.headers, **length},
             data=_body(request.body, self._worker),
             allow_redirects=False,
-            proxy=proxy_of(request.url),
+            proxy=None if proxy is None else proxy.url.reveal(),
+            ssl=self._trusted(),
         )
+
+    def _trusted(self) -> ssl.SSLContext | bool:
+        """What aiohttp trusts: made once, as reading the certificates takes a while."""
+        authorities = self._network.authorities()
+        if authorities is None:
+            return True
+        if self._context is None or self._context[0] != authorities:
+            self._context = (authorities, context_of(authorities))
+        return self._context[1]
 
     async def close(self) -> None:
         """Close the connections. The next request opens new ones."""
@@ -224,25 +239,6 @@ async def _pieces(body: Iterator[bytes], worker: Worker) -> AsyncIterator[bytes]
         yield cast("bytes", piece)
 
 
-def proxy_of(url: str) -> str | None:
-    """The proxy of the environment; a loopback server is never asked through one.
-
-    Raises `NetworkError` for one that aiohttp cannot use.
-    """
-    from urllib.parse import urlsplit
-    from urllib.request import getproxies, proxy_bypass
-
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if origin.is_loopback(host) or proxy_bypass(host):
-        return None
-    proxies = getproxies()
-    proxy = proxies.get(parts.scheme) or proxies.get("all")
-    if proxy and not proxy.lower().startswith(("http://", "https://")):
-        raise NetworkError(f"{host}: {UNKNOWN_PROXY}")
-    return proxy
-
-
 def _response(reply: Hidden[aiohttp.ClientResponse], body: Hidden[bytes]) -> Response:
     headers = tuple((name.lower(), text) for name, text in reply.reveal().headers.items())
     return Response(reply.reveal().status, headers, body.reveal())
@@ -259,10 +255,14 @@ async def _read(reply: Hidden[aiohttp.ClientResponse], where: str) -> bytes:
     return body.content(where)
 
 
-def _reason(error: BaseException) -> str:
+def _reason(error: BaseException, proxy: Proxy | None) -> str:
     """What went wrong, in words of our own: the library's text may quote the request."""
     import aiohttp
 
+    if proxy is not None and isinstance(error, aiohttp.ClientHttpProxyError):
+        return refused_by(proxy, error.status)
+    if proxy is not None and isinstance(error, aiohttp.ClientProxyConnectionError):
+        return f"no connection by the proxy {proxy.shown} ({proxy.name})"
     if isinstance(error, aiohttp.ClientSSLError):
         return "the server's certificate was not accepted, or TLS failed"
     if isinstance(error, aiohttp.ServerDisconnectedError):
@@ -304,7 +304,9 @@ class AsyncInterpalClient(Calls, Awaiting):
 
     def _begin(self) -> None:
         self._worker = Worker()
-        self._send = AiohttpRequester(self._context.settings.timeout, self._worker)
+        self._send = AiohttpRequester(
+            self._context.settings.timeout, self._worker, self._context.settings.network
+        )
 
     login = PlainOperation(Operations._login)  # noqa: SLF001  (its own base)
     import_session = PlainOperation(Operations._import_session)  # noqa: SLF001  (its own base)
@@ -340,7 +342,7 @@ class AsyncInterpalClient(Calls, Awaiting):
                 )
             pause(step)
 
-        send = Requester(self._context.settings.timeout)
+        send = Requester(self._context.settings.timeout, self._context.settings.network)
         try:
             return drive_here(flow, send, wait)
         finally:
@@ -354,7 +356,7 @@ class AsyncInterpalClient(Calls, Awaiting):
         if "_live" not in vars(self):
             from interpal.live.client import AwaitedLiveEvents
 
-            vars(self).setdefault("_live", AwaitedLiveEvents(self._context, self._run, proxy_of))
+            vars(self).setdefault("_live", AwaitedLiveEvents(self._context, self._run))
         live: AwaitedLiveEvents = vars(self)["_live"]
         return live
 

@@ -85,7 +85,8 @@ class InterpalClient(Calls, Blocking):
             from interpal._requests import Requester
 
             # One step, whichever thread is first.
-            vars(self).setdefault("_requester", Requester(self._context.settings.timeout))
+            settings = self._context.settings
+            vars(self).setdefault("_requester", Requester(settings.timeout, settings.network))
         return self._requester(request)
 
     # Live events.
@@ -94,10 +95,9 @@ class InterpalClient(Calls, Blocking):
     def live(self) -> BlockingLiveEvents:
         """The live events: handlers, settings, statistics, the connection."""
         if "_live" not in vars(self):
-            from interpal.async_client import proxy_of
             from interpal.live.client import BlockingLiveEvents
 
-            vars(self).setdefault("_live", BlockingLiveEvents(self._context, self._flows, proxy_of))
+            vars(self).setdefault("_live", BlockingLiveEvents(self._context, self._flows))
         live: BlockingLiveEvents = vars(self)["_live"]
         return live
 
@@ -145,7 +145,9 @@ class InterpalClient(Calls, Blocking):
         from interpal.async_client import drive as drive_there
 
         worker = Worker()
-        send = AiohttpRequester(self._context.settings.timeout, worker)
+        send = AiohttpRequester(
+            self._context.settings.timeout, worker, self._context.settings.network
+        )
         try:
             yield lambda flow: drive_there(flow, send, worker)
         finally:

@@ -26,7 +26,7 @@ CONSTRUCTOR = (
     "username password session_cookie auth_token auto_login user_agent persist_session "
     "session_file session_expiration_hours max_messages cache_users cache_threads "
     "weak_references | vault_passphrase vault_key store revalidate_after base_url timeout "
-    "max_retries min_interval lock_timeout on_event expected_vault_id"
+    "max_retries min_interval lock_timeout on_event expected_vault_id proxy verify"
 )
 
 METHODS = {

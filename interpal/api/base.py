@@ -38,6 +38,7 @@ from interpal.sessions.events import OnEvent  # noqa: TC001
 from interpal.sessions.state import ClientState
 from interpal.sessions.wait import Flow  # noqa: TC001
 from interpal.transport import origin
+from interpal.transport.environment import Network
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -240,6 +241,8 @@ class Operations:
         lock_timeout: float = DEFAULT_LOGIN_TIMEOUT,
         on_event: OnEvent | None = None,
         expected_vault_id: bytes | str | None = None,
+        proxy: str | None = None,
+        verify: bool | str | os.PathLike[str] = True,
     ) -> None:
         """Nothing is sent here, but by `InterpalClient` with *auto_login* or *persist_session*.
 
@@ -277,6 +280,12 @@ class Operations:
             on_event: A function that is called with every `Event` of the session.
             expected_vault_id: The id of the only vault that is opened, 16 bytes or 32 hexadecimal
                 digits (`interpal-vault inspect`).
+            proxy: The proxy to use, `http://USER:PASSWORD@HOST:PORT` or `https://…`; `""` for
+                none. By default what `HTTPS_PROXY` and `NO_PROXY` say. A server on this machine
+                is never asked through one.
+            verify: The path of a file or folder with the certificates of the authorities to
+                trust. By default `REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE`, `SSL_CERT_FILE` or
+                `SSL_CERT_DIR`. Certificates are always checked.
 
         Raises:
             ValidationError: An argument is wrong; the message names it.
@@ -295,10 +304,11 @@ class Operations:
         unused = [name for name, value in places.items() if value is not None]
         unsaved = persist_session is None and session_file is not None
         del places
+        network = Network(Hidden(proxy), verify)
         keys, where = Hidden((vault_passphrase, vault_key)), Hidden((store, session_file))
         # Errors from here on may show the variables of this frame.
         password = session_cookie = auth_token = vault_passphrase = vault_key = None
-        store = session_file = None
+        store = session_file = proxy = None
         if token_alone:
             raise ValidationError("auth_token: a token alone is no session; give session_cookie=")
         if unused and persist_session is None:
@@ -327,6 +337,7 @@ class Operations:
             min_interval=arguments.seconds("min_interval", min_interval),
             lock_timeout=arguments.seconds("lock_timeout", lock_timeout),
             on_event=arguments.hook("on_event", on_event),
+            network=network,
         )
         cache = (max_messages, cache_users, cache_threads, weak_references)
         self._client_cache = ClientCache(*cache)

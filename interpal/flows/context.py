@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from interpal.session_manager import SessionManager
     from interpal.sessions import contested, cookies, refused_logins
     from interpal.transport import messages, protocol
+    from interpal.transport.environment import Network
     from interpal.transport.messages import Request
 else:
     messages = LateModule("interpal.transport.messages")
@@ -52,6 +53,7 @@ class Settings(NamedTuple):
     min_interval: float
     lock_timeout: float
     on_event: OnEvent | None
+    network: Network
 
 
 class Asked:

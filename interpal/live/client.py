@@ -39,7 +39,6 @@ class LiveEvents:
     def __init__(
         self,
         context: ClientContext,
-        proxy_of: Callable[[str], str | None],
         *,
         threads: bool = False,
     ) -> None:
@@ -49,7 +48,6 @@ class LiveEvents:
         # Makers of lanes beside the handlers', as a bot has for its commands.
         self.others: list[Callable[[Dispatcher], tuple[str, Lane]]] = []
         self._context = context
-        self._proxy_of = proxy_of
         self._threads = threads
         self._connection: Connection | None = None
         self._task: asyncio.Task[None] | None = None
@@ -141,7 +139,6 @@ class LiveEvents:
             self.statistics,
             dispatcher,
             run_flow,
-            self._proxy_of,
         )
         task = self._task = asyncio.create_task(connection.run(), name="interpal live events")
         beside = None if opened is None else asyncio.create_task(_after(connection, opened))
@@ -187,10 +184,8 @@ async def _after(connection: Connection, opened: Callable[[], None]) -> None:
 class AwaitedLiveEvents(LiveEvents):
     """Live events of `AsyncInterpalClient`: they run in its event loop."""
 
-    def __init__(
-        self, context: ClientContext, run_flow: Run, proxy_of: Callable[[str], str | None]
-    ) -> None:
-        super().__init__(context, proxy_of)
+    def __init__(self, context: ClientContext, run_flow: Run) -> None:
+        super().__init__(context)
         self._run_flow = run_flow
         self._background: asyncio.Task[None] | None = None
 
@@ -236,9 +231,8 @@ class BlockingLiveEvents(LiveEvents):
         self,
         context: ClientContext,
         flows: Callable[[], AsyncGenerator[Run, None]],
-        proxy_of: Callable[[str], str | None],
     ) -> None:
-        super().__init__(context, proxy_of, threads=True)
+        super().__init__(context, threads=True)
         self._flows = flows
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -26,6 +26,7 @@ from interpal.exceptions import (
 from interpal.live import access, missed
 from interpal.live.frames import NEW_MESSAGE, SYNC_MESSAGE, read_frame
 from interpal.live.progress import Progress
+from interpal.transport.environment import context_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -110,7 +111,7 @@ class Statistics:
 class Connection:
     """Keeps one account connected, from `run` until that is cancelled.
 
-    *run_flow* runs a flow in this event loop; *proxy_of* names the proxy for an address.
+    *run_flow* runs a flow in this event loop.
     """
 
     def __init__(
@@ -120,14 +121,12 @@ class Connection:
         statistics: Statistics,
         dispatcher: Dispatcher,
         run_flow: Run,
-        proxy_of: Callable[[str], str | None],
     ) -> None:
         self._context = context
         self._settings = settings
         self._statistics = statistics
         self._dispatcher = dispatcher
         self._run_flow = run_flow
-        self._proxy_of = proxy_of
         self._progress = Progress()
         self._own_id: str | None = None
         self._epoch: int | None = None
@@ -294,10 +293,14 @@ class Connection:
     ) -> aiohttp.ClientWebSocketResponse[Any]:
         from yarl import URL
 
+        network = self._context.settings.network
+        proxy = network.proxy_of(self._context.settings.base_url)
+        authorities = network.authorities()
         return await http.ws_connect(
             URL(access.address_of(self._context, opened), encoded=True),
             headers=access.headers_of(self._context, opened),
-            proxy=self._proxy_of(self._context.settings.base_url),
+            proxy=None if proxy is None else proxy.url.reveal(),
+            ssl=True if authorities is None else context_of(authorities),
             max_msg_size=self._settings.max_message_size,
             timeout=aiohttp.ClientWSTimeout(ws_close=2.0),  # pyright: ignore[reportCallIssue]
             # Pings are answered by the reader, which also counts them as a sign of life.

@@ -11,7 +11,14 @@ from interpal._tuples import NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+# Quotes, commas and brackets. An empty list takes 80 bytes, and such a reply some 120 MiB.
+MOST_PUNCTUATION = 1_500_000
+_PUNCTUATION = (b'"', b",", b"{", b"[")
 IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
+
+
+class TooManyValuesError(ValueError):
+    """A body has more values than are made into objects."""
 
 
 class Request(Opaque):
@@ -78,7 +85,13 @@ class Response(Opaque):
         return next((value for key, value in self.headers if key == name), None)
 
     def json(self) -> Any:
-        """The parsed body, None for an empty one. Raises ValueError where it is no JSON."""
+        """The parsed body, None for an empty one.
+
+        Raises ValueError where it is no JSON, and `TooManyValuesError` where it holds more than
+        any reply: as Python objects they take forty times their size.
+        """
+        if sum(map(self.body.count, _PUNCTUATION)) > MOST_PUNCTUATION:
+            raise TooManyValuesError
         return json.loads(self.body) if self.body.strip() else None
 
     def json_object(self) -> dict[str, Any] | None:

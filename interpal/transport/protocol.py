@@ -21,7 +21,7 @@ from interpal.exceptions import (
     RateLimitError,
 )
 from interpal.transport.bodies import encode_form
-from interpal.transport.messages import Request, Response
+from interpal.transport.messages import Request, Response, TooManyValuesError
 from interpal.transport.sendable import is_cookie_value, is_sendable, is_token
 
 if TYPE_CHECKING:
@@ -36,11 +36,6 @@ LONGEST_SERVER_TEXT = 200
 LONGEST_WAIT = 86400.0
 LONGEST_ERROR = 65536
 _HEADERS_WITH_SECRETS = frozenset({"set-cookie", TOKEN_HEADER.lower(), "authorization"})
-UNKNOWN_PROXY = (
-    "the proxy of the environment is of a kind that is not supported here: set an http:// proxy, "
-    "or NO_PROXY"
-)
-
 _ID_NAMES = ("bot_id", "botId", "id", "uid", "user_id", "userId", "account_id", "accountId")
 _ID_HOLDERS = ("bot", "user", "account", "profile", "data")
 _TOKEN_NAMES = ("auth_token", "token")
@@ -304,8 +299,12 @@ def read_reply(response: Response, request: Request, now: datetime, secrets: Sec
     if 200 <= status < 300:
         try:
             return response.json()
+        except TooManyValuesError:
+            kind = None
         except (ValueError, RecursionError):
             kind = response.header("content-type") or "unknown type"
+        if kind is None:
+            raise APIError(f"{what}: the reply holds too many values", status_code=status)
         kind = secrets.scrub(kind)
         raise APIError(f"{what}: the reply is no JSON ({kind}){PERHAPS_ENDED}", status_code=status)
     text = error_text(response, secrets)

@@ -19,6 +19,7 @@ from interpal.flows.context import ClientContext, Settings
 from interpal.flows.login import renew
 from interpal.flows.resume import mark_ended
 from interpal.sessions.state import ClientState
+from interpal.transport.environment import Network
 from interpal.transport.messages import Request, Response
 from interpal.transport.protocol import SESSION_COOKIE
 from tests.helpers import SELF, TOKEN, Place
@@ -40,6 +41,7 @@ def context_of(
         min_interval=0,
         lock_timeout=5,
         on_event=place.events.append,
+        network=Network(Hidden(None), True),
     )
     state = ClientState(
         name=username,

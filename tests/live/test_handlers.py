@@ -266,7 +266,7 @@ def test_handlers_that_do_not_end_are_ended(caplog: pytest.LogCaptureFixture) ->
 
 
 def test_names_of_events() -> None:
-    live = LiveEvents(None, lambda url: None)  # type: ignore[arg-type]
+    live = LiveEvents(None)  # type: ignore[arg-type]
 
     @live.event
     def on_message(event: Any) -> None: ...
