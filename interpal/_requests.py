@@ -186,7 +186,7 @@ def _read(reply: requests.Response, deadline: float, where: str) -> bytes:
         return body.content(where)
     body = ReplyBody(reply.headers.get("Content-Encoding"))
     next_piece = _reader(reply.raw)
-    while isinstance(piece := next_piece(), bytes) and piece and body.add(piece):
+    while (piece := next_piece()) and body.add(piece):
         if monotonic() > deadline:
             # A traceback may show the values of variables.
             del body, piece
@@ -199,7 +199,8 @@ def _reader(raw: Any) -> Callable[[], bytes]:
     """What gives the next bytes as they came: of urllib3, or of what stands in for it in tests."""
     if isinstance(raw, urllib3.HTTPResponse):
         return partial(raw.read1, _PIECE, decode_content=False)
-    return partial(raw.read, _PIECE)
+    # A mock of everything gives a mock, for ever.
+    return lambda: piece if isinstance(piece := raw.read(_PIECE), bytes) else b""
 
 
 def _reason(error: BaseException, timeout: float, proxy: Proxy | None) -> str:

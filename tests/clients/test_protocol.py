@@ -132,8 +132,8 @@ def test_a_time_out_of_the_connection_is_told_from_one_of_the_answer() -> None:
 
     late = requests.exceptions.ConnectTimeout()
     assert _requests._reason(late, 5, None) == "no connection within 5 seconds"
-    late = requests.exceptions.ReadTimeout()
-    assert _requests._reason(late, 5, None) == "no answer within 5 seconds"
+    slow = requests.exceptions.ReadTimeout()
+    assert _requests._reason(slow, 5, None) == "no answer within 5 seconds"
 
 
 def test_a_proxy_that_does_not_answer_is_named(
