@@ -67,7 +67,9 @@ class Requester:
         if authorities is not None and authorities != self._known:
             context_of(authorities)
             self._known = authorities
-        proxies = {} if proxy is None else dict.fromkeys(("http", "https"), proxy.url.reveal())
+        proxies: dict[str, str] = {}
+        if proxy is not None:
+            proxies = {"http": proxy.url.reveal(), "https": proxy.url.reveal()}
         return http.request(
             request.method,
             request.url,

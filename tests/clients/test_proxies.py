@@ -132,7 +132,12 @@ def behind(tmp_path: Path) -> Iterator[tuple[Site, int]]:
 
 
 def settings(place: Place, **changes: Any) -> dict[str, Any]:
-    chosen = {"base_url": BASE_URL, "persist_session": False, "max_retries": 0, "timeout": 5}
+    chosen: dict[str, Any] = {
+        "base_url": BASE_URL,
+        "persist_session": False,
+        "max_retries": 0,
+        "timeout": 5,
+    }
     return place.settings(**{**chosen, **changes})
 
 
