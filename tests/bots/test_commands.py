@@ -86,8 +86,8 @@ def test_the_context_knows_who_wrote_what_and_where(style: Style) -> None:
     style.add(look, aliases=["see"])
     with style.running() as asked:
         asked.ask("!see you there", who="lin.m")
+        own = style.bot.session.user_id
     ctx = seen[0]
-    own = style.bot.session.user_id
     assert ctx.content == "!see you there"
     assert (ctx.prefix, ctx.invoked_with, ctx.command.name) == ("!", "see", "look")
     assert ctx.args == ["you", "there"]
