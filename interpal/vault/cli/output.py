@@ -106,11 +106,16 @@ def is_narrow() -> bool:
     return on_terminal() and get_terminal_size().columns < 80
 
 
-def put_table(titles: Sequence[str], rows: Sequence[Sequence[Cell | str]]) -> None:
-    """Columns with titles. A terminal cuts nothing off: what is too wide is folded."""
+def put_table(
+    titles: Sequence[str], rows: Sequence[Sequence[Cell | str]], *, paged: bool = False
+) -> None:
+    """Columns with titles. A terminal cuts nothing off: what is too wide is folded.
+
+    A table that is *paged* goes through a pager where the terminal is too low for it.
+    """
     cells = [[as_cell(cell) for cell in row] for row in rows]
     if on_terminal():
-        _screen().table(titles, cells)
+        _screen().table(titles, cells, paged=paged)
     else:
         _put_lines([[Cell(title) for title in titles], *cells])
 

@@ -37,13 +37,13 @@ def _console() -> Console:
     return Console(force_terminal=True, highlight=False, markup=False, emoji=False)
 
 
-def table(titles: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+def table(titles: Sequence[str], rows: Sequence[Sequence[Cell]], *, paged: bool = False) -> None:
     """Columns with titles and a line below them; what is too wide is folded."""
     columns = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
     for number, title in enumerate(titles):
         # A name may be long; a time that is folded cannot be read.
         columns.add_column(title, overflow="fold", no_wrap=number > 0)
-    _fill(columns, rows)
+    _fill(columns, rows, paged=paged)
 
 
 def grid(rows: Sequence[Sequence[Cell]]) -> None:
@@ -54,11 +54,11 @@ def grid(rows: Sequence[Sequence[Cell]]) -> None:
     _fill(columns, rows)
 
 
-def _fill(columns: Table, rows: Sequence[Sequence[Cell]]) -> None:
+def _fill(columns: Table, rows: Sequence[Sequence[Cell]], *, paged: bool = False) -> None:
     for row in rows:
         columns.add_row(*(Text(cell.text, style=cell.style) for cell in row))
     console = _console()
-    if len(rows) + _AROUND_TABLE > console.height and sys.stdin.isatty():
+    if paged and len(rows) + _AROUND_TABLE > console.height and sys.stdin.isatty():
         with console.pager():
             console.print(columns)
     else:

@@ -75,7 +75,8 @@ def put_accounts(accounts: list[Account], now: datetime) -> None:
                 Cell(state, _STATE_STYLES.get(state, "")),
             ]
         )
-    output.put_table(("Account", "Created UTC", "Expires UTC", "Time left", "State"), rows)
+    titles = ("Account", "Created UTC", "Expires UTC", "Time left", "State")
+    output.put_table(titles, rows, paged=True)
 
 
 def _shown_name(account: Account) -> str:
