@@ -17,8 +17,8 @@ PAGE = Path(__file__).parents[1] / "docs" / "architecture.md"
 
 # A resume costs what it imports, and whoever audits how a session is read reads these lines.
 # Make it less where you can; to make it more, have a reason.
-MOST_MODULES = 52
-MOST_LINES = 10_300
+MOST_MODULES = 54
+MOST_LINES = 10_700
 
 # Beside what the floor has: `json` and AESGCM.
 OTHERS = {

@@ -7,9 +7,10 @@ networks in NO_PROXY of aiohttp, which knows neither. So it is read here, and th
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from interpal._hidden import Hidden, Opaque
+from interpal._tuples import NamedTuple
 from interpal.exceptions import NetworkError, ValidationError
 from interpal.transport.origin import is_loopback
 
