@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KEY = bytes(range(32))
+LIBRARIES = ("spotipy", "msal", "requests-oauthlib", "google-auth", "instagrapi")
 
 # Whatever a library sends goes to the server on loopback, and nowhere else.
 START = """

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.bridges.test_libraries import LIBRARIES, block_of
 from tests.debian import need
 from tests.docs.markdown import PAGES, ROOT, blocks, without_fences
 from tests.docs.run_page import matches
@@ -89,6 +90,8 @@ def test_few_blocks_are_not_run_and_each_says_why() -> None:
     run_elsewhere = {
         part.strip() for path in READERS.glob("with_*.py") for part in shown(path.read_text())
     }
+    # tests/bridges/test_libraries.py runs them, beside the libraries.
+    run_elsewhere |= {block_of(library).strip() for library in LIBRARIES}
     reasons = [
         block.directives["not run"].strip()
         for page in SHOWN
