@@ -7,6 +7,7 @@ virtual environment that is active: `share/man/man1`.
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,9 @@ from interpal.vault.cli.output import PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# Adds the verbs of the client.
+import_module("interpal.cli")
 
 PAGE = Path(__file__).parent / f"{PROGRAM}.1"
 

@@ -36,7 +36,15 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("keys", ("interpal.vault.keys",)),
     ("core", ("interpal.vault.core",)),
     ("health", ("interpal.vault.health",)),
-    ("vault", ("interpal.vault.vault", "interpal.vault.copying", "interpal.vault.hardening")),
+    (
+        "vault",
+        (
+            "interpal.vault.vault",
+            "interpal.vault.copying",
+            "interpal.vault.hardening",
+            "interpal.vault.one_line",
+        ),
+    ),
     ("command line", ("interpal.vault.cli",)),
     ("interpal.vault", ("interpal.vault.__main__", "interpal.vault")),
     # interpal.sessions keeps a session alive over it.
@@ -60,6 +68,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ),
     ("bots", ("interpal.ext",)),
     ("bridges", ("interpal.bridges",)),
+    ("command", ("interpal.cli", "interpal.__main__")),
     ("interpal", ("interpal.testing", "interpal")),
 )
 FOUNDATION = set(LAYERS[0][1])

@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Mapping  # noqa: TC003  (typing.get_type_hints reads them)
-from functools import update_wrapper
+from collections.abc import (  # noqa: TC003  (typing.get_type_hints reads them)
+    Callable,
+    Mapping,
+    Sequence,
+)
+from functools import partial, update_wrapper
 from types import MethodType
 from typing import (
     TYPE_CHECKING,
@@ -36,7 +40,7 @@ from interpal.session import (
 from interpal.session_manager import SessionManager
 from interpal.sessions.events import OnEvent  # noqa: TC001
 from interpal.sessions.state import ClientState
-from interpal.sessions.wait import Flow  # noqa: TC001
+from interpal.sessions.wait import Flow, patiently
 from interpal.transport import origin
 from interpal.transport.environment import Network
 
@@ -65,6 +69,9 @@ else:
 T = TypeVar("T")
 
 BASE_URL_VARIABLE = "INTERPALS_BASE_URL"
+# What `interpal-vault exec` and `export --ci` put there (`interpal.flows.environment_session`).
+COOKIE_VARIABLE = "INTERPALS_SESSION_COOKIE"
+LINE_VARIABLE = "INTERPALS_SESSION"
 
 
 class Blocking:
@@ -249,7 +256,9 @@ class Operations:
         Args:
             username: The account, or its e-mail address.
             password: Kept in memory to log in again, and nowhere else.
-            session_cookie: Use this session; it wins over a saved one and is not saved.
+            session_cookie: Use this session; it wins over a saved one and is not saved. Without
+                it, one in the environment is used like that, unless it is another account's:
+                that of `interpal-vault exec`, or the line of `export --ci`.
             auth_token: The token of that session, where there is one.
             auto_login: Resume or log in: in the constructor; for `AsyncInterpalClient` in
                 `async with`, or at the first awaited call.
@@ -351,6 +360,12 @@ class Operations:
             # A session from outside has no known end of its own.
             end = protocol.token_expiry(given.auth_token)
             context.change(lambda now: now.hand_over(given.replace(expires_at=end)))
+        elif LINE_VARIABLE in os.environ or COOKIE_VARIABLE in os.environ:
+            from interpal.flows.environment_session import session_of_environment
+
+            found = session_of_environment(context)
+            if found is not None:
+                context.change(lambda now: now.hand_over(found))
         if persist_session:
             context.manager = SessionManager(
                 where.reveal()[1],
@@ -435,7 +450,9 @@ class Operations:
 
     def _import_session(
         self,
-        session: str | Mapping[str, Any] | None = None,
+        session: (
+            str | Mapping[str, Any] | Sequence[Mapping[str, Any]] | os.PathLike[str] | None
+        ) = None,
         auth_token: str | None = None,
         bot_id: str | None = None,
         *,
@@ -443,11 +460,15 @@ class Operations:
     ) -> Flow[None]:
         """Use a session from elsewhere; with `persist_session` it is saved too.
 
-        *session* is a cookie, a whole `Cookie` header, or the dict of `export_session()`;
-        *cookie_string* is its name in interpal 1.x. Raises `ValidationError`, and
+        *session* is a cookie, a whole `Cookie` header, the dict of `export_session()`, or what
+        a browser and its extensions write: cookies.txt or HAR, as text or a `Path`, a list of
+        cookies, a dict of names and values. *cookie_string* is its name in interpal 1.x. Raises
+        `ValidationError`, `VaultIOError` where a file cannot be read, and
         `AccountMismatchError` where an export names another account than this client's.
         """
         given = cookie_string if session is None else session
+        if isinstance(given, os.PathLike):
+            given = yield from patiently(partial(explicit.read_file, os.fspath(given)), 0)
         handed = explicit.ImportedSession("" if given is None else given, auth_token, bot_id)
         session = auth_token = cookie_string = given = None
         yield from explicit.import_session(self._context, handed.read(self._context))

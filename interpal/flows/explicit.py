@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from interpal._clock import monotonic
 from interpal._dictlike import is_mapping
 from interpal._hidden import Hidden
-from interpal.exceptions import ValidationError
+from interpal.exceptions import ValidationError, VaultIOError
 from interpal.flows import identity, saving
 from interpal.flows.request import ready
 from interpal.flows.resume import start
@@ -16,6 +16,7 @@ from interpal.sessions.clock import utc_now
 from interpal.sessions.singleflight import Flight
 from interpal.sessions.wait import Flow, patiently, wait_for
 from interpal.transport import protocol, sendable
+from interpal.vault.files.permissions import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +46,20 @@ def login(
     return (yield from ready(context, state.epoch))
 
 
+def read_file(path: str) -> str:
+    """The text of a file with a session. Raises `VaultIOError`."""
+    from interpal.sessions.browser_cookies import LARGEST_FILE
+
+    try:
+        with open(path, "rb") as file:
+            content = Hidden(file.read(LARGEST_FILE + 1))
+    except OSError as error:
+        raise VaultIOError(f"{shown(path)}: cannot be read: {error.strerror}", path=path) from None
+    if len(content.reveal()) > LARGEST_FILE:
+        raise ValidationError(f"{shown(path)}: larger than {LARGEST_FILE} bytes")
+    return content.reveal().decode("utf-8", "replace")
+
+
 class ImportedSession:
     """A session from the caller, not yet looked at. Its repr shows nothing of it."""
 
@@ -59,11 +74,13 @@ class ImportedSession:
         return "<a session to import>"
 
     def read(self, context: ClientContext) -> Session:
-        """The session in it: a cookie, a `Cookie` header, or an export.
+        """The session in it: a cookie, a `Cookie` header, an export, or what a browser writes.
 
         Raises `ValidationError`, and `AccountMismatchError` where an export names another
         account than the client's.
         """
+        if self._is_of_browser():
+            return self._of_browser(context)
         is_export = is_mapping(self._session.reveal())
         given: Mapping[str, Any] = cast("Any", self._session.reveal()) if is_export else {}
         text = given.get("session_cookie") if given else self._session.reveal()
@@ -97,6 +114,49 @@ class ImportedSession:
         )
         del token, found
         identity.check_claim(state, username)
+        return session.no_longer_than(protocol.token_expiry(session.auth_token))
+
+    def _is_of_browser(self) -> bool:
+        """Whether it has the looks of a file: no cookie and no header has its line ends."""
+        given = self._session.reveal()
+        if isinstance(given, str):
+            text = given.lstrip("\ufeff \t\r\n")
+            return text.startswith(("{", "[")) or any(mark in text.strip() for mark in "\n\t")
+        return isinstance(given, (list, tuple)) or (
+            is_mapping(given) and bool(given) and "session_cookie" not in cast("Any", given)
+        )
+
+    def _of_browser(self, context: ClientContext) -> Session:
+        from interpal.sessions.browser_cookies import session_in
+
+        now = utc_now()
+        content = self._session
+        if isinstance(content.reveal(), tuple):
+            content = Hidden(list(cast("Any", content.reveal())))
+        found = session_in(content.reveal(), context.origin, now)
+        if found is None or found.fault:
+            fault = "" if found is None else found.fault
+            raise ValidationError(
+                f"session: {fault}"
+                if fault
+                else f"session: expected a cookie {protocol.SESSION_COOKIE}, a Cookie header, what "
+                "export_session() gives, cookies.txt, the JSON of an extension, or HAR"
+            )
+        token = self._auth_token.reveal() or found.token
+        if token is not None and not sendable.is_token(token):
+            del token, found
+            raise ValidationError("auth_token: expected printable ASCII text")
+        session = Session(
+            session_cookie=found.cookie,
+            auth_token=token,
+            cookies=found.others,
+            username=context.state.name,
+            user_id=None if self.user_id is None else str(self.user_id),
+            origin=context.origin,
+            created_at=now,
+            expires_at=found.expires or now + context.settings.lifetime,
+        )
+        del token, found
         return session.no_longer_than(protocol.token_expiry(session.auth_token))
 
 

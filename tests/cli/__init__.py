@@ -17,10 +17,12 @@ from interpal.vault.format.key_slots import KdfParameters
 from interpal.vault.vault import Vault
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 PROGRAM = [sys.executable, "-m", "interpal.vault"]
+# With the verbs of the client, as the installed script.
+WHOLE_PROGRAM = [sys.executable, "-m", "interpal"]
 
 KEY = bytes(range(32))
 KEY_TEXT = b64encode(KEY)
@@ -107,8 +109,9 @@ def read_vault(path: Path, **opening: Any) -> dict[str, dict[str, Any]]:
 class Program:
     """The program, run in a folder of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, command: Sequence[str] = PROGRAM) -> None:
         self.folder = folder
+        self.command = command
 
     def __call__(
         self,
@@ -120,7 +123,7 @@ class Program:
     ) -> Done:
         """Run it in a pipe, without a terminal."""
         done = subprocess.run(
-            [*PROGRAM, *arguments],
+            [*self.command, *arguments],
             cwd=self.folder,
             env=environment(self.folder, env),
             input=stdin.encode(),
@@ -138,7 +141,7 @@ class Program:
     ) -> TerminalRun:
         """Run it in a pseudo-terminal of its own."""
         return TerminalRun(
-            [*PROGRAM, *arguments], self.folder, environment(self.folder, env), columns
+            [*self.command, *arguments], self.folder, environment(self.folder, env), columns
         )
 
 

@@ -12,12 +12,13 @@ import pytest
 
 from interpal._hidden import Hidden
 from interpal.vault import Vault
-from interpal.vault.cli import errors, formatting, opening
+from interpal.vault.cli import errors, formatting
 from interpal.vault.cli.import_export import Source
 from interpal.vault.format.key_slots import KdfParameters
 from interpal.vault.keys.sources import explicit_source
 from interpal.vault.stores.base import Stored
 from interpal.vault.stores.file import FileStore
+from interpal.vault.stores.memory import Memory
 from tests.cli import (
     COOKIE,
     EXPIRED,
@@ -300,7 +301,7 @@ def test_export_tells_programs_what_it_wrote(run: Program, vault: Path) -> None:
 
 
 def test_a_vault_in_memory_is_a_store_like_any_other() -> None:
-    memory = opening.Memory("memory")
+    memory = Memory("memory")
     with Vault(memory, explicit_source(key=KEY)) as vault:
         assert vault.start(create=True)
         vault["maple_ink"] = record("maple_ink")

@@ -43,6 +43,7 @@ def test_the_examples_are_the_ones_that_the_guide_names() -> None:
     assert {
         "async_session.py",
         "basic_sync.py",
+        "ci_job.py",
         "demo.py",
         "long_running_bot.py",
         "many_accounts.py",

@@ -17,7 +17,7 @@ from click.shell_completion import (
 )
 
 from interpal._version import __version__
-from interpal.vault.cli import coredump, errors, output
+from interpal.vault.cli import completion, coredump, errors, output
 from interpal.vault.stores.file import DEFAULT_FILE, GENERAL_FILE
 
 if TYPE_CHECKING:
@@ -120,6 +120,8 @@ def cli(context: click.Context) -> None:
 def _choose_file(context: click.Context, parameter: click.Parameter, path: str) -> str:
     """The vault where none is named: the one of the two default files that is there."""
     given = context.get_parameter_source(parameter.name or "")
+    if context.resilient_parsing:
+        return path  # A shell completes: nobody is told of errors.
     if given is not click.core.ParameterSource.DEFAULT or not os.path.lexists(GENERAL_FILE):
         return path
     if os.path.lexists(DEFAULT_FILE):
@@ -142,6 +144,17 @@ def file_option(function: F) -> F:
         callback=_choose_file,
         help="The vault: a path, sqlite:PATH or redis://HOST, or @FILE with the URL in it.",
     )(function)
+
+
+def user_option(help_text: str) -> Callable[[F], F]:
+    """`--user NAME`: the account; its name is completed where that needs no question."""
+
+    def decorate(function: F) -> F:
+        return click.option(
+            "--user", metavar="NAME", help=help_text, shell_complete=completion.accounts
+        )(function)
+
+    return decorate
 
 
 def json_option(function: F) -> F:

@@ -65,7 +65,7 @@ class InsecureRequest(e.VaultError):
 
 
 # The more special before the more general.
-_CODES: tuple[tuple[type[e.InterpalException], str, int], ...] = (
+_CODES: list[tuple[type[e.InterpalException], str, int]] = [
     (Declined, "declined", FOUND),
     (Interrupted, "interrupted", INTERRUPTED),
     (InsecureRequest, "insecure", CONFIGURATION),
@@ -90,7 +90,12 @@ _CODES: tuple[tuple[type[e.InterpalException], str, int], ...] = (
     (e.StoreUnavailableError, "store-unavailable", SOURCE),
     (e.AmbiguousAccountError, "ambiguous-account", CONFIGURATION),
     (e.ValidationError, "invalid", USAGE),
-)
+]
+
+
+def add(*codes: tuple[type[e.InterpalException], str, int]) -> None:
+    """Name errors that the verbs of others raise; those that are named already come first."""
+    _CODES.extend(codes)
 
 
 def failure_of(error: BaseException) -> Failure:

@@ -11,7 +11,7 @@ import click
 from interpal.exceptions import VaultCorruptError
 from interpal.vault.cli import coredump, errors, formatting, opening, output
 from interpal.vault.cli.accounts import name_of
-from interpal.vault.cli.app import cli, file_option
+from interpal.vault.cli.app import cli, file_option, user_option
 from interpal.vault.cli.formatting import clean
 from interpal.vault.health import report
 from interpal.vault.keys.environment import PREFIXES
@@ -23,17 +23,20 @@ _MEMBERS = {
     "INTERPALS_SESSION_COOKIE": "session_cookie",
     "INTERPALS_AUTH_TOKEN": "auth_token",
     "INTERPALS_USERNAME": "username",
+    "INTERPALS_SESSION_ORIGIN": "origin",
 }
 _CREDENTIALS = "CREDENTIALS_DIRECTORY"
 _KEYS = (
     *("interpals-vault-key", "interpals-vault-passphrase"),
     *("session-vault-key", "session-vault-passphrase"),
 )
+# An encrypted session in the same environment, which would be another one.
+_LINE = "INTERPALS_SESSION"
 
 
 @cli.command("exec", context_settings={"allow_interspersed_args": False})
 @file_option
-@click.option("--user", metavar="NAME", help="Whose session to use, if there are several.")
+@user_option("Whose session to use, if there are several.")
 @click.option(
     "--keep-credentials",
     is_flag=True,
@@ -43,7 +46,8 @@ _KEYS = (
 def exec_verb(path: str, user: str | None, keep_credentials: bool, command: tuple[str, ...]) -> int:
     """Run CMD with the session in its environment.
 
-    CMD gets INTERPALS_SESSION_COOKIE, INTERPALS_AUTH_TOKEN and INTERPALS_USERNAME, and no
+    CMD gets INTERPALS_SESSION_COOKIE, INTERPALS_AUTH_TOKEN, INTERPALS_USERNAME and
+    INTERPALS_SESSION_ORIGIN, where a client of this package finds the session by itself, and no
     variable that opens a vault; nor CREDENTIALS_DIRECTORY (systemd) where the key of the vault
     is in it, unless --keep-credentials is given. CMD replaces this program, so signals reach it
     and its exit code is returned. The exit code is 127 if there is no such command, 126 if it
@@ -80,7 +84,7 @@ def child_environment(
     environment = {
         variable: value
         for variable, value in environ.items()
-        if not variable.startswith(PREFIXES) and variable not in _MEMBERS
+        if not variable.startswith(PREFIXES) and variable not in (*_MEMBERS, _LINE)
     }
     for variable, member in _MEMBERS.items():
         value = record.get(member)

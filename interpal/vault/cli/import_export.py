@@ -6,6 +6,7 @@ import json
 import os
 import stat
 import sys
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,16 +19,18 @@ from interpal.exceptions import (
     VaultFormatError,
     VaultNotFoundError,
 )
-from interpal.vault.cli import errors, formatting, opening, output, stores
+from interpal.vault.cli import completion, errors, formatting, opening, output, stores
 from interpal.vault.cli.accounts import name_of
-from interpal.vault.cli.app import cli, file_option, json_option, profile_option
+from interpal.vault.cli.app import cli, file_option, json_option, profile_option, user_option
 from interpal.vault.core.transaction import thaw
 from interpal.vault.files.private_files import Folder
 from interpal.vault.format import jwe, legacy_file
 from interpal.vault.format.payload import MAX_RECORD_DEPTH
 from interpal.vault.health import report
+from interpal.vault.keys import sources
 from interpal.vault.stores.base import keeps_records
 from interpal.vault.stores.file import FileStore
+from interpal.vault.stores.memory import Memory
 from interpal.vault.stores.opening import kind_of_place
 from interpal.vault.vault import Vault
 
@@ -38,8 +41,14 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 
-# Sources that may put a question of their own to the person.
-_ASKING = ("VAULT_PASSPHRASE_COMMAND", "VAULT_KEYRING")
+Reader = Callable[[Hidden[bytes], "str | None"], "Hidden[dict[str, Record]] | None"]
+
+READERS: list[Reader] = []
+"""What reads files that are neither vaults nor those of interpal 1.x, for the account `--user`.
+
+Each gives the records in a file by name, None for a file that is not its own. Raises
+`VaultFormatError`. Whoever has such files adds to the list.
+"""
 
 
 class Source(NamedTuple):
@@ -51,12 +60,12 @@ class Source(NamedTuple):
     records: Hidden[dict[str, Record]]
 
 
-@cli.command("import", short_help="Encrypt plain files of interpal 1.x, or a backup.")
+@cli.command("import", short_help="Encrypt plain session files and cookies, or a backup.")
 @click.argument(
     "files", metavar="FILES...", nargs=-1, required=True, type=click.Path(readable=False)
 )
 @file_option
-@click.option("--user", metavar="NAME", help="The account, for a file that names none.")
+@user_option("The account, for a file that names none.")
 @click.option("--replace", is_flag=True, help="Replace sessions that are already there.")
 @click.option(
     "--remove-source", is_flag=True, help="Remove the plain files after everything is saved."
@@ -81,8 +90,9 @@ def import_verb(
 ) -> int:
     """Encrypt the sessions of plain files into the vault, which is created if needed.
 
-    FILES are session files of interpal 1.x, what `export --plaintext` wrote, or other vaults,
-    such as a backup. Either all are saved, or none. Without --replace, a session that already
+    FILES are session files of interpal 1.x, what `export --plaintext` wrote, other vaults, such
+    as a backup, or what a browser and its extensions write: cookies.txt, JSON with cookies, HAR.
+    Either all are saved, or none. Without --replace, a session that already
     exists is kept, and the exit code is 73. A file at the path of the vault itself is encrypted
     in place.
 
@@ -175,10 +185,24 @@ def _read_source(
     exported = _exported(stored.reveal()) if kind == "foreign" else None
     if exported is not None:
         return Source(store, stored, "plain", exported)
+    if kind in ("foreign", "truncated"):
+        # A list may look like the beginning of something.
+        for reader in READERS:
+            try:
+                read = reader(stored, user)
+            except VaultFormatError as error:
+                raise VaultFormatError(f"{store.location}: {error}", path=store.location) from None
+            if read is not None:
+                return Source(store, stored, "plain", read)
     if kind != "plain":
         what = report.what_instead(stored.reveal())
         if kind == "foreign":
-            what = "neither a session file of interpal 1.x nor a vault; it was left unchanged"
+            what = (
+                "neither a session file of interpal 1.x, nor a vault, nor cookies of a browser; "
+                "it was left unchanged"
+                if READERS
+                else "neither a session file of interpal 1.x nor a vault; it was left unchanged"
+            )
         raise VaultFormatError(f"{store.location}: {what}", path=store.location)
     try:
         name, record = legacy_file.parse(
@@ -228,7 +252,8 @@ def _save(
         replacing = None if in_place is None else in_place.stored
         # Records that are kept apart come second, one by one, so that they can be counted.
         first = {} if apart else records
-        shows = nullcontext() if apart or source.name.endswith(_ASKING) else output.status(saving)
+        asks = source.name.endswith(completion.ASKING)
+        shows = nullcontext() if apart or asks else output.status(saving)
         with Vault(target, source) as vault:
             with shows:
                 made = vault.start(create=True, records=first, replacing=replacing)
@@ -288,8 +313,12 @@ def _remove(source: Source) -> bool:
     type=click.Path(readable=False),
     help="Write it here.",
 )
-@click.option("--user", metavar="NAME", help="Only the session of this account.")
+@user_option("Only the session of this account.")
 @click.option("--plaintext", is_flag=True, help="Do not encrypt the copy.")
+@click.option("--ci", is_flag=True, help="Write one session as a line, for a secret variable.")
+@click.option(
+    "--key-file", metavar="FILE", type=click.Path(), help="With --ci: the key that opens the line."
+)
 @profile_option
 @json_option
 def export_verb(
@@ -297,6 +326,8 @@ def export_verb(
     target: str | None,
     user: str | None,
     plaintext: bool,
+    ci: bool,
+    key_file: str | None,
     profile: str | None,
     as_json: bool,
 ) -> None:
@@ -307,10 +338,20 @@ def export_verb(
     like any other: move it into place, or `import` it. With --plaintext it is plain JSON that
     anyone who can read it can use. It is never written to a terminal, and has mode 0600.
 
+    With --ci it is one session as an encrypted line, for the secret variable INTERPALS_SESSION
+    of a CI job. It opens with the raw key in the FILE of --key-file, or that of the vault; the
+    job needs the same key as INTERPALS_VAULT_KEY. A client there uses the session by itself.
+
     \b
     Example:
       interpal-vault export -o backup.json
+      interpal-vault export --ci --user maple_ink --key-file ci.key
     """
+    if ci:
+        _export_line(path, target, user, key_file, as_json=as_json, other=plaintext or profile)
+        return
+    if key_file is not None:
+        raise ValidationError("--key-file is for --ci")
     if plaintext and profile is not None:
         raise ValidationError("--profile is for an encrypted copy; leave out --plaintext")
     if target is None:
@@ -346,10 +387,47 @@ def export_verb(
     output.say(f"{where}: {what} of {formatting.plural(len(records), 'session')}")
 
 
+def _export_line(
+    path: str,
+    target: str | None,
+    user: str | None,
+    key_file: str | None,
+    *,
+    as_json: bool,
+    other: object,
+) -> None:
+    """Write one session as a line."""
+    from interpal.vault import one_line
+
+    if other:
+        raise ValidationError("--ci writes an encrypted line for a raw key; give no other form")
+    own = None
+    if key_file is not None:
+        own = sources.explicit_source(key=opening.key_from_file(key_file).reveal())
+    with opening.open_vault(path) as vault:
+        name = name_of(vault, user)
+        records = {name: thaw(vault[name])}
+        source, where = vault.source, vault.path
+    if own is None and source.kind != "key":
+        raise ValidationError(
+            f"{where} opens with a passphrase, and the line with a raw key only: make one with "
+            "`interpal-vault keygen -o ci.key`, and give --key-file ci.key"
+        )
+    line = Hidden(one_line.sealed(records, own or source, "the line"))
+    if target is None:
+        output.put(line.reveal())
+        return
+    written = stores.write_new_file(target, Hidden(f"{line.reveal()}\n".encode("ascii")))
+    if as_json:
+        output.put_json({"path": written, "accounts": [name], "encrypted": True})
+        return
+    output.say(f"{written}: the session of {formatting.clean(name)} as an encrypted line")
+
+
 def _sealed(records: Mapping[str, Record], target: str | None, profile: str | None) -> bytes:
     """A new vault with these records, for a secret of its own."""
     where = "the copy" if target is None else FileStore(target).location
-    store = opening.Memory(where)
+    store = Memory(where)
     with Vault(store, opening.new_source(where)) as copy:
         copy.start(create=True, records=records, kdf=opening.profile(profile))
         return stores.load(store).reveal()

@@ -13,6 +13,7 @@ from interpal.vault.cli.app import cli, file_option, json_option
 from interpal.vault.cli.formatting import Cell, clean
 from interpal.vault.health import report
 from interpal.vault.stores.file import FileStore, absolute
+from interpal.vault.stores.memory import Memory
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -94,7 +95,7 @@ def _open_as_read(store: Store, stored: Stored) -> Vault | None:
     """The vault over the very bytes that are shown; None where no key is available."""
     if not isinstance(store, FileStore):
         return opening.peek(store)
-    vault = opening.peek(opening.Memory(store.location, stored))
+    vault = opening.peek(Memory(store.location, stored))
     if vault is not None:
         store.load()  # with every check of a vault that is to be trusted
     return vault

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from interpal._hidden import Hidden
@@ -18,65 +18,21 @@ from interpal.vault.cli import errors, output, stores
 from interpal.vault.cli.terminal import TRIES, NoAnswerError, Terminal
 from interpal.vault.health import report
 from interpal.vault.keys import environment, sources
-from interpal.vault.stores.base import Stored
 from interpal.vault.stores.file import FileStore
+from interpal.vault.stores.memory import Memory
 from interpal.vault.vault import Vault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
 
     from interpal.vault.format.key_slots import KdfParameters
     from interpal.vault.keys.sources import KeySource
-    from interpal.vault.stores.base import LoginLock, Store, Writer
+    from interpal.vault.stores.base import Store, Stored
 
 WOULD_DO = (
     "set SESSION_VAULT_PASSPHRASE_FILE, SESSION_VAULT_PASSPHRASE_COMMAND or "
     "SESSION_VAULT_PASSPHRASE (for a key: SESSION_VAULT_KEY_FILE or SESSION_VAULT_KEY)"
 )
-
-
-class Memory:
-    """A vault in memory, as a `Store`: for bytes that were read, or are to be written elsewhere."""
-
-    def __init__(self, location: str, stored: Stored | None = None) -> None:
-        self._location = location
-        self.stored = stored
-
-    @property
-    def location(self) -> str:
-        """The path that messages name."""
-        return self._location
-
-    def load(self) -> Stored | None:
-        """The bytes, None where there are none yet."""
-        return self.stored
-
-    @contextmanager
-    def write_lock(self, timeout: float) -> Generator[Writer, None, None]:  # noqa: ARG002
-        """Nobody else is there."""
-        yield self
-
-    def login_lock(self, tag: bytes) -> LoginLock:
-        """Nobody logs in to a copy."""
-        raise NotImplementedError
-
-    def save(self, data: bytes, *, verify: Callable[[bytes], None] | None = None) -> Stored:
-        """Keep *data*, once *verify* has passed it."""
-        if verify is not None:
-            verify(data)
-        self.stored = Stored(data, None)
-        return self.stored
-
-    def remove(self) -> None:
-        """Forget the bytes."""
-        self.stored = None
-
-    def set_aside(self, seen: Stored) -> str | None:  # noqa: ARG002
-        """There is no place to put them."""
-        return None
-
-    def close(self) -> None:
-        """Nothing is open."""
 
 
 def open_vault(place: str | Store, *, typed: list[str] | None = None) -> Vault:

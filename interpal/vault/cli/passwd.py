@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from interpal.exceptions import ValidationError
-from interpal.vault.cli import opening, output
+from interpal.vault.cli import completion, opening, output
 from interpal.vault.cli.app import cli, file_option, json_option, profile_option
 from interpal.vault.cli.slot import slot_of
 from interpal.vault.health import guessing
@@ -16,6 +16,7 @@ from interpal.vault.health import guessing
 @click.option(
     "--slot",
     "kid",
+    shell_complete=completion.slots,
     metavar="KID",
     help="The slot to change; by default the one that opened the vault.",
 )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import click
 
-from interpal.vault.cli import errors, opening, output
+from interpal.vault.cli import completion, errors, opening, output
 from interpal.vault.cli.accounts import name_of
 from interpal.vault.cli.app import cli, file_option, json_option, yes_option
 from interpal.vault.cli.formatting import clean
 
 
 @cli.command("remove")
-@click.argument("user")
+@click.argument("user", shell_complete=completion.accounts)
 @file_option
 @yes_option
 @json_option

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from interpal.exceptions import ValidationError
-from interpal.vault.cli import errors, formatting, opening, output, stores, tables
+from interpal.vault.cli import completion, errors, formatting, opening, output, stores, tables
 from interpal.vault.cli.app import cli, file_option, json_option, profile_option, yes_option
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def slot_add_verb(
 
 
 @slot_group.command("remove")
-@click.argument("kid")
+@click.argument("kid", shell_complete=completion.slots)
 @file_option
 @yes_option
 @json_option
