@@ -24,7 +24,8 @@ def check_verb(path: str, user: str | None, as_json: bool) -> int:
     """Ask the server whether the sessions in the vault are alive. Nothing is logged in to.
 
     The exit code is 0 if all are alive, 1 if one has ended, and 69 if one could not be asked
-    about. A session stays saved whatever the server says; the next login replaces it.
+    about. A session that has been in use stays saved whatever the server says; the next login
+    replaces it. One that was never validated (an import, say) is removed where it has ended.
 
     \b
     Example:
