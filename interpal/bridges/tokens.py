@@ -51,7 +51,7 @@ def load_settings(client: Any, vault: Vault, name: str) -> bool:
     record = vault.get(name)
     if record is None:
         return False
-    client.set_settings(json.loads(json.dumps(record)))
+    client.set_settings(thaw(record))
     return True
 
 

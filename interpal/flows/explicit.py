@@ -139,8 +139,9 @@ class ImportedSession:
             raise ValidationError(
                 f"session: {fault}"
                 if fault
-                else f"session: expected a cookie {protocol.SESSION_COOKIE}, a Cookie header, what "
-                "export_session() gives, cookies.txt, the JSON of an extension, or HAR"
+                else f"session: expected a session_cookie, a cookie {protocol.SESSION_COOKIE}, a "
+                "Cookie header, what export_session() gives, cookies.txt, the JSON of an "
+                "extension, or HAR"
             )
         token = self._auth_token.reveal() or found.token
         if token is not None and not sendable.is_token(token):

@@ -38,6 +38,7 @@ from interpal.sessions.singleflight import Flight
 from interpal.sessions.wait import Flow, patiently, wait_for
 from interpal.transport.messages import Response
 from interpal.transport.protocol import retry_after
+from interpal.vault.core.transaction import thaw
 from interpal.vault.stores.opening import open_store
 from interpal.vault.vault import Vault
 
@@ -80,6 +81,7 @@ class Kept(NamedTuple):
     @classmethod
     def from_record(cls, record: Mapping[str, Any] | None) -> Kept | None:
         """What a record holds; None where it is none of ours, or all of it has ended."""
+        record = None if record is None else thaw(record)
         if record is None or not isinstance(record.get("jar"), list):
             return None
         now = utc_now()

@@ -139,7 +139,7 @@ def test_a_session_that_is_nearly_over_still_has_a_bar(run: Program, tmp_path: P
     with Vault.open(tmp_path / DEFAULT, key=KEY) as vault:
         expires = later.strftime("%Y-%m-%dT%H:%M:%SZ")
         vault["maple_ink"] = record("maple_ink", created=EXPIRED, expires=expires)
-    assert "#------- 4 h" in run("list", env=WITH_KEY).out
+    assert "#--- 4 h" in run("list", env=WITH_KEY).out
 
 
 # Damage and other faults of what is stored.

@@ -75,7 +75,8 @@ def state_of(folder: str) -> State:
 
 
 def _text(generation: int, records: Any) -> State:
-    return f"generation {generation}: {json.dumps(records, sort_keys=True)}"
+    plain = {name: dict(record) for name, record in records.items()}
+    return f"generation {generation}: {json.dumps(plain, sort_keys=True)}"
 
 
 def records_of(size: int, mark: str) -> Records:
