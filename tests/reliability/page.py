@@ -136,8 +136,8 @@ session that is alive is never replaced by one that has ended; no lock outlives 
 mutant brings back one mistake. Its number is how many random orders it took to notice it; for
 mistakes that few orders show, it is how many orders of one plan. In some runs the processes are hosts that share a Redis server:
 one is stopped until its locks have expired, dies and leaves them, or is refused its logins. In
-half of these runs the site allows an account only one session at a time. There, nothing is saved
-over a later login, and no host is held back because another was refused. A step is what a flow does
+half of these runs the site allows an account only one session at a time. In all of them nothing may be saved
+over a later login, and no host may be held back because another was refused. A step is what a flow does
 between two waits; what happens inside a save is covered by the lines above.
 """
 
