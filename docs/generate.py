@@ -19,10 +19,10 @@ HERE = Path(__file__).parent
 ENDPOINTS_PAGE = """\
 # API calls
 
-Both clients have them, with the same names and arguments: `InterpalClient` returns the reply,
-`AsyncInterpalClient` is awaited. They are there as well under the managers of interpal 1.x:
-`client.messages.get_threads()` is `client.get_threads()`. What they give are
-[replies](replies.md): dicts whose members are attributes too. Anything else is a call away:
+Both clients have these calls, with the same names and arguments: `InterpalClient` returns the reply,
+and a call of `AsyncInterpalClient` is awaited. They are also available under the managers of
+interpal 1.x: `client.messages.get_threads()` is `client.get_threads()`. They return
+[replies](replies.md): dicts whose members are attributes too. For anything else, use
 `client.request(method, path, …)`.
 
 ```python
@@ -36,30 +36,30 @@ client.close()
 ```
 
 There is no official description of the site's API. What is known of it comes from public
-clients, and the tables say how surely:
+clients, and the tables say how certain it is:
 
-* *independent clients agree*: the best there is;
+* *independent clients agree*: the best evidence there is;
 * *clients of one family agree*: one of them is a port of the other;
-* *one client*: a single one shows it;
+* *one client*: only one client shows it;
 * *one client, and there are reasons to doubt it*: its own documents, or another source, say
   something else;
-* *a guess of one client*: nothing shows that it was ever seen to work.
+* *a guess of one client*: nothing shows that it ever worked.
 
 {tables}
 
 ## Where sources disagree
 
 {notes}
-* `logout()` sends nothing: no source knows a call under `/v1` that ends a session. The web page
+* `logout()` sends nothing: no source has a call under `/v1` that ends a session. The web page
   has the link `/app/auth/logout`.
-* `Retry-After`: the site names it among the headers that a page may read, so that it is likely to
-  be sent with a 429. Where it is not there, `RateLimitError.retry_after` is 60.
+* `Retry-After`: the site names it among the headers that a page may read, so it is probably
+  sent with a 429. Where it is missing, `RateLimitError.retry_after` is 60.
 
 ## Photos
 
 `upload_photo` takes a path, bytes, or a file open for reading bytes. The file is streamed, and
-`on_progress` is called with how far it is. The site then works on the photo; the call asks how that
-stands until it is done.
+`on_progress` is called with the bytes sent so far and in all. The site then processes the photo;
+the call asks for its status until it is done.
 
 ```python
 client = InterpalClient("maple_ink", "correct horse", auto_login=True)
@@ -81,7 +81,7 @@ Fjord 1024
 ```
 
 `send_photo_message(thread_id, image_url=…)` fetches the image first, without the session.
-`upload_photo_async` does not wait: `wait_for_upload(token)` does, later.
+`upload_photo_async` does not wait; call `wait_for_upload(token)` later.
 """
 
 TITLES = {
