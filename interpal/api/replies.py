@@ -839,7 +839,7 @@ class View(Reply):
 
 
 class EventCounters(Reply):
-    """What waits for the account, as a frame tells it."""
+    """What waits for the account, as a frame reports it."""
 
     __slots__ = ()
 

@@ -1,6 +1,6 @@
 """A file on its way to the site: `multipart/form-data` (RFC 7578) that is streamed.
 
-It is read piece by piece, knows its length beforehand, tells how far it is, and can be sent again
+It is read piece by piece, knows its length beforehand, reports its progress, and can be sent again
 from its start where the session turned out to have ended.
 """
 

@@ -46,14 +46,14 @@ def login_verb(
     elif ask:
         place.ask_for_new()
     password = _password(username, password_file)
-    told: list[str] = []
+    reported: list[str] = []
     with place.client(
-        username, password.reveal(), on_event=lambda event: told.append(event.name)
+        username, password.reveal(), on_event=lambda event: reported.append(event.name)
     ) as client:
         session = client.login(force=force)
-        if "logged_in" not in told and not client.validate_session():
+        if "logged_in" not in reported and not client.validate_session():
             session = client.login(force=True)
-    is_new = "logged_in" in told
+    is_new = "logged_in" in reported
     where = place.location
     if as_json:
         output.put_json(

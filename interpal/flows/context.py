@@ -312,7 +312,7 @@ class ClientContext:
             _hook_calls.reset(token)
 
     def check_not_in_hook(self) -> None:
-        """Raise RuntimeError inside of this client's `on_event`: the flow that tells it waits."""
+        """Raise RuntimeError inside of this client's `on_event`: the flow that reports it waits."""
         if any(call.context is self and call.runs for call in _hook_calls.get()):
             raise RuntimeError(
                 "on_event must not use its client, whose call waits for it: note what is to be "

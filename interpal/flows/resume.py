@@ -116,7 +116,7 @@ def resume(context: ClientContext, epoch: int) -> Flow[None]:
 
 
 def mark_ended(context: ClientContext, epoch: int, session: Session) -> None:
-    """Note that the server has ended a session, and tell it once.
+    """Note that the server has ended a session, and report it once.
 
     Raises `AuthenticationError` where *epoch* is over.
     """
@@ -142,7 +142,7 @@ def ask(
 ) -> Flow[tuple[Validation, Session]]:
     """Ask the server once whose a session is, and whether it lives; and the session after that.
 
-    *use* puts a session into use that is not yet, where it is not over, and tells whether it did.
+    *use* puts a session into use that is not yet, where it is not over, and returns whether it did.
     Never repeated: whatever the server says but 401, the session is kept. After a 401 the replies
     to what was sent with it before have been applied, as they may have brought a new cookie.
     Raises `AccountMismatchError`.

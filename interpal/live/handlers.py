@@ -354,7 +354,7 @@ class Dispatcher:
             lanes = self._all_lanes()
             for lane in lanes:
                 await lane.finish()
-            # What a thread has told the loop before it was through is heard first.
+            # What a thread sent to the loop before it ended is handled first.
             await asyncio.sleep(0)
             if lanes == self._all_lanes() and not any(lane.unfinished for lane in lanes):
                 return

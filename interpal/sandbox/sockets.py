@@ -28,7 +28,7 @@ class Sockets:
         self._pumping = asyncio.Lock()
 
     async def serve(self, request: web.Request, session: Session) -> web.WebSocketResponse:
-        """Shake hands, tell the last message, and listen until the socket ends."""
+        """Shake hands, send the last message, and listen until the socket ends."""
         channel = web.WebSocketResponse(timeout=0.1)
         try:
             await channel.prepare(request)

@@ -260,7 +260,7 @@ class Keeper:
     def save(self) -> Flow[None]:
         """Save what has changed since it was loaded or saved, and take over what others saved.
 
-        A disk that takes nothing is told as `save_failed`, and costs the save alone.
+        A disk that cannot be written is reported as `save_failed`, and costs only the save.
         """
         mine = yield from self.mine()
         news = mine.cookies != self.base.cookies or mine.headers != self.base.headers

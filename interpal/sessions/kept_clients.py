@@ -64,7 +64,7 @@ def keep(
     with, so that others may be tried at once. It is never saved.
 
     *lock_timeout* is in seconds, for a login of another process and for the write lock. *on_event*
-    is told of the events of `docs/events.md`, with *name* as the username.
+    is called with the events of `docs/events.md`, with *name* as the username.
 
     Raises `ValidationError` for what is no such client or is kept already, and what opening the
     vault raises. Requests raise what *login* raises; `InvalidCredentialsError`,

@@ -90,7 +90,7 @@ def one_login(renewal: Renewal[S], deadline: float) -> Flow[S]:
 def wait_visibly(
     lock: Flight | AccountLock, deadline: float, what: str, path: str | None, tell: Tell
 ) -> Flow[None]:
-    """Take *lock*; where that takes a wait, it is told as `login_waited`."""
+    """Take *lock*; a wait for it is reported as `login_waited`."""
     start = monotonic()
     if lock.try_acquire():
         return

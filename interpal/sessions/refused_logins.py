@@ -60,7 +60,7 @@ def kind_of(error: Exception) -> str | None:
 
 
 def kind_of_status(status: int | None) -> str | None:
-    """The kind of a refusal that was told with this status; None where it is none."""
+    """The kind of a refusal with this status; None where it is none."""
     if status is None or status >= 500:
         return None
     if 300 <= status < 400:

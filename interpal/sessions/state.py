@@ -98,8 +98,8 @@ class ClientState:
     `name` is the account asked for, as given, None for whichever is saved; `password` what it
     logs in with. `user_id` is the id that the server has given for it, once known. `session` is
     the session of the phase: in use, ended or another's; `live` is it where it is in use.
-    `saving` tells how that stands to the vault, `stored` what this client last knew to be
-    there. `may_login` tells whether an ended session is followed by a login without being asked.
+    `saving` says how that relates to the vault, `stored` what this client last knew to be
+    there. `may_login` says whether an ended session is followed by a login without being asked.
     `ended_status` is the server's status where it ended the session. `epoch` counts the accounts
     and logouts, `logouts` the logouts alone.
     """

@@ -1,7 +1,7 @@
 """Proxies and certificate authorities: one rule for both clients and for the WebSocket.
 
 What the libraries read of the environment differs: requests knows REQUESTS_CA_BUNDLE and no
-networks in NO_PROXY of aiohttp, which knows neither. So it is read here, and they are told.
+networks in NO_PROXY of aiohttp, which knows neither. So it is read here and handed to them.
 """
 
 from __future__ import annotations

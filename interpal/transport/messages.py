@@ -104,7 +104,7 @@ class Response(Opaque):
 
 
 class Pause(NamedTuple):
-    """A flow has to wait this many seconds; *in_line* tells that it waits for another's login."""
+    """A flow has to wait this many seconds; *in_line* says that it waits for another's login."""
 
     seconds: float
     in_line: bool = False

@@ -292,7 +292,7 @@ def read_reply(response: Response, request: Request, now: datetime, secrets: Sec
     """The parsed JSON of a reply, None for an empty one.
 
     Raises `RateLimitError` for 429 and `APIError` for any other status than 2xx, and for a
-    reply that is no JSON. A 401 is not judged here: what it means depends on the session.
+    reply that is no JSON. A 401 is not interpreted here: what it means depends on the session.
     """
     status = response.status
     what = f"{request.method} {request.url.partition('?')[0]}"

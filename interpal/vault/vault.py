@@ -103,7 +103,7 @@ class Vault(Records, KeySlots):
         there is none, its slot at the cost *kdf* (`KdfParameters.DEFAULT`). *lock_timeout* is
         in seconds. A caller who remembers the last generation it saw passes it as
         *min_generation*, and an older copy that was put back is refused. *expected_vault_id*
-        (16 bytes, or 32 hexadecimal digits, as `Vault.id` and `interpal-vault inspect` tell it)
+        (16 bytes, or 32 hexadecimal digits, as `Vault.id` and `interpal-vault inspect` show it)
         refuses any other vault that the same secret opens; a rotation draws a new id.
 
         Raises `VaultNotFoundError`, `WrongKeyError`, `KeyRequiredError` and the other
@@ -297,7 +297,7 @@ class Vault(Records, KeySlots):
             self._records_apart.assign(name, wanted, self._lock_timeout)
 
     def put(self, name: str, record: Record, *, expires: datetime | None = None) -> None:
-        """`vault[name] = record`, and when the record is of no more use.
+        """`vault[name] = record`, and when the record is no longer needed.
 
         *expires* is an aware time. A Redis server may drop the record seven days after it, by
         its own clock, unless it was saved again meanwhile without one; file and SQLite keep it

@@ -72,7 +72,7 @@ class Context:
 
     @property
     def counters(self) -> EventCounters:
-        """What is new in the account, as the frame tells it."""
+        """What is new in the account, as the frame says."""
         return self.event.counters
 
     @property

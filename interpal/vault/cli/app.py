@@ -121,7 +121,7 @@ def _choose_file(context: click.Context, parameter: click.Parameter, path: str) 
     """The vault where none is named: the one of the two default files that is there."""
     given = context.get_parameter_source(parameter.name or "")
     if context.resilient_parsing:
-        return path  # A shell completes: nobody is told of errors.
+        return path  # A shell completes: it shows no errors.
     if given is not click.core.ParameterSource.DEFAULT or not os.path.lexists(GENERAL_FILE):
         return path
     if os.path.lexists(DEFAULT_FILE):

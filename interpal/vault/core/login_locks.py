@@ -1,4 +1,4 @@
-"""The login lock of one account of a vault, under a name that tells nothing."""
+"""The login lock of one account of a vault, under a name that reveals nothing."""
 
 from __future__ import annotations
 

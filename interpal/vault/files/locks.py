@@ -262,7 +262,7 @@ class ByteLock(FileLock):
             fcntl.flock(fd, fcntl.LOCK_UN)
 
     def _note_holder(self) -> None:
-        """The file tells nothing of who logs in."""
+        """The file does not reveal who logs in."""
 
 
 def login_lock(path: str, tag: bytes) -> FileLock:

@@ -247,7 +247,7 @@ def doubtful_ancestors(path: str) -> Generator[tuple[str, os.stat_result], None,
         try:
             found = os.stat(path)
         except OSError:
-            continue  # what cannot be looked at cannot be judged
+            continue  # what cannot be looked at cannot be checked
         foreign = not is_trusted_owner(found) and not _is_from_outside(found.st_uid)
         if foreign or who_else_writes(found, path) == "every user":
             yield path, found

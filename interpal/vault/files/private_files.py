@@ -330,7 +330,7 @@ class Folder(OpenFolder):
             try:
                 os.close(fd)
             except OSError:
-                pass  # the first error is the one to tell
+                pass  # the first error is the one to report
             raise
         os.close(fd)
         return _identity(found)
@@ -374,7 +374,7 @@ class Folder(OpenFolder):
 def read_secret_file(path: str, limit: int) -> Hidden[bytes]:
     """The bytes of a key or passphrase file, at most *limit*.
 
-    Symbolic links are followed, as container secrets need it; what they lead to is judged. A
+    Symbolic links are followed, as container secrets need it; what they lead to is checked. A
     file that group or world may read is refused unless root owns it and nobody else may write
     it (docs/keys.md). Raises `KeySourceError` for one that is absent, too large or no
     regular file, `VaultPermissionError` for an insecure one, `VaultIOError`.

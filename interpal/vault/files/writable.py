@@ -36,7 +36,7 @@ def is_set_up_wrong(error: VaultError, *, was_right: bool = False) -> bool:
 def check(path: str) -> None:
     """Refuse a *path* (absolute) where no vault could be saved; makes and changes nothing.
 
-    Raises `VaultPermissionError`, `VaultIOError`. A folder that is not there is not judged.
+    Raises `VaultPermissionError`, `VaultIOError`. A folder that is not there is not checked.
     """
     folder = os.path.dirname(path)
     with reported(folder, "look at the folder"):
@@ -55,7 +55,7 @@ def check(path: str) -> None:
         try:
             found = os.stat(lock, follow_symlinks=False)
         except OSError:
-            continue  # made when it is first taken, or what stands in its way is told then
+            continue  # made when it is first taken, or what is in its way is reported then
         if found.st_uid != os.geteuid():
             raise foreign_owner(lock, found)
     if not os.access(folder, os.W_OK | os.X_OK, effective_ids=EFFECTIVE):

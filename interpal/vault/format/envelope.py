@@ -1,7 +1,7 @@
 """Bytes of a vault <-> its header and its payload (FORMAT.md): no I/O, no clock, no randomness.
 
 Reading follows FORMAT.md section 5 to the letter: `parse` is everything that needs no key,
-then the caller opens a slot (`key_slots.py`), `check_key` judges it, `open_payload` decrypts.
+then the caller opens a slot (`key_slots.py`), `check_key` checks it, `open_payload` decrypts.
 What is authenticated is the header's text as it was read; it is never written anew to be checked.
 """
 
@@ -311,7 +311,7 @@ def check_key(header: Header, slot: Slot, vault_key: Hidden[bytes]) -> None:
 
 
 def open_payload(envelope: Envelope, vault_key: Hidden[bytes]) -> Payload:
-    """Step 6: decrypt and judge the content. Raises `VaultCorruptError`."""
+    """Step 6: decrypt and check the content. Raises `VaultCorruptError`."""
     try:
         content = jwe.unseal_content(envelope.sealed, vault_key)
     except jwe.NotAuthenticError:

@@ -109,7 +109,7 @@ def integer_within(value: object, field: str, low: int, high: int) -> int:
 def decoded(value: object, field: str, length: int | None = None) -> bytes:
     """The bytes behind base64url text, *length* of them where that is given."""
     encoded = text(value, field)
-    # Judged before decoding, so that a long text costs nothing.
+    # Checked before decoding, so that a long text costs nothing.
     if length is not None and len(encoded) != (length * 4 + 2) // 3:
         raise VaultFormatError(f"not a vault: {field} is not {length} bytes long")
     try:

@@ -140,7 +140,7 @@ def parse_json(
     infinities (also by overflow), floats unless *allow_float*, integers beyond 2^53 unless
     *any_int* (those of more than 40 digits are then cut to that many), lone surrogates, and
     nesting beyond *max_depth*, where the outermost value is 1. `shape=False` leaves
-    duplicates and nesting to a caller who has a cheaper way to judge them.
+    duplicates and nesting to a caller who has a cheaper way to check them.
 
     Raises `JsonError` with a reason that quotes nothing of the text.
     """

@@ -68,7 +68,7 @@ def _words(command: Hidden[bytes], name: str) -> Hidden[list[bytes]]:
 
 def _meant_for_a_shell(words: Hidden[list[bytes]]) -> str | None:
     """What in these words a program would get as it stands, where a shell was meant to act."""
-    # What the program itself is called is told where it cannot be run.
+    # The name of the program itself is reported if it cannot be run.
     for word in words.reveal()[1:]:
         if _VARIABLE.fullmatch(word):
             what = "a $VARIABLE, which stays as it is"

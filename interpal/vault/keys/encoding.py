@@ -76,7 +76,7 @@ def parse_key_text(content: Hidden[bytes], name: str) -> Hidden[bytes]:
 
 
 def _why_no_key(text: Hidden[bytes]) -> str:
-    """What people set in the place of a key, as far as it can be told without showing it."""
+    """What people set in the place of a key, as far as can be said without showing it."""
     bare = text.reveal()
     if bare != bare.strip(_AROUND):
         return ". It has quotes around it: an env file of docker keeps them; take them away"

@@ -1,7 +1,7 @@
 """Asks the keyring of the operating system, which may wait for a person whom nobody can reach.
 
-Backends come from anywhere, so each error of theirs, whatever it is, is told as ours: by its
-kind, as its text may hold what it should not.
+Backends come from anywhere, so each error of theirs, whatever it is, becomes one of ours that
+names only its kind, since its text may contain a secret.
 """
 
 from __future__ import annotations

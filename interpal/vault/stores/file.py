@@ -38,7 +38,7 @@ GENERAL_FILE = ".session_vault.json"
 
 _log = Logger("interpal.vault.stores.file")
 
-# Folders whose file system was judged already: the table of mounts may be long.
+# Folders whose file system was checked already: the table of mounts may be long.
 _looked_at: set[str] = set()
 
 
