@@ -50,7 +50,7 @@ STEPS = (
         ),
         "401",
     ),
-    Step("A login is wanted", (("no password at hand", ERROR),), ""),
+    Step("A login is wanted", (("no password available", ERROR),), ""),
     Step("Take the account's login lock", (("no lock in time, no place to save", ERROR),), ""),
     Step("Look again, under the lock", (("another process has logged in", READY),), "still none"),
     Step("Log in", (("refused, 429, no network", ERROR),), ""),

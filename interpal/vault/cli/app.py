@@ -58,7 +58,7 @@ Back up and restore:
   interpal-vault import backup.json       restore its accounts
   interpal-vault copy team.json sqlite:team.db    move into another store
 
-`interpal-vault VERB --help` tells more, with an example.
+`interpal-vault VERB --help` shows more, with an example.
 """
 
 EPILOG = """\b

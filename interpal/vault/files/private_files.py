@@ -405,7 +405,7 @@ def read_secret_file(path: str, limit: int) -> Hidden[bytes]:
 def _why_no_such_file(path: str) -> str:
     """What a shell would have taken away or put in, in a name that came by no shell."""
     if path != path.strip(" \t\r\n\"'`"):
-        return "; the name has a quote, a blank or a CR at its beginning or end: take it away"
+        return "; the name has a quote, a blank or a CR at its beginning or end: remove it"
     if path.startswith("~") or "$" in path:
         return "; ~ and $VARIABLES are not expanded here: give the whole path"
     if not os.path.isabs(path):

@@ -79,7 +79,7 @@ def _why_no_key(text: Hidden[bytes]) -> str:
     """What people set in the place of a key, as far as can be said without showing it."""
     bare = text.reveal()
     if bare != bare.strip(_AROUND):
-        return ". It has quotes around it: an env file of docker keeps them; take them away"
+        return ". It has quotes around it: an env file of docker keeps them; remove them"
     if bare.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
         return ". It has a byte order mark: save it as UTF-8 without one"
     if bare.startswith((b"/", b"~", b"./")) and len(bare) < 2 * KEY_BYTES:
@@ -112,14 +112,14 @@ def without_newline(content: Hidden[bytes]) -> Hidden[bytes]:
 def doubt_about(kind: str, secret: Hidden[bytes]) -> str:
     """What a wrong passphrase has at its ends that nobody may have meant; else nothing.
 
-    `docker --env-file` and systemd keep quotes and blanks that a shell would take away.
+    `docker --env-file` and systemd keep quotes and blanks that a shell would remove.
     """
     text = secret.reveal()
     if kind != "passphrase" or text == text.strip(_AROUND):
         return ""
     return (
-        ". It has a blank or a quote at its beginning or end: if that is not part of it, take it "
-        "away (an env file of docker keeps quotes)"
+        ". It has a blank or a quote at its beginning or end: if that is not part of it, remove "
+        "it (an env file of docker keeps quotes)"
     )
 
 
