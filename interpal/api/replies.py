@@ -865,7 +865,7 @@ class MessageEventData(Reply):
     tmp_id = text()
 
 
-def _told_counters(event: Reply) -> EventCounters:
+def _counters_of(event: Reply) -> EventCounters:
     counters = event.get("counters")
     return EventCounters(counters if isinstance(counters, dict) else {})
 
@@ -890,7 +890,7 @@ class ThreadNewMessageEvent(Reply):
     type = text()
     data = one(lambda: MessageEventData)
     sender = one(lambda: User)
-    counters: Derived[EventCounters] = Derived(_told_counters)
+    counters: Derived[EventCounters] = Derived(_counters_of)
     click_url = text()
     recovered = flag()
 
@@ -966,7 +966,7 @@ class ProfileViewEvent(Reply):
     __slots__ = ()
 
     type = text()
-    counters: Derived[EventCounters] = Derived(_told_counters)
+    counters: Derived[EventCounters] = Derived(_counters_of)
     click_url = text()
     sender = one(lambda: User, "viewer")
     viewer = one(lambda: User, "sender")

@@ -72,7 +72,7 @@ def copy_verb(
     if as_json:
         output.put_json({"source": said, "path": where, "key_source": key_source, **done._asdict()})
     else:
-        output.say(_told(done, said, where))
+        output.say(_summary(done, said, where))
         if left_out:
             output.say(f"Key slots that were not copied: {', '.join(left_out)}; see `slot add`")
     if done.kept:
@@ -83,7 +83,7 @@ def copy_verb(
         )
 
 
-def _told(done: Copied, source: str, target: str) -> str:
+def _summary(done: Copied, source: str, target: str) -> str:
     parts = [f"{formatting.plural(done.copied, 'session')} copied from {source}"]
     if done.same:
         parts.append(f"{done.same} {'was' if done.same == 1 else 'were'} there already")

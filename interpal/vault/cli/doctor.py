@@ -56,8 +56,8 @@ def doctor_verb(path: str, fix: bool, as_json: bool) -> int:
         output.put_json(
             {
                 "path": store.location,
-                "findings": [_told(finding, mended=False) for finding in findings],
-                "mended": [_told(finding, mended=True) for finding in mended],
+                "findings": [_members(finding, mended=False) for finding in findings],
+                "mended": [_members(finding, mended=True) for finding in mended],
                 "passphrases": [
                     {
                         "slot": kid,
@@ -156,7 +156,7 @@ def _mend(finding: Finding, *, as_json: bool) -> None:
         output.warn(f"{finding.path}: cannot fix it: {error.strerror}", as_json=as_json)
 
 
-def _told(finding: Finding, *, mended: bool) -> dict[str, Any]:
+def _members(finding: Finding, *, mended: bool) -> dict[str, Any]:
     return {
         "code": finding.code,
         "path": finding.path,
