@@ -19,9 +19,9 @@ HERE = Path(__file__).parent
 ENDPOINTS_PAGE = """\
 # API calls
 
-Both clients have these calls, with the same names and arguments: `InterpalClient` returns the reply,
-and a call of `AsyncInterpalClient` is awaited. They are also available under the managers of
-interpal 1.x: `client.messages.get_threads()` is `client.get_threads()`. They return
+Both clients have these calls, with the same names and arguments: `InterpalClient` returns the
+reply, and a call of `AsyncInterpalClient` is awaited. They are also available under the managers
+of interpal 1.x: `client.messages.get_threads()` is `client.get_threads()`. They return
 [replies](replies.md): dicts whose members are attributes too. For anything else, use
 `client.request(method, path, …)`.
 
