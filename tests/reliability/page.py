@@ -59,19 +59,19 @@ opening of the vault to the end of the save. Then the vault is read, its lock ta
 save made; afterwards the folder holds only the vault and its lock folder. Two *mutants*, saves with
 a deliberate mistake, show that the check can fail.
 
-**B, errors.** `strace` makes one system call fail, with one of eight error numbers. Either the
-save raises an error of this package and the old content is there; or the failure came after the
-rename, and `NotDurableError` says "saved, but perhaps not durable"; or it did no harm. Memory, time
-and random numbers are left out: the kernel does not refuse those.
+**B, errors.** `strace` makes one system call fail, with one of eight error numbers. Either the save
+raises an error of this package and the old content is there; or the failure came after the rename,
+and `NotDurableError` says "saved, but perhaps not durable"; or it did no harm. Memory, time and
+random numbers are left out: the kernel does not refuse those.
 
-**C, pairs of faults.** The same inside Python, where a fault can also strike the error handling: the
-second fault hits the save while it cleans up after the first. Open descriptors are counted
+**C, pairs of faults.** The same inside Python, where a fault can also strike the error handling:
+the second fault hits the save while it cleans up after the first. Open descriptors are counted
 afterwards.
 
 **E, signals.** Ctrl-C and SIGTERM at every system call. Where the signal becomes an exception, no
 temporary file is left and the process itself can take the lock again. (If it strikes after the
-kernel has opened a file and before Python knows of it, that one descriptor stays open; it
-holds no lock.) Without a handler, SIGTERM kills the process.
+kernel has opened a file and before Python knows of it, that one descriptor stays open; it holds no
+lock.) Without a handler, SIGTERM kills the process.
 
 **F, power cut.** A save on an ext4 file system that is an image in a file, with everything switched
 off that would write early. When the process dies, the image is what the disk would hold: a copy of
@@ -80,19 +80,18 @@ it is mounted, its journal replayed, its vault read. Mutants without fsync must 
 **G, reordered writes.** POSIX promises less than ext4 does. The calls of a save are recorded. For
 each moment, every disk is built that has all that was synced and any subset of the rest; writes may
 be cut into pieces, and an fsync of a file does not cover its name. The vault on each of these disks
-is read. Four mutants (no
-fsync of the file, none of the folder, truncating in place, unlinking before the rename) must
-fail.
+is read. Four mutants (no fsync of the file, none of the folder, truncating in place, unlinking
+before the rename) must fail.
 
 **H, full disks.** Small tmpfs and ext4 disks, records of every size around what fits; a disk that
-is read-only; a limit on the size of files, which causes short writes. Reading works throughout,
-and a client that cannot save logs in all the same, with `persisted` False; where the disk is
-read-only from the start, it reports that and does not log in.
+is read-only; a limit on the size of files, which causes short writes. Reading works throughout, and
+a client that cannot save logs in all the same, with `persisted` False; where the disk is read-only
+from the start, it reports that and does not log in.
 
-**I, many processes.** Transactions from 64 processes, threads and forks at once, none lost;
-SIGKILL among writers, at random or at the holder of the lock; two hundred processes on an
-empty vault that make one login, and the same when the process that logs in is killed, when the
-session ends while all of them use it, and when the password is wrong or the server says 429.
+**I, many processes.** Transactions from 64 processes, threads and forks at once, none lost; SIGKILL
+among writers, at random or at the holder of the lock; two hundred processes on an empty vault that
+make one login, and the same when the process that logs in is killed, when the session ends while
+all of them use it, and when the password is wrong or the server says 429.
 
 **J, a hostile neighbour.** A real second user (uid 1001) plants every kind of thing at every name
 beside a vault of root and of a plain user, swaps links, and opens whatever they can while others
@@ -103,8 +102,8 @@ tried too.
 that ask for more memory or time than the format allows.
 
 **L, leaks.** Canary secrets go through every flow of both clients at DEBUG. Logs, events, reprs,
-errors with the local variables of their frames, pickles, argument lists, environments and files
-are searched for them. `interpal.vault.harden_process()` keeps keys out of core files.
+errors with the local variables of their frames, pickles, argument lists, environments and files are
+searched for them. `interpal.vault.harden_process()` keeps keys out of core files.
 
 **M, clocks.** Clocks that are wrong by hours or by more than a year, that jump while a process
 waits for a lock, and monotonic clocks that differ between processes.
@@ -115,9 +114,9 @@ count up; a slot moves from node to node under them. Every login that the server
 tests of a server that is stopped, full or cut off, and of a rotation that is killed at any command,
 are in `tests/stores`.
 
-**O, generators.** Hypothesis drives a vault through random operations with faults in them, beside
-a model of what it should hold. Coverage-guided fuzzing feeds the reader and `inspect`, including
-the parts that are read only after a key has opened the vault.
+**O, generators.** Hypothesis drives a vault through random operations with faults in them, beside a
+model of what it should hold. Coverage-guided fuzzing feeds the reader and `inspect`, including the
+parts that are read only after a key has opened the vault.
 
 **P, mutants.** The third generator, on a line of its own since it takes longest: mutation testing
 changes the source of the format, the key slots and `private_files.py` in small ways, and a test has
@@ -131,14 +130,15 @@ of another account and by force), a logout, a removal, imports, a rotation of th
 site ends sessions and changes their cookies. A process is killed, or a call cancelled, at any step.
 Every order with at most two preemptions is tried for two actions each, then random orders with a
 seed. What must hold: no request carries a session of another account than the one asked for;
-nothing is sent or saved after a logout; there is at most one login each time a session ends; a saved
-session that is alive is never replaced by one that has ended; no lock outlives its holder. Each
-mutant brings back one mistake. Its number is how many random orders it took to notice it; for
-mistakes that few orders show, it is how many orders of one plan. In some runs the processes are hosts that share a Redis server:
-one is stopped until its locks have expired, dies and leaves them, or is refused its logins. In
-half of these runs the site allows an account only one session at a time. In all of them nothing may be saved
-over a later login, and no host may be held back because another was refused. A step is what a flow does
-between two waits; what happens inside a save is covered by the lines above.
+nothing is sent or saved after a logout; there is at most one login each time a session ends; a
+saved session that is alive is never replaced by one that has ended; no lock outlives its holder.
+Each mutant brings back one mistake. Its number is how many random orders it took to notice it; for
+mistakes that few orders show, it is how many orders of one plan. In some runs the processes are
+hosts that share a Redis server: one is stopped until its locks have expired, dies and leaves them,
+or is refused its logins. In half of these runs the site allows an account only one session at a
+time. In all of them nothing may be saved over a later login, and no host may be held back because
+another was refused. A step is what a flow does between two waits; what happens inside a save is
+covered by the lines above.
 """
 
 SURVIVORS = """## Mutants that survive
