@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from interpal.flows.apply_reply import Validation
     from interpal.flows.context import ClientContext
     from interpal.sessions.singleflight import Flight
+    from interpal.sessions.state import ClientState
     from interpal.vault.core.login_locks import AccountLock
 
 # Seconds. Another process that has got a new cookie, and takes longer to save it, costs a login.
@@ -249,15 +250,18 @@ def _replace(
         except (VaultNotFoundError, VaultIOError):
             pass  # Taken away a moment ago, or unreadable: no word of anybody is left.
     before, _ = yield from find_saved(context, username)
-    live = context.state.live
+    live, stored = context.state.live, context.state.stored
     if live is not None and not reason.force and not live.same_credentials(old):
         return live  # Imported meanwhile.
     session = yield from _log_in(context, reason.epoch, username, password)
+
+    def use(now: ClientState) -> ClientState:
+        # What this client has saved since, of a login that was cancelled, is replaced as well.
+        saved = before if now.stored is stored else now.stored
+        return now.log_in(session, due=manager is not None, stored=saved)
+
     # Also where nobody waits for it any more: the next call saves it.
-    context.change_in_any_case(
-        lambda now: now.log_in(session, due=manager is not None, stored=before),
-        epoch=reason.epoch,
-    )
+    context.change_in_any_case(use, epoch=reason.epoch)
     context.contest.made(*context.whose_login)
     context.tell("logged_in", username)
     yield from save(context, reason.epoch, lock=lock)

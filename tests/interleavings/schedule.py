@@ -255,7 +255,9 @@ class Schedule:
                 for account in (client.asked, *(one.action.login for one in running.beside))
             )
             came = running.has_logged_in or actor.rotated < inf
-            self._excused += came and overtaken
+            # As above: what was given meanwhile is in use in its place.
+            replaced = running.has_logged_in and any(one.action.imports for one in running.beside)
+            self._excused += (came and overtaken) or replaced
             if running.action.login is not None:
                 # Whether it has got as far as to go over to the account, its caller cannot tell.
                 actor.client.doubtful |= {running.goes_over_from, running.action.login}

@@ -79,6 +79,15 @@ def test_a_walk_is_the_same_for_the_same_seed() -> None:
     assert len(list(pairs())) == len({str(plan) + str(plan.clients) for plan in pairs()})
 
 
+@pytest.mark.parametrize(
+    "seed",
+    [10640, 22712, 28104, 30488, 65545, 67382, 68819, 72291, 73361, 88523, 98237],
+)
+def test_an_order_that_broke_a_promise_once_holds(seed: int) -> None:
+    with world.frozen():
+        explore.walk(any_plan(seed), seed)
+
+
 def test_what_is_broken_is_told_with_every_step() -> None:
     plan = Plan(PROCESSES, ((0, (CALL,)), (1, (CALL,))), saved="ended")
     with pytest.MonkeyPatch.context() as patch:
