@@ -11,7 +11,7 @@ PYTEST_ARGS ?= -n 4
 # 3.10 and later, as declared.
 PYTHONS := $(shell sed -n 's/.*Python :: \(3\.[0-9]*\).*/\1/p' pyproject.toml)
 
-.PHONY: demo dev needs check test test-all latest oldest lock coverage lint audit bench interop \
+.PHONY: demo dev needs check test long test-all latest oldest lock coverage lint audit bench interop \
 	engines reliability docs browse pictures dist clean
 .NOTPARALLEL:
 
@@ -46,10 +46,14 @@ check: $(DEV)
 	@$(BIN)/python -m tests.check
 
 test: $(DEV) needs
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not long" $(PYTEST_ARGS)
+
+# What wants a cluster or the libraries of others, and is not in `make test`.
+long: $(DEV) needs
+	$(BIN)/python -m pytest -m long $(PYTEST_ARGS)
 
 # Everything, hours of it: before a release.
-test-all: lint audit test browse dist latest oldest interop coverage bench reliability
+test-all: lint audit test long browse dist latest oldest interop coverage bench reliability
 
 # The tests with the newest version of everything, in an environment made anew.
 latest:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
+# See `make long`.
+pytestmark = pytest.mark.long
+
 KEY = bytes(range(32))
 LIBRARIES = ("spotipy", "msal", "requests-oauthlib", "google-auth", "instagrapi")
 

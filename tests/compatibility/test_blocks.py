@@ -12,6 +12,7 @@ from tests.compatibility.release import blocks
 NAMES = Path(__file__).with_name("blocks_that_run_with_1_2_0.txt")
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_nearly_all_blocks_that_run_with_1_2_0_run_here() -> None:
     names = NAMES.read_text(encoding="utf-8").split()

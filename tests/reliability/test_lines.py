@@ -32,7 +32,17 @@ PROMISES = {
 }
 
 
-@pytest.mark.parametrize("letter", PROMISES, ids=PROMISES.values())
+# Sentinels and a cluster: `make test-all`.
+LONG = {"N"}
+
+
+@pytest.mark.parametrize(
+    "letter",
+    [
+        pytest.param(letter, id=promise, marks=[pytest.mark.long] if letter in LONG else [])
+        for letter, promise in PROMISES.items()
+    ],
+)
 def test_under_faults(letter: str) -> None:
     rows = list(LINES[letter](full=False))
     for row in rows:

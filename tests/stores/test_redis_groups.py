@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from tests.redis_server import RedisServer
 
 
+# See `make long`.
+pytestmark = pytest.mark.long
+
+
 @pytest.fixture(scope="module")
 def sentinels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     with Watched(tmp_path_factory.mktemp("watched")) as group:

@@ -28,6 +28,9 @@ from tests.packaging.environment import Environment, find_uv, read_lock
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+# See `make long`.
+pytestmark = pytest.mark.long
+
 ACCOUNTS = {"maple_ink": "correct horse", "pedro_k": "battery staple"}
 EXAMPLES = ROOT / "examples" / "web"
 REQUIREMENTS = Path(__file__).parent / "requirements.txt"
