@@ -250,15 +250,16 @@ def _replace(
         except (VaultNotFoundError, VaultIOError):
             pass  # Taken away a moment ago, or unreadable: no word of anybody is left.
     before, _ = yield from find_saved(context, username)
-    live, stored = context.state.live, context.state.stored
+    live = context.state.live
     if live is not None and not reason.force and not live.same_credentials(old):
         return live  # Imported meanwhile.
     session = yield from _log_in(context, reason.epoch, username, password)
 
     def use(now: ClientState) -> ClientState:
-        # What this client has saved since, of a login that was cancelled, is replaced as well.
-        saved = before if now.stored is stored else now.stored
-        return now.log_in(session, due=manager is not None, stored=saved)
+        # What was in use before (of a login that was cancelled, say) may have been saved since.
+        since = now.stored is not None and now.stored.same_login(live)
+        stored = now.stored if since else before
+        return now.log_in(session, due=manager is not None, stored=stored)
 
     # Also where nobody waits for it any more: the next call saves it.
     context.change_in_any_case(use, epoch=reason.epoch)
