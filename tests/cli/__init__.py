@@ -35,6 +35,23 @@ PASSPHRASE = "canary passphrase é"
 SECRETS = (COOKIE, TOKEN, PASSPHRASE, KEY_TEXT)
 
 
+def verbs_of_the_vault() -> set[str]:
+    """Every verb that needs no server, such as `slot list`."""
+    import click
+
+    from interpal.vault.cli.app import cli
+
+    verbs = set()
+    for name, command in cli.commands.items():
+        if isinstance(command, click.Group):
+            verbs |= {f"{name} {verb}" for verb in command.commands}
+        else:
+            verbs.add(name)
+    # Those of the client are there where something has imported `interpal.cli`;
+    # tests/cli/test_client_verbs.py has them.
+    return verbs - {"check", "login", "request"}
+
+
 class Done(NamedTuple):
     """How a run of the program ended."""
 

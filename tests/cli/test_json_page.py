@@ -6,11 +6,10 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import click
 import pytest
 
 from interpal.vault.cli.app import cli
-from tests.cli import WITH_KEY, Program
+from tests.cli import WITH_KEY, Program, verbs_of_the_vault
 from tests.cli.test_matrix import (
     LOW,
     WITH_NEW,
@@ -110,15 +109,11 @@ def test_the_page_has_the_members_that_the_verb_prints(verb: str, tmp_path: Path
 
 
 def test_the_page_has_every_verb() -> None:
-    verbs = set()
-    for name, command in cli.commands.items():
-        if isinstance(command, click.Group):
-            verbs |= {f"{name} {verb}" for verb in command.commands}
-        else:
-            verbs.add(name)
-    # Those of the client are there where something has imported `interpal.cli`.
-    verbs -= {"login", "check", "request"}
-    assert verbs - {"exec"} == set(RUNS) == set(re.findall(r"^## `(.+)`$", PAGE, re.MULTILINE))
+    assert (
+        verbs_of_the_vault() - {"exec"}
+        == set(RUNS)
+        == set(re.findall(r"^## `(.+)`$", PAGE, re.MULTILINE))
+    )
     assert "--json" not in {option for each in cli.commands["exec"].params for option in each.opts}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import datetime
 import os
 import re
 import socket
@@ -17,6 +16,7 @@ import pytest
 from interpal._hidden import Hidden
 from interpal.exceptions import NetworkError, ValidationError
 from interpal.transport.environment import CA_VARIABLES, Network, is_excepted
+from tests import certificates
 from tests.helpers import http, request_head
 
 if TYPE_CHECKING:
@@ -327,30 +327,6 @@ def ssl_hash(path: str) -> str:
 
 def make_certificate(folder: Path) -> tuple[str, str]:
     from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
 
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, HOST)])
-    now = datetime.datetime.now(datetime.timezone.utc)
-    names = x509.SubjectAlternativeName([x509.DNSName(HOST), x509.DNSName("localhost")])
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(names, critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return str(folder / "cert.pem"), str(folder / "key.pem")
+    names = (x509.DNSName(HOST), x509.DNSName("localhost"))
+    return certificates.make_certificate(folder, HOST, *names)

@@ -47,27 +47,25 @@ def run(*, full: bool) -> Iterator[Row]:
                 f"{counts}; all in but {told}, who were told that the store is away; no session "
                 "of another",
             )
-    cases = [saves_and_a_failover(number) for number in range(saves)]
-    yield Row(
-        "N",
-        "8 processes count up, confirmed by a replica, and the primary is killed meanwhile",
-        len(cases),
-        f"{sum(cases):,} counts acknowledged, none lost",
-    )
-    cases = [saves_and_a_slot_that_moves(number) for number in range(saves)]
-    yield Row(
-        "N",
-        "8 processes count up in a cluster and their slot moves to another node meanwhile",
-        len(cases),
-        f"{sum(cases):,} counts acknowledged, none lost and none twice",
-    )
-    cases = [saves_and_a_node_that_dies(number) for number in range(saves)]
-    yield Row(
-        "N",
-        "8 processes count up in a cluster, confirmed by a replica, and their node is killed",
-        len(cases),
-        f"{sum(cases):,} counts acknowledged, none lost",
-    )
+    for save, fault, kept in (
+        (
+            saves_and_a_failover,
+            "8 processes count up, confirmed by a replica, and the primary is killed meanwhile",
+            "none lost",
+        ),
+        (
+            saves_and_a_slot_that_moves,
+            "8 processes count up in a cluster and their slot moves to another node meanwhile",
+            "none lost and none twice",
+        ),
+        (
+            saves_and_a_node_that_dies,
+            "8 processes count up in a cluster, confirmed by a replica, and their node is killed",
+            "none lost",
+        ),
+    ):
+        cases = [save(number) for number in range(saves)]
+        yield Row("N", fault, len(cases), f"{sum(cases):,} counts acknowledged, {kept}")
 
 
 def logins_and_a_failover(

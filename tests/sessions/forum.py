@@ -11,17 +11,15 @@ import json
 import threading
 from collections import Counter
 from http.cookies import SimpleCookie
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, urlsplit
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
+from tests import loopback
 
 ATTRIBUTES = "; Path=/; Max-Age=86400; HttpOnly; SameSite=Lax"
 
 
-class Forum:
+class Forum(loopback.Loopback):
     """The site, as a context. `url` has the name `localhost`, which every jar takes cookies of."""
 
     def __init__(self) -> None:
@@ -34,7 +32,7 @@ class Forum:
         self._lock = threading.Lock()
         forum = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(loopback.Quiet, BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
@@ -43,27 +41,7 @@ class Forum:
             def do_POST(self) -> None:
                 forum.answer(self, self.rfile.read(int(self.headers["Content-Length"])))
 
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  (its name there)
-                pass
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-            request_queue_size = 100
-
-        self._server = Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://localhost:{self._server.server_port}"
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.01,), daemon=True
-        )
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(Handler, "localhost")
 
     def new_session(self) -> str:
         self._number += 1

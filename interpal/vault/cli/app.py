@@ -157,6 +157,18 @@ def user_option(help_text: str) -> Callable[[F], F]:
     return decorate
 
 
+def target_option(function: F) -> F:
+    """`-o FILE`: where to write."""
+    return click.option(
+        "-o",
+        "--output",
+        "target",
+        metavar="FILE",
+        type=click.Path(readable=False),
+        help="Write it here.",
+    )(function)
+
+
 def json_option(function: F) -> F:
     """`--json`: for programs."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, errors too.")(function)

@@ -21,7 +21,14 @@ from interpal.exceptions import (
 )
 from interpal.vault.cli import completion, errors, formatting, opening, output, stores
 from interpal.vault.cli.accounts import name_of
-from interpal.vault.cli.app import cli, file_option, json_option, profile_option, user_option
+from interpal.vault.cli.app import (
+    cli,
+    file_option,
+    json_option,
+    profile_option,
+    target_option,
+    user_option,
+)
 from interpal.vault.core.transaction import thaw
 from interpal.vault.files.private_files import Folder
 from interpal.vault.format import jwe, legacy_file
@@ -305,14 +312,7 @@ def _remove(source: Source) -> bool:
 
 @cli.command("export", short_help="Write a copy with a passphrase of its own.")
 @file_option
-@click.option(
-    "-o",
-    "--output",
-    "target",
-    metavar="FILE",
-    type=click.Path(readable=False),
-    help="Write it here.",
-)
+@target_option
 @user_option("Only the session of this account.")
 @click.option("--plaintext", is_flag=True, help="Do not encrypt the copy.")
 @click.option("--ci", is_flag=True, help="Write one session as a line, for a secret variable.")

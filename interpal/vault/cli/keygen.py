@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import os
 
-import click
-
 from interpal._hidden import Hidden
 from interpal.vault.cli import output, stores
-from interpal.vault.cli.app import cli, json_option
+from interpal.vault.cli.app import cli, json_option, target_option
 from interpal.vault.files.permissions import quoted
 from interpal.vault.format.jwe import b64encode
 from interpal.vault.keys.sources import KEY_BYTES
 
 
 @cli.command("keygen")
-@click.option(
-    "-o",
-    "--output",
-    "target",
-    metavar="FILE",
-    type=click.Path(readable=False),
-    help="Write it here.",
-)
+@target_option
 @json_option
 def keygen_verb(target: str | None, as_json: bool) -> None:
     """Make a random 32-byte key: one line of base64url.
