@@ -67,13 +67,17 @@ class Failed(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """What a record says: the login it comes from, its cookies and its headers."""
+    """What a record says: the login it comes from, its cookies and its headers.
+
+    *anew* where that login was made here, and no record says it yet.
+    """
 
     login: str
     cookies: Cookies
     headers: Mapping[str, str]
     expires_at: datetime | None
     validated_at: datetime | None
+    anew: bool = False
 
     def __repr__(self) -> str:
         return f"<{len(self.cookies)} cookies and {len(self.headers)} headers, kept>"
@@ -141,10 +145,9 @@ class Keeper:
         self._errors: tuple[type[Exception], ...] = (*errors, InterpalException)
         self._place = place if isinstance(place, Vault) else open_store(place)
         self._vault: Vault | None = place if isinstance(place, Vault) else None
-        # What is in the vault as far as is known here; cookies that differ from it are news.
+        # What is in the vault as far as is known here, or what a login has given; cookies that
+        # differ from it are news. Changes whole, against the value that a step began with.
         self.base = NOTHING
-        # Whether it is of a login that is not saved yet.
-        self.anew = False
         self._started = False
         self._logins = 0
         self.refusals = RefusedLogins()
@@ -210,18 +213,25 @@ class Keeper:
         send: Callable[[], Any],
         status: Callable[[Any], int],
         again: Callable[[Any], Callable[[], Any] | None],
+        *,
+        made_with: Kept | None = None,
     ) -> Flow[Any]:
         """Send a request, and once more where the session had ended; save what the reply changed.
 
         *send* and what *again* returns send it; *again* is asked for a reply of 401, and gives None
-        where a body cannot be sent a second time. The last reply.
+        where a body cannot be sent a second time. *made_with* is the `base` that its cookies were
+        taken from, where that was before. The last reply.
         """
         yield from self.start()
-        logins, seen = self._logins, self.base
+        # In this order: what is sent is never older than what it is taken for.
+        logins, seen = self._logins, made_with or self.base
         reply = yield from self._take(Turn(send))
         # Another's session first, where there is a newer one, then one of a login.
         for _ in range(2):
-            if status(reply) != 401 or self.settings.login is None or self._logins != logins:
+            if status(reply) != 401 or self.settings.login is None:
+                break
+            if self._logins != logins and self.base.login == seen.login:
+                # It was sent with the session of a login made since.
                 break
             if not (yield from self._renew_after_refusal(seen)):
                 break
@@ -230,7 +240,7 @@ class Keeper:
                 break
             reply = yield from self._take(Turn(once_more))
         if status(reply) == 401:
-            self._ended_anew = self.base.login, monotonic()
+            self._ended_anew = seen.login, monotonic()
         elif status(reply) < 500:
             self.contest.answered()
         yield from self.save()
@@ -262,10 +272,10 @@ class Keeper:
 
         A disk that cannot be written is reported as `save_failed`, and costs only the save.
         """
+        base = self.base
         mine = yield from self.mine()
-        news = mine.cookies != self.base.cookies or mine.headers != self.base.headers
-        if news or self.anew:
-            yield from self.save_quietly(mine)
+        if mine.cookies != base.cookies or mine.headers != base.headers or base.anew:
+            yield from self.save_quietly()
 
     def logged_in(self) -> None:
         """A login of this client has given a session."""
@@ -302,7 +312,7 @@ class Keeper:
         if usable and settings.is_valid is not None and not self._recently_validated():
             usable = yield from self.ask()
             if usable:
-                yield from self.save_quietly((yield from self.mine()), validated=True)
+                yield from self.save_quietly(validated=True)
             else:
                 self.tell("invalidated")
         if not usable and settings.login is not None:
@@ -315,12 +325,12 @@ class Keeper:
 
     def _renew_after_refusal(self, seen: Kept) -> Flow[bool]:
         """After a 401: whether there is another session by now."""
-        login, at = self._ended_anew
-        if login == self.base.login and monotonic() - at < _ENDED_ANEW:
-            # Refused with a session just made: it is not the session that is refused.
-            return False
         if self.base.login != seen.login:
             return True
+        login, at = self._ended_anew
+        if login == seen.login and monotonic() - at < _ENDED_ANEW:
+            # Refused with a session just made: it is not the session that is refused.
+            return False
         if self.settings.is_valid is not None and (yield from self.ask()):
             return False
         self.contest.ended(*self.whose)
@@ -358,7 +368,13 @@ class Keeper:
         kept: Kept = yield from self._take(Turn(look))
         return kept
 
-    def adopt(self, kept: Kept, mine: Kept | None = None) -> Flow[None]:
+    def adopt(self, kept: Kept) -> Flow[None]:
+        """Go over to what is kept."""
+        yield from self._put(kept, None)
+        self.base = kept
+        self.tell("session_loaded")
+
+    def _put(self, kept: Kept, mine: Kept | None) -> Flow[None]:
         """Put what is kept into the client, where it still has what it had (*mine*)."""
 
         def put() -> None:
@@ -378,8 +394,6 @@ class Keeper:
                     del jar.headers[name]
 
         yield from self._take(Turn(put))
-        self.base = kept
-        self.tell("session_loaded")
 
     def opened(self) -> Vault:
         """The vault, opened at its first use."""
@@ -399,31 +413,40 @@ class Keeper:
         return (yield from patiently(action, self.settings.lock_timeout))
 
     def save_quietly(
-        self, mine: Kept, *, lock: AccountLock | None = None, validated: bool = False
+        self, *, lock: AccountLock | None = None, validated: bool = False
     ) -> Flow[None]:
-        """Save what the client has (*mine*), and put into it what others have saved."""
+        """Save what the client has, and put into it what others have saved."""
+        # What is in the client is never older than the base: this is read first, and set last.
+        base = self.base
+        mine = yield from self.mine()
         try:
             kept = yield from self.patiently(
-                lambda: self._save(mine, lock=lock, validated=validated)
+                lambda: self._save(base, mine, lock=lock, validated=validated)
             )
         except (VaultError, ValidationError) as error:
             self.tell("save_failed", reason=str(error))
             return
         if kept is None:
             return
-        self.anew = False
         if kept.cookies != mine.cookies or kept.headers != mine.headers:
-            yield from self.adopt(kept, mine)
-        self.base = kept
+            yield from self._put(kept, mine)
+        with self._guard:
+            if self.base is base:
+                self.base = kept
         self.tell("saved")
 
-    def _save(self, mine: Kept, *, lock: AccountLock | None, validated: bool) -> Kept | None:
-        """Save *mine*; what is kept then. None where somebody has taken the session away.
+    def _save(
+        self, base: Kept, mine: Kept, *, lock: AccountLock | None, validated: bool
+    ) -> Kept | None:
+        """Save *mine*, which *base* has become; what is kept then.
 
-        A session of a login takes the place of any other.
+        None where there is nothing to save: somebody has taken the session away, or another thread
+        has saved it, or a newer one. A session of a login takes the place of any other.
         """
-        name, base, anew = self.settings.name, self.base, self.anew
+        name, anew = self.settings.name, base.anew
         with self._guard, self.opened().transaction(lock_timeout=0.0, lock=lock) as records:
+            if self.base is not base:
+                return None
             record = records.get(name)
             stored = None if anew else Kept.from_record(record)
             if base.login and not anew and (stored is None or stored.login != base.login):
@@ -552,9 +575,10 @@ class _Renewal:
             )
         mine = yield from keeper.mine()
         keeper.logged_in()
-        keeper.base, keeper.anew = mine._replace(login=os.urandom(8).hex()), True
+        login_name = os.urandom(8).hex()
+        keeper.base = Kept(login_name, mine.cookies, mine.headers, None, None, anew=True)
         keeper.tell("logged_in")
-        yield from keeper.save_quietly(mine, lock=lock, validated=validated)
+        yield from keeper.save_quietly(lock=lock, validated=validated)
         return keeper.base
 
     def _note(self, error: Exception) -> Flow[None]:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from interpal.sessions.keeping import Keeper
 
-# What a prepared request was made from, for another one: its cookies, and its headers' names.
+# What a prepared request was made from, for another one: its cookies, its headers' names, and
+# what the session was then.
 _MADE_FROM = "_kept_made_from"
 
 
@@ -58,9 +59,10 @@ class KeptSession(requests.Session):
         keeper = keeper_of(self)
         if not keeper.rests:
             run(self, keeper.start())
+        kept = keeper.base
         prepared = super().prepare_request(request)
         names = {name.lower() for name in request.headers or {}}
-        setattr(prepared, _MADE_FROM, (request.cookies, names))
+        setattr(prepared, _MADE_FROM, (request.cookies, names, kept))
         return prepared
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
@@ -79,7 +81,10 @@ class KeptSession(requests.Session):
         reply: requests.Response = run(
             self,
             keeper.exchange(
-                lambda: send(request, **kwargs), lambda reply: int(reply.status_code), again
+                lambda: send(request, **kwargs),
+                lambda reply: int(reply.status_code),
+                again,
+                made_with=getattr(request, _MADE_FROM, (None, None, None))[2],
             ),
         )
         return reply
@@ -99,8 +104,8 @@ def _renewed(
     session: requests.Session, request: requests.PreparedRequest
 ) -> requests.PreparedRequest:
     """The request with the cookies and headers that the session has now."""
-    own: tuple[Any, set[str]] = getattr(request, _MADE_FROM, (None, set()))
-    cookies, own_headers = own
+    own: tuple[Any, set[str], Any] = getattr(request, _MADE_FROM, (None, set(), None))
+    cookies, own_headers, _ = own
     renewed = request.copy()
     if "cookie" not in own_headers:
         renewed.headers.pop("Cookie", None)

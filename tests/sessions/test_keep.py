@@ -336,6 +336,35 @@ def test_threads_of_one_session_log_in_once(forum: Forum, vault: Vault) -> None:
     driver.end()
 
 
+@pytest.mark.parametrize("when", ["prepared", "on its way"])
+def test_what_an_ended_session_sent_while_another_thread_logged_in_is_sent_again(
+    forum: Forum, vault: Vault, when: str
+) -> None:
+    driver = LIBRARIES["requests"]()
+    client = driver.keep("forum", vault, login=driver.login(forum))
+    assert client.get(f"{forum.url}/page").status_code == 200
+
+    def another_thread() -> None:
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(client.get, f"{forum.url}/page").result().status_code == 200
+
+    class Slow(requests.adapters.HTTPAdapter):
+        def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+            client.mount("http://", requests.adapters.HTTPAdapter())
+            another_thread()
+            return super().send(*args, **kwargs)
+
+    request = client.prepare_request(requests.Request("GET", f"{forum.url}/page"))
+    forum.end_all()
+    if when == "prepared":
+        another_thread()
+    else:
+        client.mount("http://", Slow())
+    assert client.send(request).status_code == 200
+    assert forum.stats["/login"] == 2
+    driver.end()
+
+
 # Refusals.
 
 
