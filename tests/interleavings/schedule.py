@@ -211,6 +211,7 @@ class Schedule:
                 actor.running.has_logged_in = actor.reply.status == 200
                 actor.running.was_refused = actor.reply.status == 403
             if actor.sent.method == "GET" and actor.reply.header("set-cookie"):
+                self._excuse_late(actor)
                 actor.rotated = CLOCK.seconds
             if self._notes is not None:
                 self._note(
@@ -236,28 +237,22 @@ class Schedule:
                 # What was given meanwhile is in use in its place, and saved; others may look
                 # between the two.
                 self._excused += 1
+            self._excused += actor.rotated < inf and self._is_overtaken(running)
             if self._notes is not None:
                 self._note(actor, f"{running.action.name} done")
             self._ended(actor)
         except LockTimeoutError as error:
             raise BrokenPromiseError("a lock is waited for in vain") from error
         except InterpalException as error:
-            # The session of a login and a new cookie that come after the client has gone over to
-            # another account, or has been logged out, are thrown away.
             running.failed = True
             if _IS_TOLD_AGAIN in str(error) and client.process.number not in self.site.blocked:
                 raise BrokenPromiseError(
                     "a host is told what the site has refused another"
                 ) from None
-            mine = running.action.login or running.goes_over_from
-            overtaken = running.logouts != client.logouts or any(
-                account not in (None, mine)
-                for account in (client.asked, *(one.action.login for one in running.beside))
-            )
             came = running.has_logged_in or actor.rotated < inf
             # As above: what was given meanwhile is in use in its place.
             replaced = running.has_logged_in and any(one.action.imports for one in running.beside)
-            self._excused += (came and overtaken) or replaced
+            self._excused += (came and self._is_overtaken(running)) or replaced
             if running.action.login is not None:
                 # Whether it has got as far as to go over to the account, its caller cannot tell.
                 actor.client.doubtful |= {running.goes_over_from, running.action.login}
@@ -292,10 +287,25 @@ class Schedule:
             self._excused += 1
         self._excused += action.extra
 
-    def _ended(self, actor: Actor) -> None:
+    @staticmethod
+    def _is_overtaken(running: Running) -> bool:
+        """Whether its client has been logged out, or has gone over to another account, since.
+
+        The session of a login and a new cookie that come after that are thrown away.
+        """
+        client, mine = running.client, running.action.login or running.goes_over_from
+        return running.logouts != client.logouts or any(
+            account not in (None, mine)
+            for account in (client.asked, *(one.action.login for one in running.beside))
+        )
+
+    def _excuse_late(self, actor: Actor) -> None:
         if CLOCK.seconds - actor.rotated >= LOOK:
             # Nobody waits for ever for a new cookie to be saved.
             self._excused += 1
+
+    def _ended(self, actor: Actor) -> None:
+        self._excuse_late(actor)
         actor.rotated = inf
         actor.running = None
         actor.wakes = 0.0

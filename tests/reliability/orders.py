@@ -106,7 +106,7 @@ def _in_full(every: list[Plan]) -> tuple[Tried, Tried]:
 def _in_time(parts: Iterable[Tried], until: float) -> Iterator[Tried]:
     for part in parts:
         yield part
-        print(f"Q: {part.schedules:,} more, {len(part.broken)} broken", flush=True)
+        print(f"Q: {part.schedules:,} more, {len(part.broken)} broken", *part.broken, flush=True)
         if time.monotonic() > until:
             return
 
