@@ -3,18 +3,18 @@
 A `ClientState` says which account was asked for, which session is in use, and how far that can
 be relied on: its phase. Each change is one of the transitions below. It is made whole, by
 compare-and-swap (`StateCell.change`), in the epoch of the step that makes it. A new epoch begins
-where the client goes over to another account or is logged out: a step of an earlier one sends
-nothing, saves nothing, and raises.
+where the client goes over to another account, or to what may be one, is logged out, logs in after
+that, or is closed: a step of an earlier one sends nothing, saves nothing, and raises.
 
 The phases. In three of them a session is in use:
 
     none         no session; a saved one is looked for when one is needed
-    unverified   in use; the server has answered nothing with it here
-    new          in use; a login has given it, and the server has answered nothing with it yet
+    unverified   in use; the server has not answered with it here
+    new          in use; a login has given it, and the server has not answered with it yet
     verified     in use; the server has answered a request with it
     ended        over: past its expiry, or refused by the server
     mismatched   another account's, by the word of the server; not used
-    logged out   no session, and none is looked for before the next login()
+    logged out   no session; none is looked for before login(), or before one is given
     closed       no session, no password, and nothing more is done
 
 The transitions, by the names of the methods. `in use` stands for unverified, new and verified,
@@ -24,7 +24,7 @@ The transitions, by the names of the methods. `in use` stands for unverified, ne
     ---------- | ------------------------ | ---------- | ----- | ----
     use        | any but closed           | none       | new   | login() of another account
     use        | logged out               | none       | new   | login() after a logout
-    hand_over  | any but closed           | unverified | same  | one of the same account is given
+    hand_over  | any but closed           | unverified | same  | one is given for its account
     hand_over  | any but closed           | unverified | new   | one that may be another's is given
     resume     | none, ended, mismatched  | unverified | same  | a saved one is used unasked
     resume     | none, ended, mismatched  | verified   | same  | the server says whose it is
@@ -36,8 +36,11 @@ The transitions, by the names of the methods. `in use` stands for unverified, ne
     log_out    | any but closed           | logged out | new   | logout()
     close      | any                      | closed     | new   | close()
 
-`note_saved` and `note_unsaved` say whether the session in use is the one in the vault; they
-change no phase. The test of this table is tests/session/test_state.py, which makes each
+A client without a name has no account of its own yet, so that a session may be another's; to one
+with a name the caller gives a session for that account. `answer` concerns the session in use alone;
+`end` and `mismatch` too, where one is in use. What is not in the table leaves the state as it is:
+`login()` of the same account changes no phase but logged out, and `note_saved` and `note_unsaved`,
+which say whether the session in use is the one in the vault, change none. The test of this table is tests/session/test_state.py, which makes each
 transition; docs/states.py draws the picture of docs/how-it-works.md from it.
 """
 
@@ -273,7 +276,8 @@ class ClientState:
             return self
         saving = Saving.DUE_OVER_ANY if due else Saving.NONE
         found = {"session": session, "saving": saving, "stored": None, "ended_status": None}
-        if self.name is None and not session.same_account(self.session):
+        mine = None if self.phase is Phase.MISMATCHED else self.session
+        if self.name is None and not session.same_account(mine):
             return self._begin(Phase.UNVERIFIED, **found)
         return self._with(phase=Phase.UNVERIFIED, **found)
 
@@ -314,9 +318,14 @@ class ClientState:
         return self._with(session=session, phase=Phase.VERIFIED, user_id=self._known_id(session))
 
     def end(self, session: Session, status: int | None) -> ClientState:
-        """A session is over, unless another is in use. *status* where the server said so."""
+        """A session is over, unless another is in use. *status* where the server said so.
+
+        One that the server has refused stays so.
+        """
         if not self._concerns(session):
             return self
+        if status is None and self.was_refused(session):
+            status = self.ended_status
         return self._with(
             session=session, phase=Phase.ENDED, saving=Saving.NONE, ended_status=status
         )

@@ -42,7 +42,7 @@ PEDRO = session_of("pedro", "pedro_k", user_id="18")
 DONE: dict[str, Callable[[ClientState], ClientState]] = {
     "login() of another account": lambda state: state.use("pedro_k", Hidden(b"radio")),
     "login() after a logout": lambda state: state.use("maple_ink", None),
-    "one of the same account is given": lambda state: state.hand_over(OTHER),
+    "one is given for its account": lambda state: state.hand_over(OTHER),
     "one that may be another's is given": lambda state: nameless(state).hand_over(PEDRO),
     "a saved one is used unasked": lambda state: state.resume(OTHER, saved=True, verified=False),
     "the server says whose it is": lambda state: state.resume(OTHER, saved=True, verified=True),
@@ -135,6 +135,17 @@ def test_the_same_account_by_another_spelling_stays_what_it_is() -> None:
     state = in_phase(Phase.VERIFIED)
     same = state.use("MAPLE_Ink", Hidden(b"new"))
     assert (same.epoch, same.session, same.password) == (state.epoch, state.session, Hidden(b"new"))
+
+
+def test_a_session_that_the_server_has_refused_stays_so() -> None:
+    state = in_phase(Phase.VERIFIED).end(CURRENT, 401)
+    assert state.end(CURRENT, None).was_refused(CURRENT)
+    assert not state.end(OTHER, None).was_refused(OTHER)
+
+
+def test_what_is_given_after_a_mismatch_begins_anew_where_no_account_was_asked_for() -> None:
+    state = nameless(in_phase(Phase.VERIFIED)).mismatch(CURRENT)
+    assert state.hand_over(OTHER).epoch == state.epoch + 1
 
 
 def test_a_late_end_of_an_older_session_does_not_touch_the_newer_one() -> None:
