@@ -40,8 +40,9 @@ A client without a name has no account of its own yet, so that a session may be 
 with a name the caller gives a session for that account. `answer` concerns the session in use alone;
 `end` and `mismatch` too, where one is in use. What is not in the table leaves the state as it is:
 `login()` of the same account changes no phase but logged out, and `note_saved` and `note_unsaved`,
-which say whether the session in use is the one in the vault, change none. The test of this table is tests/session/test_state.py, which makes each
-transition; docs/states.py draws the picture of docs/how-it-works.md from it.
+which say whether the session in use is the one in the vault, change none. The test of this table
+is tests/session/test_state.py, which makes each transition; docs/states.py draws the picture of
+docs/how-it-works.md from it.
 """
 
 from __future__ import annotations
