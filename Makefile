@@ -48,7 +48,7 @@ check: $(DEV)
 test: $(DEV) needs
 	$(BIN)/python -m pytest -m "not long" $(PYTEST_ARGS)
 
-# What wants a cluster or the libraries of others, and is not in `make test`.
+# What wants a cluster, the libraries of others, or minutes, and is not in `make test`.
 long: $(DEV) needs
 	$(BIN)/python -m pytest -m long $(PYTEST_ARGS)
 

@@ -35,6 +35,7 @@ ROWS = [
 ]
 
 
+@pytest.mark.long
 def test_every_case_runs_and_its_figures_are_written(tmp_path: Path) -> None:
     docs, results = tmp_path / "docs", tmp_path / "results"
     docs.mkdir()

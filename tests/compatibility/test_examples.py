@@ -31,7 +31,13 @@ def without_times(lines: list[str]) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("name", WORKING)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name == "persistent_session.py" else [pytest.mark.long])
+        for name in WORKING
+    ],
+)
 def test_an_example_prints_what_it_prints_with_1_2_0(name: str) -> None:
     code = examples()[name]
     theirs = run_script(THEIRS, name, code)
@@ -42,6 +48,7 @@ def test_an_example_prints_what_it_prints_with_1_2_0(name: str) -> None:
     assert printed == without_times(theirs.lines)
 
 
+@pytest.mark.long
 def test_the_others_come_further_here() -> None:
     for name in set(examples()) - set(WORKING):
         run = run_script(OURS, name, examples()[name])

@@ -124,6 +124,7 @@ def test_the_wheel_works_in_a_clean_environment(distributions: Path, tmp_path: P
     assert "inspect" in helped.stdout
 
 
+@pytest.mark.long
 def test_the_oldest_versions_that_are_declared_do_work(distributions: Path, tmp_path: Path) -> None:
     """`make oldest` runs every test with them."""
     python = environment(tmp_path / "env", wheel_of(distributions), oldest=True)
