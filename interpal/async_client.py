@@ -17,7 +17,7 @@ from interpal._worker import drive as drive
 from interpal.api.base import Awaiting, Operation, Operations, PlainOperation
 from interpal.api.calls import Calls
 from interpal.exceptions import NetworkError
-from interpal.flows import resume
+from interpal.flows import resume, saving
 from interpal.sessions.singleflight import in_flight
 from interpal.transport.environment import context_of, refused_by
 from interpal.transport.messages import Pause, Request, Response
@@ -398,7 +398,7 @@ class AsyncInterpalClient(Calls, Awaiting):
         return "_live" in vars(self) and self.live.is_connected
 
     async def close(self) -> None:
-        """Close connections and the vault. The session stays saved.
+        """Close connections and the vault. The session stays saved, with a cookie that is new.
 
         The client forgets its session, its password and its key: a later call raises
         `ClientClosedError`.
@@ -408,7 +408,7 @@ class AsyncInterpalClient(Calls, Awaiting):
             await self.live.disconnect()
         await self._send.close()
         # What cancelled calls have left is waited for.
-        await self._worker.close(self._context.close)
+        await self._worker.close(partial(saving.close, self._context))
 
     async def __aenter__(self) -> Self:
         self._context.check_usable()

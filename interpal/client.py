@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from interpal.api.base import Blocking, Operation, Operations
 from interpal.api.calls import Calls
-from interpal.flows import resume
+from interpal.flows import resume, saving
 from interpal.sessions.wait import drive as drive
 from interpal.sessions.wait import pause as pause
 
@@ -155,7 +155,7 @@ class InterpalClient(Calls, Blocking):
             await worker.close(None)
 
     def close(self) -> None:
-        """Close connections and the vault. The session stays saved.
+        """Close connections and the vault. The session stays saved, with a cookie that is new.
 
         The client forgets its session, its password and its key: a later call raises
         `ClientClosedError`.
@@ -165,7 +165,7 @@ class InterpalClient(Calls, Blocking):
             self.live.disconnect()
         if "_requester" in vars(self):
             self._requester.close()
-        self._context.close()
+        saving.close(self._context)
 
     def __enter__(self) -> Self:
         self._context.check_usable()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from interpal._clock import monotonic
 from interpal._log import Logger
 from interpal.exceptions import (
+    AuthenticationError,
     LockTimeoutError,
     NotDurableError,
     ValidationError,
@@ -18,7 +19,7 @@ from interpal.exceptions import (
 )
 from interpal.sessions.singleflight import Flight
 from interpal.sessions.state import Saving
-from interpal.sessions.wait import Flow, patiently, wait_for
+from interpal.sessions.wait import Flow, drive, patiently, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,6 +101,25 @@ def save(
         context.tell("save_failed", reason=str(error))
     finally:
         flight.release()
+
+
+def close(context: ClientContext) -> None:
+    """Close a client; a new cookie that it has and could not save, or was kept from saving, first.
+
+    It may wait for the write lock, and is for a thread.
+    """
+    state = context.state
+    try:
+        if state.saved and state.is_unsaved:
+            drive(save(context, state.epoch, wait=False), _no_answer)
+    except AuthenticationError:
+        pass  # Another thread has logged it out, or closed it.
+    finally:
+        context.close()
+
+
+def _no_answer(request: object) -> NoReturn:
+    raise AssertionError(f"a save sends nothing: {request!r}")
 
 
 def _is_worth_saving(state: ClientState, *, imports: bool) -> bool:

@@ -17,9 +17,11 @@ from interpal import AsyncInterpalClient
 from interpal._hidden import Hidden
 from interpal.client import drive
 from interpal.exceptions import AuthenticationError
-from interpal.flows import explicit
+from interpal.flows import explicit, saving
 from interpal.flows import request as calls
+from interpal.sessions.clock import utc_now
 from interpal.sessions.singleflight import Flight
+from interpal.sessions.state import Phase
 from interpal.transport.messages import Pause, Request
 from interpal.vault.files.locks import FileLock
 from tests.flows.test_by_hand import adopt, context_of, path_of, reply
@@ -115,6 +117,30 @@ def test_a_new_cookie_whose_save_was_cancelled_is_saved_by_the_next_call(place: 
     assert place.record()["session_cookie"] != "cookie-1"
     drive(call(context), site)
     assert place.record()["session_cookie"] == "cookie-1"
+
+
+def test_a_new_cookie_whose_save_was_cancelled_is_saved_by_close(place: Place) -> None:
+    context, site = context_of(place), Site(changes=True)
+    adopt(context, place.save(), saved=True)
+    flow = call(context)
+    with locked(place):
+        assert isinstance(step(flow, site), Pause)
+        flow.close()
+    saving.close(context)
+    assert place.record()["session_cookie"] == "cookie-1"
+    assert context.state.phase is Phase.CLOSED
+
+
+def test_close_saves_nothing_over_what_another_has_saved_since(place: Place) -> None:
+    context, site = context_of(place), Site(changes=True)
+    adopt(context, place.save(), saved=True)
+    flow = call(context)
+    with locked(place):
+        assert isinstance(step(flow, site), Pause)
+        flow.close()
+    place.save(session_cookie="another-login", created_at=utc_now())
+    saving.close(context)
+    assert place.record()["session_cookie"] == "another-login"
 
 
 def test_of_two_new_cookies_in_a_row_the_newer_is_saved_last(place: Place) -> None:
