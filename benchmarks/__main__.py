@@ -17,6 +17,8 @@ PLOT = "cost.svg"
 CROSSING = "crossing.svg"
 # Cases with a table of their own: the page, and the name of the table there.
 APART = {"crossing": ("scaling.md", "stores"), "steps": (PAGE, "steps")}
+# Cases that stand on the page of what they measure too.
+ALSO = {"keyring": ("keyring.md", "keyring")}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -61,9 +63,10 @@ def _write_pages(docs: Path, results: list[Result]) -> None:
     goals = [r._replace(rows=[row for row in r.rows if row.at_most is not None]) for r in costs]
     (docs / PLOT).write_text(plot.svg(goals), encoding="utf-8")
     for result in results:
-        if result.case in APART:
-            page, name = APART[result.case]
-            table.put_into(docs / page, name, result.rows)
+        for places in (APART, ALSO):
+            if result.case in places:
+                page, name = places[result.case]
+                table.put_into(docs / page, name, result.rows)
         if result.case == "crossing":
             (docs / CROSSING).write_text(lines.svg(result), encoding="utf-8")
 

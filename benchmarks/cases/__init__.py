@@ -34,6 +34,7 @@ def all_cases() -> dict[str, Case]:
         crossing,
         file_store,
         importing,
+        keyring_backend,
         live,
         logins,
         passphrase,
@@ -54,6 +55,7 @@ def all_cases() -> dict[str, Case]:
         "logins": logins.run,
         "live": live.run,
         "peers": peers.run,
+        "keyring": keyring_backend.run,
         "crossing": crossing.run,
         "steps": steps.run,
     }

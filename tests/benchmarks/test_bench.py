@@ -39,7 +39,7 @@ ROWS = [
 def test_every_case_runs_and_its_figures_are_written(tmp_path: Path) -> None:
     docs, results = tmp_path / "docs", tmp_path / "results"
     docs.mkdir()
-    for page in ("cost.md", "scaling.md"):
+    for page in ("cost.md", "keyring.md", "scaling.md"):
         shutil.copy(ROOT / "docs" / page, docs)
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--quick", "--results", results, "--docs", docs],
@@ -64,6 +64,7 @@ def test_every_case_runs_and_its_figures_are_written(tmp_path: Path) -> None:
         assert found["versions"]["python"] == sys.version.split()[0]
     assert "whole process" in (docs / "cost.md").read_text()
     assert "change one of 1: file" in (docs / "scaling.md").read_text()
+    assert "whole process: `keyring get`" in (docs / "keyring.md").read_text()
     ElementTree.parse(docs / "cost.svg")
 
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 KEY = bytes(range(32)).hex()
 BACKEND = "interpal.bridges.keyring_backend.VaultKeyring"
+# Each costs a third of a million instructions, before a secret is read.
+MOST_MODULES = 35
 COMMAND = str(Path(sys.executable).parent / "keyring")
 
 
@@ -228,6 +230,26 @@ def test_eight_processes_lose_nothing(tmp_path: Path) -> None:
         assert list(pool.map(save, range(8))) == [0] * 8
     with Vault.open(place, key=KEY) as vault:
         assert len(vault) == 800
+
+
+def test_a_read_loads_only_the_half_that_reads(tmp_path: Path) -> None:
+    in_file(tmp_path).set_password("mail", "ann", "secret")
+    script = """
+import keyring, sys
+assert keyring.get_password("mail", "ann") == "secret"
+print(*(name for name in sys.modules if name.startswith("interpal.") or name == "argon2"))
+"""
+    place = {"KEYRING_PROPERTY_VAULT": str(tmp_path / "vault.json")}
+    environment = {**os.environ, "PYTHON_KEYRING_BACKEND": BACKEND, **place}
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=True
+    )
+    loaded = done.stdout.split()
+    assert len(loaded) <= MOST_MODULES
+    parts = {".".join(name.split(".")[:2]) for name in loaded}
+    assert not parts & {"argon2", "interpal.client", "interpal.flows", "interpal.sessions"}
+    others = {"interpal.vault.keys.rekey", "interpal.vault.stores.base", "interpal.vault.hardening"}
+    assert not others & set(loaded)
 
 
 def test_it_says_what_it_is() -> None:

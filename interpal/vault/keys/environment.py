@@ -8,9 +8,10 @@ Each has a second name that says nothing of Interpals: `SESSION_VAULT_KEY` is as
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from interpal._hidden import Hidden
+from interpal._tuples import NamedTuple
 from interpal.exceptions import KeySourceError, VaultError
 from interpal.vault.files.permissions import shown
 from interpal.vault.files.private_files import read_secret_file
