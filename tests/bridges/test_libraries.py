@@ -30,10 +30,10 @@ START = """
 import json, os, sys
 from urllib.parse import urlsplit
 import requests
-_request = requests.Session.request
+_request, _server = requests.Session.request, sys.argv[1]
 def to_loopback(self, method, where, *arguments, **settings):
     parts = urlsplit(where)
-    where = sys.argv[1] + parts.path + (f"?{parts.query}" if parts.query else "")
+    where = _server + parts.path + (f"?{parts.query}" if parts.query else "")
     return _request(self, method, where, *arguments, **settings)
 requests.Session.request = to_loopback
 """
@@ -100,6 +100,75 @@ def test_the_second_process_goes_on_with_the_token_of_the_first(
     with Vault.open(folder / "tokens.json", key=KEY) as vault:
         assert list(vault) == [name]
         assert "token-1" in json.dumps(vault[name].copy())
+
+
+EXAMPLES = ROOT / "examples" / "bridges"
+
+# The example as its user starts it.
+RUN = """
+import contextlib, io, runpy
+sys.argv = sys.argv[2:]
+printed = io.StringIO()
+with contextlib.redirect_stdout(printed):
+    runpy.run_path(sys.argv[0], run_name="__main__")
+print(json.dumps(printed.getvalue().splitlines()))
+"""
+
+CLIENT = {
+    "INTERPALS_VAULT_KEY": KEY.hex(),
+    "SPOTIPY_CLIENT_ID": "client id",
+    "SPOTIPY_CLIENT_SECRET": "client secret",
+    "AZURE_CLIENT_ID": "client id",
+    "AZURE_CLIENT_SECRET": "client secret",
+    "AZURE_TENANT_ID": "common",
+    "CLIENT_ID": "client id",
+    "CLIENT_SECRET": "client secret",
+    "GOOGLE_CLIENT_ID": "client id",
+    "GOOGLE_CLIENT_SECRET": "client secret",
+    "GOOGLE_REFRESH_TOKEN": "again",
+    "INSTAGRAM_SESSIONID": "token-1",
+}
+ENDPOINTS = ("https://photos.example/token", "https://photos.example/me")
+
+
+def test_there_is_an_example_of_each_bridge() -> None:
+    assert {path.name for path in EXAMPLES.iterdir() if path.suffix == ".py"} == set(PRINTED)
+
+
+PRINTED = {
+    "spotipy_token.py": (
+        ["There is no token yet.", "Artist: Ann"],
+        ["A token is kept.", "Artist: Ann"],
+    ),
+    "msal_tokens.py": (["There is a new token."], ["A token is kept."]),
+    "oauth_token.py": (["There is no token yet.", "Hello, Ann"], ["Hello, Ann"]),
+    "google_credentials.py": (
+        ["There are no credentials yet.", "Hello, Ann"],
+        ["Credentials are kept.", "Hello, Ann"],
+    ),
+    "instagrapi_settings.py": (["There is no session yet."], ["A session is kept."]),
+}
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_the_second_run_of_the_example_needs_no_new_token(
+    name: str, server: TokenServer, folder: Path
+) -> None:
+    start = START + (INSTAGRAM if name.startswith("instagrapi") else "") + RUN
+    for expected in PRINTED[name]:
+        found = run_beside(
+            start,
+            server.url,
+            str(EXAMPLES / name),
+            *(ENDPOINTS if name == "oauth_token.py" else ()),
+            folder=folder,
+            tools="bridges",
+            seconds=120,
+            **CLIENT,
+        )
+        assert [line for line in found if not line.startswith("Device:")] == expected
+    assert server.given == (0 if name.startswith("instagrapi") else 1)
+    assert b"token-1" not in (folder / "tokens.json").read_bytes()
 
 
 S3 = """

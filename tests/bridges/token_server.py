@@ -36,6 +36,7 @@ class TokenServer(loopback.Loopback):
                         "authorization_endpoint": f"{own}/authorize",
                         "token_endpoint": f"{own}/token",
                         "issuer": own,
+                        "name": "Ann",
                         "who": self.headers.get("Authorization"),
                     }
                 )
