@@ -46,6 +46,29 @@ class LateModule:
         return getattr(_module(self._name), name)
 
 
+class LateMember:
+    """Stands in a class for a member of another, whose module is loaded when it is first used."""
+
+    __slots__ = ("_class", "_module", "_name")
+
+    def __init__(self, module: str, class_name: str, name: str) -> None:
+        self._module = module
+        self._class = class_name
+        self._name = name
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        member = vars(getattr(_module(self._module), self._class))[self._name]
+        for one in owner.__mro__:
+            if vars(one).get(self._name) is self:
+                setattr(one, self._name, member)
+        return member.__get__(instance, owner)
+
+
+def late_members(module: str, class_name: str, names: str) -> dict[str, LateMember]:
+    """Stand-ins for members of a class, whose *names* are separated by blanks."""
+    return {name: LateMember(module, class_name, name) for name in names.split()}
+
+
 def _module(name: str) -> Any:
     """`importlib.import_module`, without `importlib`."""
     return __import__(name, fromlist=("__name__",))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime, timedelta, timezone
 from types import MappingProxyType
 from typing import Any, NoReturn, SupportsIndex, cast
 
+from interpal._clock import datetime, timedelta, timezone
 from interpal._dictlike import ReadMethods
 from interpal.exceptions import ValidationError
 from interpal.vault.format.session_record import DEFAULT_LIFETIME_HOURS as DEFAULT_LIFETIME_HOURS

@@ -96,7 +96,7 @@ def modules() -> list[tuple[str, Path]]:
 
 
 # Calls that import the module that they name.
-LATE = ("LateModule", "import_module", "importlib.import_module")
+LATE = ("LateModule", "late_members", "import_module", "importlib.import_module")
 
 
 def imports_of(path: Path) -> set[str]:
@@ -142,7 +142,7 @@ CIRCLES = [
 
 
 def runtime_imports(path: Path, names: set[str]) -> set[str]:
-    """What a file imports when it runs: also in functions, and by `LateModule`."""
+    """What a file imports when it runs: also in functions, and by `LateModule` and its like."""
     found: set[str] = set()
 
     def visit(node: ast.AST) -> None:

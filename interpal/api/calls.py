@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from interpal._lazy import late_members
 from interpal.api.base import Operations
 
 if TYPE_CHECKING:
     from interpal.api.account import AccountCalls
-    from interpal.api.base import Operation
     from interpal.api.cached import CacheAccess, Views
     from interpal.api.media import MediaCalls
     from interpal.api.messages import MessageCalls
@@ -98,20 +98,6 @@ def load(module: str, name: str) -> Any:
 
 if not TYPE_CHECKING:
 
-    class LazyCall:
-        """A call whose declaration is loaded when it is first used."""
-
-        __slots__ = ("_home", "_name")
-
-        def __init__(self, home: tuple[str, str], name: str) -> None:
-            self._home = home
-            self._name = name
-
-        def __get__(self, client: Any, owner: type) -> Any:
-            operation: Operation = vars(load(*self._home))[self._name]
-            setattr(Calls, self._name, operation)
-            return operation.__get__(client, owner)
-
     class Manager:
         """The calls of one topic, under the name of interpal 1.x."""
 
@@ -126,8 +112,9 @@ if not TYPE_CHECKING:
     class Calls(Operations):
         """The constructor, and every call that both clients have."""
 
-    for _home, _names in {**TOPICS, **OTHERS}.items():
-        for _name in _names.split():
-            setattr(Calls, _name, LazyCall(_home, _name))
-    for _name, _home in MANAGERS.items():
-        setattr(Calls, _name, Manager(_home))
+        # As if each stood here.
+        for _home, _names in {**TOPICS, **OTHERS}.items():
+            vars().update(late_members(f"interpal.api.{_home[0]}", _home[1], _names))
+        for _name, _home in MANAGERS.items():
+            vars()[_name] = Manager(_home)
+        del _home, _name, _names

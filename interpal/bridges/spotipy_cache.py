@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from spotipy.cache_handler import CacheHandler  # pyright: ignore[reportMissingImports]
 
-from interpal.vault.core.transaction import thaw
+from interpal.vault.core.record_views import thaw
 
 if TYPE_CHECKING:
     from interpal.vault.vault import Vault

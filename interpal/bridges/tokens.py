@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from interpal.vault.core.transaction import thaw
+from interpal.vault.core.record_views import thaw
 
 if TYPE_CHECKING:
     from interpal.vault.vault import Vault

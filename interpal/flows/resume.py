@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from interpal._clock import monotonic
+from interpal._clock import datetime, monotonic, timedelta
 from interpal._lazy import LateModule
 from interpal.exceptions import APIError, NetworkError, SessionExpiredError
 from interpal.flows import identity

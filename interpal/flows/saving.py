@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, NoReturn
 
-from interpal._clock import monotonic
+from interpal._clock import monotonic, timedelta
 from interpal._log import Logger
 from interpal.exceptions import (
     AuthenticationError,

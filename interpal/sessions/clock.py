@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING
+
+from interpal._clock import datetime, timezone
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -38,7 +38,7 @@ from interpal.sessions.singleflight import Flight
 from interpal.sessions.wait import Flow, patiently, wait_for
 from interpal.transport.messages import Response
 from interpal.transport.protocol import retry_after
-from interpal.vault.core.transaction import thaw
+from interpal.vault.core.record_views import thaw
 from interpal.vault.stores.opening import open_store
 from interpal.vault.vault import Vault
 

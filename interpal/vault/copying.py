@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from interpal._hidden import Hidden
 from interpal.exceptions import ValidationError, VaultIOError
-from interpal.vault.core.transaction import as_text, thaw
+from interpal.vault.core.record_views import thaw
+from interpal.vault.core.transaction import as_text
 from interpal.vault.health import report
 from interpal.vault.stores.base import keeps_records
 

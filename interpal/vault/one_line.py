@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from interpal.exceptions import VaultFormatError, VaultLimitError
-from interpal.vault.core.transaction import thaw
+from interpal.vault.core.record_views import thaw
 from interpal.vault.format.jwe import b64decode_ascii, b64encode
 from interpal.vault.stores.base import Stored
 from interpal.vault.stores.memory import Memory

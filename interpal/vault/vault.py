@@ -7,15 +7,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from interpal._hidden import Hidden
+from interpal._lazy import late_members
 from interpal.exceptions import (
     ValidationError,
     VaultCorruptError,
     VaultNotFoundError,
     VaultRollbackError,
 )
-from interpal.vault.core.key_operations import KeySlots
-from interpal.vault.core.record_views import Records
-from interpal.vault.core.transaction import ReadOnlyRecord, Record, Transaction, as_saved, freeze
+from interpal.vault.core.record_views import ReadOnlyRecord, Record, Records, freeze
 from interpal.vault.core.versions import (
     DEFAULT_LOCK_TIMEOUT,
     State,
@@ -40,10 +39,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from interpal.vault.core.key_operations import KeySlots
     from interpal.vault.core.login_locks import AccountLock
     from interpal.vault.core.records_apart import RecordsApart
+    from interpal.vault.core.transaction import Transaction
     from interpal.vault.format.key_slots import KdfParameters, Slot
     from interpal.vault.stores.base import Store, Stored
+else:
+
+    class KeySlots:
+        """A vault's key slots, and the operations on them: loaded when one is asked for."""
+
+        vars().update(
+            late_members(
+                "interpal.vault.core.key_operations",
+                "KeySlots",
+                "slots opened_slot add_slot change_slot remove_slot rotate _own_slot _rekey",
+            )
+        )
+
 
 __all__ = ["Vault", "open_store"]
 
@@ -155,6 +169,7 @@ class Vault(Records, KeySlots):
             raise versions.not_found()
         versions.check_may_be_made()
         # A resume makes no vault and changes no slot: what does is imported where it is used.
+        from interpal.vault.core.transaction import as_saved
         from interpal.vault.keys import rekey
 
         now = epoch_now()
@@ -201,6 +216,11 @@ class Vault(Records, KeySlots):
         raise TypeError("a Vault holds a key and cannot be pickled; open it in each process")
 
     # What it is.
+
+    @property
+    def path(self) -> str:
+        """The path of the vault, or the URL of its store without a password."""
+        return self._versions.path
 
     @property
     def key_source(self) -> str:
@@ -463,4 +483,6 @@ def _is_made_again(slots: Sequence[Slot]) -> bool:
 
 def _draft_of(old: Payload) -> Transaction:
     # By itself: some reporters of errors evaluate the names in the source of a frame.
+    from interpal.vault.core.transaction import Transaction
+
     return Transaction(lambda: iter(old.records), old.records.get, old.attempts)

@@ -29,7 +29,7 @@ from interpal.vault.cli.app import (
     target_option,
     user_option,
 )
-from interpal.vault.core.transaction import thaw
+from interpal.vault.core.record_views import thaw
 from interpal.vault.files.private_files import Folder
 from interpal.vault.format import jwe, legacy_file
 from interpal.vault.format.payload import MAX_RECORD_DEPTH

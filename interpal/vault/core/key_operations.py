@@ -30,11 +30,6 @@ class KeySlots:
     _lock_timeout: float
 
     @property
-    def path(self) -> str:
-        """The path of the vault, or the URL of its store without a password."""
-        return self._versions.path
-
-    @property
     def slots(self) -> tuple[Slot, ...]:
         """The key slots, in the order in which they are tried."""
         return self._versions.read().header.slots
@@ -48,8 +43,8 @@ class KeySlots:
         slot = self._own_slot()
         if slot is None:
             raise WrongKeyError(
-                f"{self.path}: the key slot that opened this vault was removed or changed since",
-                path=self.path,
+                f"{self._versions.path}: the key slot that opened this vault was removed or changed since",
+                path=self._versions.path,
             )
         return slot
 
@@ -70,7 +65,7 @@ class KeySlots:
         from interpal.vault.keys import rekey
 
         try:
-            with located(self.path):
+            with located(self._versions.path):
                 wanted = rekey.new_slot(passphrase, key, kid, kdf, epoch_now())
         finally:
             del passphrase, key
@@ -94,7 +89,7 @@ class KeySlots:
         from interpal.vault.keys import rekey
 
         try:
-            with located(self.path):
+            with located(self._versions.path):
                 wanted = rekey.new_slot(passphrase, key, kid, kdf, epoch_now())
         finally:
             del passphrase, key

@@ -19,14 +19,8 @@ from interpal.exceptions import (
     VaultError,
     VaultLimitError,
 )
-from interpal.vault.core.transaction import (
-    ReadOnlyRecord,
-    Record,
-    Transaction,
-    as_saved,
-    freeze,
-    same_record,
-)
+from interpal.vault.core.record_views import ReadOnlyRecord, Record, freeze
+from interpal.vault.core.transaction import Transaction, as_saved, same_record
 from interpal.vault.format import envelope, record_envelope
 from interpal.vault.format import header as fields
 from interpal.vault.stores.base import LoadedRecord, RecordWrite, watches_records

@@ -1,174 +1,18 @@
-"""Records as a caller sees them: read-only outside a transaction, copies of them inside one."""
+"""The records inside a transaction: copies of what was read, written back whole or not at all."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping  # noqa: TC003  (typing.get_type_hints reads them)
-from operator import eq
-from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex
+from typing import TYPE_CHECKING, Any
 
-from interpal._dictlike import ChangeMethods, ReadMethods, is_mapping
+from interpal._dictlike import ChangeMethods
 from interpal._hidden import Hidden
 from interpal.exceptions import ValidationError
+from interpal.vault.core.record_views import Record, thaw, thaw_value
 from interpal.vault.format.payload import check_name, record_fault, record_text
 
-Record = dict[str, Any]
-
-
-def _refuse(*_args: object, **_kwargs: object) -> NoReturn:
-    raise TypeError(
-        "this record was read outside a transaction, so a change to it would not be saved: "
-        "use `with vault.transaction() as records`, or assign a new record to vault[name]"
-    )
-
-
 if TYPE_CHECKING:
-    _RecordMethods = dict[str, Any]
-else:
-    _RecordMethods = ReadMethods
-
-
-class ReadOnlyRecord(_RecordMethods):
-    """A record as it was read. It answers and compares like a dict; changing it is an error.
-
-    It is no dict to `isinstance`, since error reporters and pretty printers would look into it.
-    `copy` gives a plain dict, all the way down. Its repr shows the names of its members only, and
-    it refuses to be pickled: what it holds is secret.
-    """
-
-    __slots__ = ("_record",)
-
-    def __init__(self, record: Mapping[str, Any]) -> None:
-        """*record* is plain, and nobody changes it any more."""
-        self._record: Hidden[Mapping[str, Any]] = Hidden(record)
-
-    __setitem__ = __delitem__ = __ior__ = _refuse
-    clear = pop = popitem = setdefault = update = _refuse
-
-    def __getitem__(self, name: str) -> Any:
-        return _shown_value(self._record.reveal()[name])
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._record.reveal())
-
-    def __len__(self) -> int:
-        return len(self._record.reveal())
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._record.reveal()
-
-    def __reversed__(self) -> Iterator[str]:
-        return reversed(list(self))
-
-    def __or__(self, other: Any) -> Any:
-        return {**self, **other} if is_mapping(other) else NotImplemented
-
-    def __ror__(self, other: Any) -> Any:
-        return {**other, **self} if is_mapping(other) else NotImplemented
-
-    def __repr__(self) -> str:
-        return f"<record: {', '.join(map(ascii, sorted(self)))}>"
-
-    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
-        raise TypeError("a record of a vault cannot be pickled; record.copy() is a plain dict")
-
-    def copy(self) -> Record:
-        """A plain dict, whose dicts and lists are plain too."""
-        return thaw(self._record.reveal())
-
-    def __copy__(self) -> Record:
-        return self.copy()
-
-    def __deepcopy__(self, memo: object) -> Record:
-        return self.copy()
-
-
-class ReadOnlyList:
-    """A list inside a record that was read: likewise, and no list to `isinstance`."""
-
-    __slots__ = ("_list",)
-
-    def __init__(self, items: list[Any]) -> None:
-        self._list = Hidden(items)
-
-    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse
-    append = clear = extend = insert = pop = remove = reverse = sort = _refuse
-
-    def __getitem__(self, index: Any) -> Any:
-        return _shown_value(self._list.reveal()[index])
-
-    def __len__(self) -> int:
-        return len(self._list.reveal())
-
-    def __iter__(self) -> Iterator[Any]:
-        return map(_shown_value, self._list.reveal())
-
-    def __contains__(self, item: object) -> bool:
-        return any(one == item for one in self)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, (list, ReadOnlyList)):
-            return NotImplemented
-        return len(self) == len(other) and all(map(eq, self, other))
-
-    __hash__ = None  # type: ignore[assignment]  # As of a list.
-
-    def __repr__(self) -> str:
-        return f"<list of {len(self)}>"
-
-    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
-        raise TypeError("a list of a vault's record cannot be pickled; it.copy() is a plain list")
-
-    def count(self, item: object) -> int:
-        """How many are equal to *item*."""
-        return sum(1 for one in self if one == item)
-
-    def index(self, item: object) -> int:
-        """Where the first is that is equal to *item*; ValueError for none."""
-        return list(self).index(item)
-
-    def copy(self) -> list[Any]:
-        """A plain list, whose dicts and lists are plain too."""
-        copied: list[Any] = _thaw_value(self._list.reveal())
-        return copied
-
-    def __copy__(self) -> list[Any]:
-        return self.copy()
-
-    def __deepcopy__(self, memo: object) -> list[Any]:
-        return self.copy()
-
-
-def _shown_value(value: Any) -> Any:
-    if isinstance(value, dict):
-        return ReadOnlyRecord(value)
-    return ReadOnlyList(value) if isinstance(value, list) else value
-
-
-# What needs no copy.
-_FLAT = frozenset((str, int, float, bool, type(None)))
-
-
-def freeze(record: Mapping[str, Any]) -> ReadOnlyRecord:
-    """A deep, read-only copy of a record."""
-    return ReadOnlyRecord(thaw(record))
-
-
-def thaw(record: Mapping[str, Any]) -> Record:
-    """A deep, plain copy of a record."""
-    if isinstance(record, ReadOnlyRecord):
-        return record.copy()
-    if _FLAT.issuperset(map(type, record.values())):
-        return dict(record)
-    return {name: _thaw_value(value) for name, value in record.items()}
-
-
-def _thaw_value(value: Any) -> Any:
-    if isinstance(value, (dict, ReadOnlyRecord)):
-        return thaw(value)
-    if isinstance(value, list):
-        return [_thaw_value(item) for item in value]
-    return value.copy() if isinstance(value, ReadOnlyList) else value
+    from collections.abc import Callable, Iterator, Mapping
 
 
 def as_saved(name: str, record: object) -> Record:
@@ -191,7 +35,7 @@ def as_saved(name: str, record: object) -> Record:
 def _plain_text(record: object, fault: str | None) -> tuple[str | None, str | None]:
     """The text of a record in which there is something of one that was read; else the *fault*."""
     try:
-        plain = Hidden(_thaw_value(record))
+        plain = Hidden(thaw_value(record))
     except RecursionError:
         return None, fault
     del record
@@ -206,7 +50,7 @@ def same_record(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) 
 
 def as_text(record: Mapping[str, Any] | None) -> str:
     """A record as JSON, the same text for the same record."""
-    return json.dumps(record, sort_keys=True, default=_thaw_value)
+    return json.dumps(record, sort_keys=True, default=thaw_value)
 
 
 class Transaction(ChangeMethods[str, Record]):
@@ -261,7 +105,7 @@ class Transaction(ChangeMethods[str, Record]):
         fault = record_fault(record)
         if fault is not None and _plain_text(record, fault)[0] is not None:
             # It is, or has in it, what was read outside of a transaction.
-            record, fault = _thaw_value(record), None
+            record, fault = thaw_value(record), None
         if fault is None:
             self._touched[name] = Hidden(record)
             return

@@ -40,7 +40,7 @@ _TAIL_BYTES = 64
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping
 
-    from interpal.vault.core.transaction import Record
+    from interpal.vault.core.record_views import Record
     from interpal.vault.format.key_slots import Slot
     from interpal.vault.keys.rekey import Rekey
     from interpal.vault.keys.sources import KeySource

@@ -5,7 +5,7 @@ Times are RFC 3339 text of docs/format.md. What says less is read by `legacy_fil
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from interpal._clock import datetime, timezone
 
 DEFAULT_NAME = "default"
 """The name of the record of a session of which nobody has said whose it is."""
