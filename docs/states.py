@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from docs.drawing import PICTURES, WIDTH, picture
 from interpal.sessions import state
-from interpal.sessions.state import Phase
+from interpal.sessions.state import PHASES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,25 +32,27 @@ def transitions() -> list[tuple[str, str, str, str, str]]:
     return rows
 
 
-def phases(text: str) -> frozenset[Phase]:
+def phases(text: str) -> frozenset[str]:
     """The phases that a cell of the table stands for."""
     if text == "any":
-        return frozenset(Phase)
+        return frozenset(PHASES)
     if text.startswith("any but "):
-        return frozenset(Phase) - {Phase(text.removeprefix("any but "))}
+        return frozenset(PHASES) - {text.removeprefix("any but ")}
     groups = {"in use": state.IN_USE, "open": state.OPEN}
-    found: set[Phase] = set()
+    found: set[str] = set()
     for word in text.split(", "):
-        found |= groups[word] if word in groups else {Phase(word)}
+        found |= groups.get(word, {word})
+    if not found <= set(PHASES):
+        raise ValueError(f"not all phases: {text}")
     return frozenset(found)
 
 
 def svg() -> str:
     """The picture."""
-    rows, columns = transitions(), list(Phase)
+    rows, columns = transitions(), PHASES
     height = TOP + ROW * len(rows) + 12
 
-    def x_of(phase: Phase) -> int:
+    def x_of(phase: str) -> int:
         return LEFT + COLUMN * columns.index(phase)
 
     parts = []
@@ -60,7 +62,7 @@ def svg() -> str:
             f'<path class="rule" d="M {x} {TOP - 16} V {height - 12}"/>',
             (
                 f'<text class="name" transform="translate({x - 4} {TOP - 24}) rotate(-40)">'
-                f"{escape(phase.value)}</text>"
+                f"{escape(phase)}</text>"
             ),
         ]
     in_use = sorted(x_of(phase) for phase in state.IN_USE)
@@ -70,7 +72,7 @@ def svg() -> str:
     ]
     for number, (_, before, after, epoch, when) in enumerate(rows):
         y = TOP + ROW * number + 30
-        target = x_of(Phase(after))
+        target = x_of(after)
         begins = sorted(x_of(phase) for phase in phases(before))
         label = f"{when} *" if epoch == "new" else when
         parts.append(f'<text class="small" x="10" y="{y - 11}">{escape(label)}</text>')

@@ -305,7 +305,7 @@ class AsyncInterpalClient(Calls, Awaiting):
     def _begin(self) -> None:
         self._worker = Worker()
         self._send = AiohttpRequester(
-            self._context.settings.timeout, self._worker, self._context.settings.network
+            self._context.settings.timeout, self._worker, self._context.network
         )
 
     login = PlainOperation(Operations._login)  # noqa: SLF001  (its own base)
@@ -342,7 +342,7 @@ class AsyncInterpalClient(Calls, Awaiting):
                 )
             pause(step)
 
-        send = Requester(self._context.settings.timeout, self._context.settings.network)
+        send = Requester(self._context.settings.timeout, self._context.network)
         try:
             return drive_here(flow, send, wait)
         finally:

@@ -86,7 +86,7 @@ class InterpalClient(Calls, Blocking):
 
             # One step, whichever thread is first.
             settings = self._context.settings
-            vars(self).setdefault("_requester", Requester(settings.timeout, settings.network))
+            vars(self).setdefault("_requester", Requester(settings.timeout, self._context.network))
         return self._requester(request)
 
     # Live events.
@@ -145,9 +145,7 @@ class InterpalClient(Calls, Blocking):
         from interpal.async_client import drive as drive_there
 
         worker = Worker()
-        send = AiohttpRequester(
-            self._context.settings.timeout, worker, self._context.settings.network
-        )
+        send = AiohttpRequester(self._context.settings.timeout, worker, self._context.network)
         try:
             yield lambda flow: drive_there(flow, send, worker)
         finally:

@@ -42,7 +42,6 @@ from interpal.sessions.events import OnEvent  # noqa: TC001
 from interpal.sessions.state import ClientState
 from interpal.sessions.wait import Flow, patiently
 from interpal.transport import origin
-from interpal.transport.environment import Network
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -54,7 +53,7 @@ if TYPE_CHECKING:
     from interpal.api.upload import Upload
     from interpal.flows import explicit
     from interpal.flows import request as calls
-    from interpal.transport import bodies, protocol
+    from interpal.transport import bodies, environment, protocol
     from interpal.vault.stores import base as stores
 
     P = ParamSpec("P")
@@ -62,6 +61,7 @@ else:
     explicit = LateModule("interpal.flows.explicit")
     calls = LateModule("interpal.flows.request")
     bodies = LateModule("interpal.transport.bodies")
+    environment = LateModule("interpal.transport.environment")
     protocol = LateModule("interpal.transport.protocol")
     # `typing.get_type_hints` asks it for a name.
     stores = LateModule("interpal.vault.stores.base")
@@ -313,7 +313,8 @@ class Operations:
         unused = [name for name, value in places.items() if value is not None]
         unsaved = persist_session is None and session_file is not None
         del places
-        network = Network(Hidden(proxy), verify)
+        by_environment = proxy is None and verify is True
+        network = None if by_environment else environment.Network(Hidden(proxy), verify)
         keys, where = Hidden((vault_passphrase, vault_key)), Hidden((store, session_file))
         # Errors from here on may show the variables of this frame.
         password = session_cookie = auth_token = vault_passphrase = vault_key = None

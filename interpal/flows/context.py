@@ -6,6 +6,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from interpal._clock import monotonic
+from interpal._hidden import Hidden
 from interpal._lazy import LateModule
 from interpal._tuples import NamedTuple
 from interpal.exceptions import AuthenticationError, SessionExpiredError
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
     from interpal.session import Session
     from interpal.session_manager import SessionManager
     from interpal.sessions import contested, cookies, refused_logins
-    from interpal.transport import messages, protocol
+    from interpal.transport import environment, messages, protocol
     from interpal.transport.environment import Network
     from interpal.transport.messages import Request
 else:
+    environment = LateModule("interpal.transport.environment")
     messages = LateModule("interpal.transport.messages")
     contested = LateModule("interpal.sessions.contested")
     cookies = LateModule("interpal.sessions.cookies")
@@ -53,7 +55,8 @@ class Settings(NamedTuple):
     min_interval: float
     lock_timeout: float
     on_event: OnEvent | None
-    network: Network
+    network: Network | None
+    """What was given of proxy and certificates; None where nothing was."""
 
 
 class Asked:
@@ -210,7 +213,7 @@ class ClientContext:
     def no_session(self) -> AuthenticationError:
         """The error for a call without any session."""
         state = self.state
-        if state.phase is Phase.ENDED and state.session is not None:
+        if state.phase == Phase.ENDED and state.session is not None:
             return self.expired(state.session, state.ended_status)
         saved = (
             ""
@@ -226,6 +229,11 @@ class ClientContext:
         )
 
     # Requests.
+
+    @property
+    def network(self) -> Network:
+        """How the server is reached: by what was given, else by what the environment says."""
+        return self.settings.network or environment.Network(Hidden(None), verify=True)
 
     @property
     def user_agent(self) -> str:

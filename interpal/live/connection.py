@@ -293,7 +293,7 @@ class Connection:
     ) -> aiohttp.ClientWebSocketResponse[Any]:
         from yarl import URL
 
-        network = self._context.settings.network
+        network = self._context.network
         proxy = network.proxy_of(self._context.settings.base_url)
         authorities = network.authorities()
         return await http.ws_connect(

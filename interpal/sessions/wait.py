@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from interpal._clock import monotonic
 from interpal._lazy import LateModule
@@ -15,10 +15,24 @@ from interpal._log import Logger
 from interpal.exceptions import LockTimeoutError, NetworkError
 
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from interpal.transport import messages
     from interpal.transport.messages import Pause, Request
 
     Step = Request | Pause
+
+    class Lock(Protocol):
+        """What can be waited for."""
+
+        def try_acquire(self) -> bool:
+            """Take it if it is free."""
+            ...
+
+        def holder(self) -> str | None:
+            """Who holds it, where that is known."""
+            ...
+
 else:
     messages = LateModule("interpal.transport.messages")
     # Whoever reads annotations finds any step here: to name the two would load them.
@@ -32,18 +46,6 @@ _log = Logger("interpal.flows")
 SHORTEST_PAUSE = 0.005
 LONGEST_PAUSE = 0.25
 WAITING_IS_SHOWN_AFTER = 1.0
-
-
-class Lock(Protocol):
-    """What can be waited for."""
-
-    def try_acquire(self) -> bool:
-        """Take it if it is free."""
-        ...
-
-    def holder(self) -> str | None:
-        """Who holds it, where that is known."""
-        ...
 
 
 def pauses(longest: float = LONGEST_PAUSE) -> Generator[Pause, None, None]:

@@ -43,7 +43,8 @@ class KeySlots:
         slot = self._own_slot()
         if slot is None:
             raise WrongKeyError(
-                f"{self._versions.path}: the key slot that opened this vault was removed or changed since",
+                f"{self._versions.path}: the key slot that opened this vault was removed or "
+                "changed since",
                 path=self._versions.path,
             )
         return slot

@@ -10,15 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from interpal.vault.stores.values import (
-    LoadedRecord,
-    RecordWrite,
-    Stored,
-    StoredRecord,
-    keeps_records,
-    watches,
-    watches_records,
-)
+from interpal._tuples import NamedTuple
+from interpal.vault.stores.values import Stored, keeps_records, watches, watches_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -43,6 +36,60 @@ __all__ = [
     "watches",
     "watches_records",
 ]
+
+
+class RecordWrite(NamedTuple):
+    """What is to become of one record of a `RecordStore`.
+
+    *tag* is its HMAC'd name (32 bytes), *expected* the generation it had when it was read (0:
+    there was none), *generation* that of *data*; None for *data* removes the record. Seven days
+    after *expires_at* (epoch seconds, None for never) a store may drop it, by its own clock.
+    """
+
+    tag: bytes
+    expected: int
+    data: bytes | None
+    generation: int
+    expires_at: float | None = None
+
+    def __repr__(self) -> str:
+        return f"<RecordWrite of {self.tag.hex()[:8]} to generation {self.generation}>"
+
+
+class StoredRecord(NamedTuple):
+    """One record as a `RecordStore` has it."""
+
+    tag: bytes
+    data: bytes
+
+    def __repr__(self) -> str:
+        return f"<StoredRecord {self.tag.hex()[:8]}: {len(self.data)} bytes>"
+
+
+class LoadedRecord(NamedTuple):
+    """What a `RecordStore` has for a name.
+
+    *current* tells whether the root is the vault that was asked for; where it is not, *data* is
+    None and says nothing: the vault was rotated, replaced or removed. *version* is for
+    `WatchingRecordStore.load_record_since`, None in another store.
+    """
+
+    data: bytes | None
+    current: bool
+    version: object = None
+
+    def __repr__(self) -> str:
+        size = "nothing" if self.data is None else f"{len(self.data)} bytes"
+        return f"<LoadedRecord: {size}, {'current' if self.current else 'of another vault'}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, LoadedRecord) and self[:2] == other[:2]
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self[:2])
 
 
 class LoginLock(Protocol):
