@@ -277,7 +277,7 @@ class ClientState:
             return self
         saving = Saving.DUE_OVER_ANY if due else Saving.NONE
         found = {"session": session, "saving": saving, "stored": None, "ended_status": None}
-        mine = None if self.phase is Phase.MISMATCHED else self.session
+        mine = None if self.phase == Phase.MISMATCHED else self.session
         if self.name is None and not session.same_account(mine):
             return self._begin(Phase.UNVERIFIED, **found)
         return self._with(phase=Phase.UNVERIFIED, **found)
