@@ -219,7 +219,7 @@ def test_a_copy_into_a_vault_with_a_passphrase_of_its_own_asks_for_it(
     alone = run(*arguments, env=WITH_KEY)
     assert alone.code == 78
     assert "no terminal to ask" in alone.err
-    assert "INTERPALS_VAULT_NEW_PASSPHRASE_FILE" in alone.err
+    assert "SESSION_VAULT_NEW_PASSPHRASE_FILE" in alone.err
     for more in ([], ["--passphrase"]):
         with run.terminal("copy", vault.name, "key.json", *more, env=WITH_KEY) as terminal:
             assert terminal.end() == (78 if more else 77)

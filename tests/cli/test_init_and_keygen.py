@@ -37,7 +37,10 @@ def test_alone_it_prints_a_help_that_leads_a_new_user(run: Program) -> None:
         assert verb in done.out
 
 
-VERBS = "doctor exec export import init inspect keygen list passwd prune remove rotate verify"
+VERBS = (
+    "benchmark copy doctor exec export import init inspect keygen list passwd prune remove rotate "
+    "verify"
+)
 
 
 @pytest.mark.parametrize("verb", [*VERBS.split(), "slot", "slot add", "slot list", "slot remove"])
@@ -48,6 +51,8 @@ def test_every_verb_has_a_help_with_an_example(
     out = capsys.readouterr().out
     assert f"interpal-vault {verb.split()[0]}" in out.split("Example")[1]
     assert max(map(len, out.splitlines())) <= 80
+    # The vault is anybody's; a line for a CI is for the client of Interpals.
+    assert verb == "export" or "INTERPALS_VAULT_" not in out
 
 
 def test_the_help_names_every_verb(run: Program) -> None:
@@ -129,7 +134,7 @@ def test_init_without_a_terminal_names_what_would_do(run: Program, tmp_path: Pat
     done = run("init", "--passphrase", "--json")
     assert done.code == 78
     assert done.error["code"] == "key-required"
-    assert "INTERPALS_VAULT_NEW_PASSPHRASE" in done.error["message"]
+    assert "SESSION_VAULT_NEW_PASSPHRASE" in done.error["message"]
     assert not (tmp_path / DEFAULT).exists()
 
 

@@ -87,7 +87,7 @@ def test_passwd_with_nobody_to_ask_changes_nothing(run: Program, locked: Path) -
     before = locked.read_bytes()
     done = run("passwd", "--json", env=OLD)
     assert done.code == 78
-    assert "INTERPALS_VAULT_NEW_PASSPHRASE_FILE" in done.error["message"]
+    assert "SESSION_VAULT_NEW_PASSPHRASE_FILE" in done.error["message"]
     bad = run("passwd", env={**OLD, "INTERPALS_VAULT_NEW_PASSPHRASE": ""})
     assert bad.code == 69
     assert locked.read_bytes() == before

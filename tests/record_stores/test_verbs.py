@@ -217,7 +217,7 @@ def test_a_copy_may_have_a_passphrase_of_its_own(place: Place, where: str, run: 
     assert run("copy", "team.json", where, env=new).code == 0
     other = run("copy", "team.json", where, env=WITH_KEY)
     assert other.code == 78
-    assert "INTERPALS_VAULT_NEW_PASSPHRASE_FILE" in other.err
+    assert "SESSION_VAULT_NEW_PASSPHRASE_FILE" in other.err
     assert run("copy", "team.json", where, "--passphrase", env=new).code == 64
 
 

@@ -43,7 +43,7 @@ def copy_verb(
 
     The key of SOURCE comes from the usual sources. DEST opens with the same key, so programs
     only need the new address. For a separate passphrase, set
-    INTERPALS_VAULT_NEW_PASSPHRASE_FILE or INTERPALS_VAULT_NEW_PASSPHRASE, or use --passphrase
+    SESSION_VAULT_NEW_PASSPHRASE_FILE or SESSION_VAULT_NEW_PASSPHRASE, or use --passphrase
     to be asked for it. DEST has a vault key of its own. Other key slots are not copied.
 
     An interrupted copy continues where it stopped: run it again. Without --replace, a session
@@ -120,7 +120,7 @@ def _open(store: Store, own: KeySource, *, ask: bool) -> Vault:
     remedy = "choose another DEST"
     if opening.takes_passphrase(store):
         terminal = Terminal.open()
-        remedy = f"give its passphrase with INTERPALS_VAULT_NEW_PASSPHRASE_FILE, or {remedy}"
+        remedy = f"give its passphrase with SESSION_VAULT_NEW_PASSPHRASE_FILE, or {remedy}"
     elif ask:
         what = "no passphrase opens it, only a raw key"
     if terminal is None:

@@ -333,8 +333,8 @@ def export_verb(
 ) -> None:
     """Write a copy of the vault, encrypted with a passphrase of its own.
 
-    The passphrase of the copy comes from INTERPALS_VAULT_NEW_PASSPHRASE_FILE or
-    INTERPALS_VAULT_NEW_PASSPHRASE; otherwise you are asked for it, twice. The copy is a vault
+    The passphrase of the copy comes from SESSION_VAULT_NEW_PASSPHRASE_FILE or
+    SESSION_VAULT_NEW_PASSPHRASE; otherwise you are asked for it, twice. The copy is a vault
     like any other: move it into place, or `import` it. With --plaintext it is plain JSON that
     anyone who can read it can use. It is never written to a terminal, and has mode 0600.
 

@@ -19,8 +19,8 @@ def keygen_verb(target: str | None, as_json: bool) -> None:
     """Make a random 32-byte key: one line of base64url.
 
     The key is printed, or with -o written to a new file of mode 0600. It is not printed into a
-    file that others may read, as a shell makes one with `>`. Use it as INTERPALS_VAULT_KEY_FILE
-    or INTERPALS_VAULT_KEY, and keep a copy of it away from the vault.
+    file that others may read, as a shell makes one with `>`. Use it as SESSION_VAULT_KEY_FILE
+    or SESSION_VAULT_KEY, and keep a copy of it away from the vault.
 
     \b
     Example:
@@ -39,6 +39,4 @@ def keygen_verb(target: str | None, as_json: bool) -> None:
     if as_json:
         output.put_json({"path": path})
     else:
-        output.say(
-            f"{path}: created a new key; use it with INTERPALS_VAULT_KEY_FILE={quoted(path)}"
-        )
+        output.say(f"{path}: created a new key; use it with SESSION_VAULT_KEY_FILE={quoted(path)}")

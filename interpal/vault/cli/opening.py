@@ -178,7 +178,7 @@ def source_for_new_vault(path: str, *, ask: bool) -> KeySource:
 
 
 def new_source(path: str) -> KeySource:
-    """The secret that is to be: from `INTERPALS_VAULT_NEW_PASSPHRASE[_FILE]`, or a prompt."""
+    """The secret that is to be: from `SESSION_VAULT_NEW_PASSPHRASE[_FILE]`, or a prompt."""
     source = sources.new_secret_source()
     return source or sources.passphrase_argument(new_passphrase(path), "prompt")
 
@@ -189,7 +189,7 @@ def new_passphrase(whose: str) -> str:
     if terminal is None:
         raise KeyRequiredError(
             f"{whose}: there is no terminal to ask for the new passphrase; set "
-            "INTERPALS_VAULT_NEW_PASSPHRASE_FILE or INTERPALS_VAULT_NEW_PASSPHRASE",
+            "SESSION_VAULT_NEW_PASSPHRASE_FILE or SESSION_VAULT_NEW_PASSPHRASE",
             path=whose,
         )
     with terminal:

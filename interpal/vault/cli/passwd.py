@@ -25,8 +25,8 @@ from interpal.vault.health import guessing
 def passwd_verb(path: str, kid: str | None, profile: str | None, as_json: bool) -> None:
     """Change a passphrase; no record is touched.
 
-    The new one comes from INTERPALS_VAULT_NEW_PASSPHRASE_FILE or
-    INTERPALS_VAULT_NEW_PASSPHRASE; otherwise you are asked for it, twice. This does not revoke
+    The new one comes from SESSION_VAULT_NEW_PASSPHRASE_FILE or
+    SESSION_VAULT_NEW_PASSPHRASE; otherwise you are asked for it, twice. This does not revoke
     the old passphrase: anyone who knew it and has an old copy of the file can still open that
     copy. Run `rotate` to protect what is saved from now on.
 

@@ -69,8 +69,8 @@ def slot_add_verb(
 ) -> None:
     """Add a key slot: one more secret that opens the vault.
 
-    A passphrase comes from INTERPALS_VAULT_NEW_PASSPHRASE_FILE or
-    INTERPALS_VAULT_NEW_PASSPHRASE; otherwise you are asked for it, twice. A raw key comes from
+    A passphrase comes from SESSION_VAULT_NEW_PASSPHRASE_FILE or
+    SESSION_VAULT_NEW_PASSPHRASE; otherwise you are asked for it, twice. A raw key comes from
     a file; `keygen -o FILE` creates one.
 
     \b
