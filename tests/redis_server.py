@@ -20,6 +20,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import redis
@@ -31,7 +32,6 @@ from tests.packaging.environment import read_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from typing_extensions import Self
 
@@ -258,8 +258,11 @@ class RedisServer:
             process.wait()
 
     def stop(self) -> None:
-        """SIGSTOP: connections are taken, nothing is answered."""
+        """SIGSTOP: connections are taken, nothing is answered. Returns when all threads stand."""
         os.kill(self.pid, signal.SIGSTOP)
+        deadline = time.monotonic() + 5
+        while any(state != "T" for state in _states(self.pid)) and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     def go_on(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
@@ -278,6 +281,12 @@ class RedisServer:
             for key in client.scan_iter():
                 found += [key, readers[client.type(key)](key)]
             return b"\n".join(_flat(value) for value in found)
+
+
+def _states(pid: int) -> list[str]:
+    """The state of each thread of a process."""
+    stats = Path(f"/proc/{pid}/task").glob("*/stat")
+    return [stat.read_text().rpartition(")")[2].split()[0] for stat in stats]
 
 
 def _flat(value: Any) -> bytes:
