@@ -1,6 +1,8 @@
-"""What the arguments of the calls mean, for the tables of the reference.
+"""What arguments mean, for the tables of the reference.
 
-One description for each name, wherever it is taken. The types and defaults are declared.
+One description for each name, wherever it is taken: by the calls of the clients (`MEANINGS`), or
+by the classes of a group (`CLASSES`). The types and defaults are declared. What a docstring
+describes under `Args:` itself is not described here. A number's description names its unit.
 """
 
 from __future__ import annotations
@@ -80,3 +82,107 @@ MEANINGS = {
     "username": "of this name",
 }
 """By the name of the argument."""
+
+_VAULT = {
+    "create": "make the vault where there is none",
+    "default": "what there is where no record has the name",
+    "drop_slots": "drop the slots whose secrets are not given",
+    "expected_vault_id": "the id of the only vault that is opened: 16 bytes or 32 hex digits",
+    "expires": "when the record is no longer needed, a time with its offset",
+    "kdf": "what Argon2id costs in the slot; `KdfParameters.DEFAULT` for a new one",
+    "key": "32 bytes, or their base64, base64url or hex text",
+    "kid": "the name of the slot: 1 to 64 characters of `A-Za-z0-9._-`",
+    "lock": "the login lock that has to be held still",
+    "lock_timeout": "seconds to wait for the write lock; 0 tries once",
+    "more": "records by name",
+    "name": "the name of a record",
+    "others": "a mapping of names to records, or pairs of them",
+    "passphrase": "text, or a function that returns it when it is needed",
+    "password": "what was tried, or is to be",
+    "progress": "called with how many records are done",
+    "record": "a JSON object, as a dict",
+    "records": "what goes into a new vault, by name",
+    "replacing": "bytes that are no vault, which a new one takes the place of",
+    "secrets": "the passphrase or key of each further slot to keep, by the name of the slot",
+    "source": "where the secret comes from",
+    "store": "where the vault is kept",
+}
+
+_STORES = {
+    "changes": "what is to be written and removed",
+    "data": "the envelope, encrypted",
+    "fence": "the account and the `fence` of a login lock that has to be held still",
+    "foreign": "read a vault of any owner",
+    "if_unchanged": "what has to be there still; `None` for nothing",
+    "new_id": "16 bytes, the id of the new set",
+    "old_id": "16 bytes, the id of the set that is replaced",
+    "path": "the file; a relative path is made absolute at once",
+    "records": "the new set, read as it is written",
+    "root": "the new envelope of the vault itself",
+    "seen": "what has to be there still",
+    "tag": "32 bytes that stand for a name",
+    "timeout": "seconds to wait for the write lock; 0 tries once",
+    "vault_id": "16 bytes, the id of the vault",
+    "verify": "called with the bytes before they replace the old ones; raises to keep those",
+    "version": "what a read gave as its `version`",
+}
+
+_MANAGER = {
+    "auth_token": "the token of the session",
+    "bot_id": "the number of the account's user",
+    "damage_is_an_error": "raise for a damaged vault, after it was set aside",
+    "force": "forget the refusal",
+    "guard": "called under the write lock; raises where nothing is to be saved any more",
+    "lock": "the login lock that has to be held still",
+    "may_replace": "called with the saved session; whether this one may replace it",
+    "password": "what was tried, or is to be",
+    "refusal": "what the server answered",
+    "seen": "the session as it was read",
+    "session": "the session to save",
+    "session_cookie": "a bare value, or a whole `Cookie` header",
+    "session_data": "a session, or a dict of interpal 1.x",
+    "username": "the account",
+}
+
+_SANDBOX = {
+    "account": "the account; the first one by default",
+    "after": "carry the request out first; its answer is lost or late",
+    "body": "the body of the answer: text as it is, anything else as JSON",
+    "cookie": "the value of the session's cookie",
+    "drop": "reset the connection without an answer",
+    "frame": "the frame, as a dict",
+    "hang": "seconds to wait, before the usual answer",
+    "headers": "the headers of the answer",
+    "on_ready": "called once `base_url` answers",
+    "path": "the path of the requests; `*` for every path under `/v1`",
+    "status": "the number of the answer's HTTP status",
+    "text": "the text of the message",
+    "thread_id": "the number of a conversation, as text",
+    "times": "the number of requests that fail; `None` for all of them",
+    "to": "the account that gets it; the first one by default",
+    "token": "replace the token too",
+    "user_id": "the number of the user, as text; made of the username by default",
+    "username": "the account or person",
+}
+
+CLASSES = {
+    "vault.vault.Vault": _VAULT,
+    "vault.core.key_operations.KeySlots": _VAULT,
+    "vault.core.record_views.Records": _VAULT,
+    "vault.stores.file.FileStore": _STORES,
+    "vault.stores.sqlite.store.SqliteStore": _STORES,
+    "vault.stores.redis.store.RedisStore": _STORES,
+    "vault.stores.simple.SimpleStore": _STORES,
+    "vault.stores.simple.Place": _STORES,
+    "vault.stores.base.Writer": _STORES,
+    "vault.stores.base.Store": _STORES,
+    "vault.stores.base.WatchingWriter": _STORES,
+    "vault.stores.base.WatchingStore": _STORES,
+    "vault.stores.base.RecordWriter": _STORES,
+    "vault.stores.base.RecordStore": _STORES,
+    "vault.stores.base.WatchingRecordStore": _STORES,
+    "vault.stores.base.WatchingRecordWriter": _STORES,
+    "session_manager.SessionManager": _MANAGER,
+    "sandbox.Sandbox": _SANDBOX,
+}
+"""By the path of the class in the package, and the name of the argument."""

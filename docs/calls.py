@@ -3,19 +3,24 @@
 Both clients have one declaration of each call: a flow, or an endpoint (`interpal/api/base.py`,
 and a module for each topic beside it). Whoever uses a client sees a method that returns a value,
 or is awaited.
+
+Arguments that a docstring does not describe are described by `docs/arguments.py`: of the calls,
+and of the methods of a vault, its stores and what else is listed there.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import griffe
 
 import interpal
 import interpal.vault
-from docs.arguments import MEANINGS
+from docs.arguments import CLASSES, MEANINGS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import ModuleType
 
 CLIENTS = {"client.InterpalClient": False, "async_client.AsyncInterpalClient": True}
@@ -43,6 +48,10 @@ class Calls(griffe.Extension):
         if pkg.path == "interpal":
             _export(pkg, interpal)
             _export(_module(pkg, "vault"), interpal.vault)
+            for path, meanings in CLASSES.items():
+                _describe(_class(pkg, path), meanings)
+            for path in (*CLASSES, FLOWS):
+                _show_numbers(_class(pkg, path))
             for path, awaits in CLIENTS.items():
                 client = _class(pkg, path)
                 declared = [_class(pkg, base) for base in DECLARED_IN]
@@ -93,7 +102,7 @@ def _call(
         return None
     if str(flow.returns.left) not in ("Flow", "Call"):
         return None
-    docstring = _with_arguments(flow)
+    docstring = _with_arguments(flow, MEANINGS)
     call = griffe.Function(
         name,
         lineno=flow.lineno,
@@ -109,10 +118,35 @@ def _call(
     return call
 
 
-def _with_arguments(flow: griffe.Function) -> griffe.Docstring | None:
-    """What a call says of itself, with a section of its arguments where it has none."""
-    said = flow.docstring
-    names = [each.name for each in flow.parameters if each.name in MEANINGS]
+def _describe(owner: griffe.Class, meanings: Mapping[str, str]) -> None:
+    """Give the methods of a class, and the class for its constructor, a section of arguments."""
+    for name, member in owner.members.items():
+        if isinstance(member, griffe.Function) and not name.startswith("_"):
+            member.docstring = _with_arguments(member, meanings)
+    made = owner.members.get("__init__")
+    described = owner if made is None or made.docstring is None else made
+    if isinstance(described, (griffe.Class, griffe.Function)):
+        described.docstring = _with_arguments(described, meanings)
+
+
+def _show_numbers(owner: griffe.Class) -> None:
+    """Let the default of an argument be the number that a constant stands for."""
+    for member in owner.members.values():
+        if isinstance(member, griffe.Function):
+            for parameter in member.parameters:
+                if isinstance(parameter.default, griffe.ExprName):
+                    home = import_module(parameter.default.canonical_path.rpartition(".")[0])
+                    value = getattr(home, parameter.default.name, None)
+                    if isinstance(value, (int, float)):
+                        parameter.default = repr(value)
+
+
+def _with_arguments(
+    declared: griffe.Function | griffe.Class, meanings: Mapping[str, str]
+) -> griffe.Docstring | None:
+    """What is said of a call, with a section of its arguments where it has none."""
+    said = declared.docstring
+    names = [each.name for each in declared.parameters if each.name in meanings]
     if said is None or not names or "Args:" in said.value:
         return said
     starred = {
@@ -121,11 +155,12 @@ def _with_arguments(flow: griffe.Function) -> griffe.Docstring | None:
     }
     lines = []
     for name in names:
-        kind = flow.parameters[name].kind
+        kind = declared.parameters[name].kind
         stars = "" if kind is None else starred.get(kind, "")
-        lines.append(f"    {stars}{name}: {MEANINGS[name]}")
+        lines.append(f"    {stars}{name}: {meanings[name]}")
     return griffe.Docstring(
         "\n".join([said.value, "", "Args:", *lines]),
         parser=said.parser,
         parser_options=said.parser_options,
+        parent=declared,
     )

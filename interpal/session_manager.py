@@ -71,14 +71,19 @@ def _nothing() -> None:
 
 
 class SessionManager:
-    """The saved sessions in one vault.
+    """The saved sessions in one vault. Nothing is read or made until it is needed.
 
-    *session_file* is the vault's path (`.interpals_session.json`), *store* a `Store` or a URL in
-    its place, *expiration_hours* the life of a new session. Key: *passphrase* (text or callable),
-    *key* (32 bytes or text), else the environment, else the user's key file. *username* is the
-    account where a call names none. A session of another *origin* is neither used nor shown.
-    *patience* is the seconds to wait for the write lock, *expected_vault_id* the only vault that
-    is opened (`Vault.open`). Nothing is read or made until needed.
+    Args:
+        session_file: The vault's path; `.interpals_session.json` by default.
+        expiration_hours: Hours from a login to the end of its session.
+        store: A `Store` or a URL, in place of *session_file*.
+        passphrase: The passphrase of the vault, or a callable that returns it.
+        key: 32 bytes or text. Without both: the environment, else the user's key file.
+        username: The account where a call names none.
+        origin: The server; a session of another one is neither used nor shown.
+        patience: Seconds to wait for the write lock; 0 tries once.
+        notify: Called with the name and the facts of an event.
+        expected_vault_id: The id of the only vault that is opened, as for `Vault.open`.
     """
 
     DEFAULT_SESSION_FILE = DEFAULT_SESSION_FILE

@@ -63,13 +63,22 @@ def _run_in_a_loop(main: Coroutine[None, None, None]) -> None:
 class Sandbox:
     """The server, run in a thread of this process while its `with` block lasts.
 
-    `accounts` maps user names or e-mail addresses to passwords; an address also logs in by its
-    part before the `@`, which is the username of its profile. `login_delay` and
-    `token_lifetime` are seconds; an upload is `pending` for `upload_polls` questions; `tls` is
-    the path of a certificate and that of its key. `control_token` is what the controls want over
-    HTTP: INTERPALS_SANDBOX_TOKEN unless it is given, else random. The methods may be called from
-    any thread.
-    Raises ValueError for accounts with one username.
+    The methods may be called from any thread.
+
+    Args:
+        accounts: Passwords by user names or e-mail addresses; `maple_ink` and `pedro_k` of the
+            documentation by default. An address also logs in by its part before the `@`, which
+            is the username of its profile.
+        port: The number of the TCP port on 127.0.0.1; 0 takes a free one.
+        one_session: End the other sessions of an account when it logs in.
+        login_delay: Seconds that a login takes.
+        token_lifetime: Seconds from a login to the end of its token; 90 days by default.
+        upload_polls: The number of times that the status of an upload is `pending`.
+        tls: The path of a certificate and that of its key; plain http without them.
+        control_token: What the controls want over HTTP; `INTERPALS_SANDBOX_TOKEN` by default,
+            else random.
+
+    Raises ValueError for two accounts with the same username.
     """
 
     def __init__(

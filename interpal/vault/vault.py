@@ -111,14 +111,17 @@ class Vault(Records, KeySlots):
     ) -> Vault:
         """Open the vault at a path (or in a store) and authenticate all of it.
 
-        *passphrase* is text, or a callable that returns it when it is needed. *key* is 32
-        bytes, or their base64, base64url or hex text. Without either the key comes from the
-        environment, or from the key file of the user. *create* makes an empty vault where
-        there is none, its slot at the cost *kdf* (`KdfParameters.DEFAULT`). *lock_timeout* is
-        in seconds. A caller who remembers the last generation it saw passes it as
-        *min_generation*, and an older copy that was put back is refused. *expected_vault_id*
-        (16 bytes, or 32 hexadecimal digits, as `Vault.id` and `interpal-vault inspect` show it)
-        refuses any other vault that the same secret opens; a rotation draws a new id.
+        Args:
+            path_or_store: A path, a URL (`open_store`) or a `Store`.
+            passphrase: Text, or a callable that returns it when it is needed.
+            key: 32 bytes, or their base64, base64url or hex text. Without both, the secret comes
+                from the environment, or from the key file of the user.
+            create: Make an empty vault where there is none.
+            kdf: What Argon2id costs in the slot of a new vault; `KdfParameters.DEFAULT`.
+            lock_timeout: Seconds to wait for the write lock; 0 tries once.
+            min_generation: The last generation (a count) that was seen; an older copy is refused.
+            expected_vault_id: The id of the only vault that is opened: 16 bytes or 32 hexadecimal
+                digits, as `Vault.id` and `interpal-vault inspect` show it; a rotation changes it.
 
         Raises `VaultNotFoundError`, `WrongKeyError`, `KeyRequiredError` and the other
         `VaultKeyError`s, `VaultFormatError` (no vault), `VaultCorruptError` (damaged),

@@ -59,9 +59,8 @@ class KeySlots:
     ) -> Slot:
         """Let one more passphrase or key open the vault; returns its slot.
 
-        *kid* (1 to 64 of `A-Za-z0-9._-`) names it, else `slot-N`. *kdf* is what Argon2id costs
-        (`KdfParameters.DEFAULT`). No record is touched. Raises `ValidationError`, also for a
-        ninth slot, `KeySourceError` for what is no key, and what a save raises.
+        Without *kid* its name is `slot-N`. No record is touched. Raises `ValidationError`, also
+        for a ninth slot, `KeySourceError` for what is no key, and what a save raises.
         """
         from interpal.vault.keys import rekey
 

@@ -40,7 +40,7 @@ class Place(Protocol):
 
 
 class SimpleStore:
-    """A `Store` over a place of two methods, `load` and `save`; *location* names it in messages.
+    """A `Store` over a place of two methods, `load` and `save`.
 
         Vault.open(SimpleStore(MyPlace(), "s3://bucket/vault"), create=True)
 
@@ -49,6 +49,10 @@ class SimpleStore:
     lost or changed: it has to do its change again. Without `login_lock`, one thread of this
     process at a time logs in, but two processes may both log in. Without `set_aside`, a damaged
     vault stays where it is: that is a `VaultIOError`, and up to you.
+
+    Args:
+        place: Where the vault is kept.
+        location: What messages call it.
     """
 
     def __init__(self, place: Place, location: str) -> None:

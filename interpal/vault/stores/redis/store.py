@@ -38,9 +38,13 @@ _log = Logger("interpal.vault.stores.redis.store")
 class RedisStore:
     """The vault at a `redis://` or `rediss://` URL. A `RecordStore`.
 
-    Connects when it is used. May be used from many threads, and in forked children.
-    *lock_seconds* is the life of its locks, the same for all who share the vault. Raises
-    `ValidationError` for what is no such URL (`Address.parse`).
+    Connects when it is used. May be used from many threads, and in forked children. Raises
+    `ValidationError` for what is no such URL.
+
+    Args:
+        url: The URL of a server, a group of sentinels or a cluster, as `Address.parse` reads it.
+        lock_seconds: Seconds that a lock lives unless it is renewed, which it is at a third of
+            them; the same for all who share the vault.
     """
 
     __slots__ = ("_life", "_space")

@@ -57,7 +57,7 @@ _DROP = f"""
 
 
 class SqliteStore:
-    """The vault in the database at *path*, which is made absolute at once. A `RecordStore`.
+    """The vault in an SQLite database. A `RecordStore`.
 
     Opens nothing until it is used. May be used from many threads, and in forked children.
     Raises `ValidationError` for what is no path.
