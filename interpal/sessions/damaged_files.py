@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from interpal._log import Logger
 from interpal.exceptions import VaultCorruptError
+from interpal.vault.core.versions import located
 from interpal.vault.format.legacy_file import classify, parse
 
 if TYPE_CHECKING:
@@ -70,7 +71,11 @@ class Recovery:
             self._migrate(vault, stored, now)
             return None
         if kind not in _DAMAGE:
-            raise error
+            try:
+                raise error
+            finally:
+                # Its traceback has this frame, which is not to keep it alive, and the file with it.
+                del error, stored
         with self._store.write_lock(self._patience) as writer:
             moved = writer.set_aside(stored)
         if moved is None:
@@ -89,13 +94,14 @@ class Recovery:
         return VaultCorruptError(f"{error}; it was set aside as {moved}", path=error.path)
 
     def _parsed(self, stored: Stored, now: datetime) -> LegacyRecord:
-        plain = parse(
-            stored.reveal(),
-            default_name=self._username,
-            local=None,
-            now=now,
-            lifetime=self._lifetime,
-        )
+        with located(self._store.location):
+            plain = parse(
+                stored.reveal(),
+                default_name=self._username,
+                local=None,
+                now=now,
+                lifetime=self._lifetime,
+            )
         # interpal 1.x knew one site, and did not say which.
         if not isinstance(plain.record.reveal().get("origin"), str):
             plain.record.reveal()["origin"] = self._origin

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import json
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -82,6 +83,41 @@ def test_json_with_a_surprise_is_refused_with_the_reason(data: bytes, reason: st
 def test_neither_siblings_nor_brackets_within_strings_are_nesting() -> None:
     assert jwe.parse_json(b"[[],[],[],[]]", max_depth=2) == [[], [], [], []]
     assert jwe.parse_json(b'["[[[[[", "\\"[[[[{{"]', max_depth=1) == ["[[[[[", '"[[[[{{']
+
+
+def deepest(data: str) -> int:
+    """How deep JSON text nests, one character after the other."""
+    depth = most = 0
+    inside = escaped = False
+    for character in data:
+        if escaped:
+            escaped = False
+        elif character == "\\":
+            escaped = inside
+        elif character == '"':
+            inside = not inside
+        elif not inside and character in "{[":
+            depth += 1
+            most = max(most, depth)
+        elif not inside and character in "}]":
+            depth -= 1
+    return most
+
+
+nested = st.recursive(
+    st.integers(0, 9) | st.text('{}[]"\\\nx\u00e9', max_size=8),
+    lambda values: st.lists(values) | st.dictionaries(st.text('{["\\', max_size=3), values),
+    max_leaves=12,
+)
+
+
+@given(nested, st.integers(0, 40), st.integers(1, 6))
+def test_depth_is_that_of_the_brackets_outside_of_strings(
+    value: object, cut_off: int, bound: int
+) -> None:
+    text = json.dumps(value)
+    beginning = text[: max(1, len(text) - cut_off)]
+    assert jwe.is_deeper(beginning.encode(), bound) == (deepest(beginning) > bound)
 
 
 def test_a_surrogate_pair_is_a_character() -> None:

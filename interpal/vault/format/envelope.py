@@ -79,6 +79,8 @@ _BEGIN, _MIDDLE, _BEFORE_IV, _BEFORE_CIPHERTEXT, _BEFORE_TAG, _END = (
     b'"}\n',
 )
 _MOST_PROTECTED = fields.MAX_HEADER_BYTES * 4 // 3 + 64
+# What is larger is read only as every writer of JSON would write it: ASCII, and without escapes.
+_SMALL_BYTES = 2**16
 _CHARACTERS = {
     "encrypted_key": -(-jwe.WRAPPED_BYTES * 4 // 3),
     "iv": -(-jwe.IV_BYTES * 4 // 3),
@@ -123,8 +125,8 @@ def parse(data: bytes) -> Envelope:
     if parts is not None and own is not None:
         return Envelope(own, parts)
     del parts
-    if jwe.is_crowded(text.reveal()):
-        raise VaultFormatError("not a vault: the file holds more members than any JWE")
+    if jwe.is_crowded(text.reveal(), small=_SMALL_BYTES):
+        raise VaultFormatError("not a vault: the file holds what no JWE of its size holds")
     members = fields.json_object(text, "the file")
     if "protected" not in members:
         del members
@@ -138,7 +140,7 @@ def parse(data: bytes) -> Envelope:
         protected=protected,
         encrypted_key=fields.decoded(members["encrypted_key"], "encrypted_key", jwe.WRAPPED_BYTES),
         iv=fields.decoded(members["iv"], "iv", jwe.IV_BYTES),
-        ciphertext=fields.decoded(members["ciphertext"], "ciphertext"),
+        ciphertext=fields.decoded_content(members, "ciphertext"),
         tag=fields.decoded(members["tag"], "tag", jwe.TAG_BYTES),
     )
     return Envelope(_read_header(vault), sealed)

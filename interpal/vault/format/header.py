@@ -118,6 +118,20 @@ def decoded(value: object, field: str, length: int | None = None) -> bytes:
         raise VaultFormatError(f"not a vault: {field} {fault}") from None
 
 
+def decoded_content(members: dict[str, Any], field: str) -> bytes | bytearray:
+    """The bytes behind the base64url text of a member, which is taken out: there may be much."""
+    encoded = text(members.pop(field), field)
+    fault = "is not base64url"
+    if encoded.isascii():
+        content = Hidden(encoded.encode("ascii"))
+        del encoded
+        try:
+            return jwe.b64decode_content(content, 0, len(content.reveal()))
+        except ValueError as error:
+            fault = str(error)
+    raise VaultFormatError(f"not a vault: {field} {fault}")
+
+
 def decode_header(protected: str) -> dict[str, Any]:
     """The members of a protected header. `VaultLimitError` beyond 64 KiB, before decoding."""
     if len(protected) * 3 // 4 > MAX_HEADER_BYTES:

@@ -48,12 +48,15 @@ _PIECE = 2**16
 # 64 KiB, the most that is kept, fewer than that.
 _PUNCTUATION = (b'"', b",", b"{", b"[")
 _MAX_PUNCTUATION = 100_000
+_BASE64URL = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+_MANY_BYTES = 2**20
 
 # More digits than any number that is looked at: a longer one is cut, not converted, since
 # converting costs the square of the length and CPython refuses some lengths of its own accord.
 _MAX_DIGITS = 40
 
-_BRACKETS = rb'\\.|["{}\[\]]'
+_NO_BRACKETS = bytes(range(256)).translate(None, b'"{}[]')
+_RUN_OF_BRACKETS = rb"([{\[]+)|[}\]]+"
 
 
 class NotAuthenticError(ValueError):
@@ -207,32 +210,46 @@ def _decoder(allow_float: bool, any_int: bool, shape: bool) -> json.JSONDecoder:
     )
 
 
-def is_crowded(data: bytes) -> bool:
-    """Whether *data* has more members than any JSON of the format.
+def is_crowded(data: bytes, *, small: int) -> bool:
+    """Whether *data* is what no JSON of the format is, and would cost too much to parse.
 
-    To be asked before parsing: as Python objects they take forty times their size.
+    That is more members than any has, which as Python objects take forty times their size, and
+    in more than *small* bytes also a character that is not ASCII, after which each of the others
+    takes four bytes, an escape, or more than 100,000 characters that are not base64url.
     """
-    return sum(map(data.count, _PUNCTUATION)) > _MAX_PUNCTUATION
+    if sum(map(data.count, _PUNCTUATION)) > _MAX_PUNCTUATION:
+        return True
+    if len(data) <= small:
+        return False
+    return not data.isascii() or b"\\" in data or _is_over(_MAX_PUNCTUATION, data)
+
+
+def _is_over(most: int, data: bytes) -> bool:
+    """Whether more than *most* bytes of *data* are not base64url."""
+    # Piece by piece: much of it is not to be in memory twice.
+    for start in range(0, len(data), _MANY_BYTES):
+        most -= len(data[start : start + _MANY_BYTES].translate(None, _BASE64URL))
+        if most < 0:
+            return True
+    return False
 
 
 def is_deeper(data: bytes, max_depth: int) -> bool:
     """Whether the JSON text nests deeper than *max_depth*; needs no stack itself."""
     if data.count(b"{") + data.count(b"[") <= max_depth:
         return False
+    if b"\\" in data:
+        data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
     depth = 0
-    inside = False
-    for found in re.finditer(_BRACKETS, data, re.DOTALL):
-        token = found[0]
-        if token == b'"':
-            inside = not inside
-        elif inside or len(token) == 2:
-            continue
-        elif token in b"{[":
-            depth += 1
+    # Without escapes, every second piece between quotes is a string; most have no brackets.
+    rest = data.translate(None, _NO_BRACKETS).replace(b'""', b"")
+    for outside in rest.split(b'"')[::2]:
+        # What closes is not counted by `is_crowded`, so that there may be much of it.
+        for run in re.finditer(_RUN_OF_BRACKETS, outside):
+            length = run.end() - run.start()
+            depth += length if run[1] else -length
             if depth > max_depth:
                 return True
-        else:
-            depth -= 1
     return False
 
 

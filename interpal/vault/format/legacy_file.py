@@ -14,7 +14,12 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from interpal._hidden import Hidden
 from interpal.exceptions import VaultFormatError
 from interpal.vault.format import jwe
-from interpal.vault.format.payload import MAX_RECORD_DEPTH, name_fault, record_fault
+from interpal.vault.format.payload import (
+    MAX_RECORD_BYTES,
+    MAX_RECORD_DEPTH,
+    name_fault,
+    record_fault,
+)
 from interpal.vault.format.session_record import (
     DEFAULT_LIFETIME_HOURS,
     DEFAULT_NAME,
@@ -40,6 +45,14 @@ _ALIASES = {
     "last_validated_at": ("last_validated_at", "lastValidatedAt"),
     "cookies": ("cookies",),
 }
+# The most that a plain file may have: 64 KiB of record may be written six times as long, and with
+# every value on a line of its own.
+LARGEST = 2**20
+# What a crash leaves may end in NUL bytes, where the size was written and the data not.
+_AFTER_THE_END = b" \t\r\n\0"
+_VAULT = b'{"protected":"'
+_LONG_RUN = re.compile(rb"([\w-]{16})[\w-]+", re.ASCII)
+
 _KNOWN = {alias for aliases in _ALIASES.values() for alias in aliases}
 _FIRST_NAMES = _KNOWN | {"protected", "encrypted_key", "iv", "ciphertext", "tag"}
 
@@ -69,21 +82,25 @@ class LegacyRecord(NamedTuple):
 def classify(data: bytes) -> Literal["vault", "plain", "empty", "truncated", "foreign"]:
     """What lies where a vault is expected, by its looks alone.
 
-    `vault`: a JSON object with a `protected` member, sound or not. `plain`: an object with a
-    session cookie that can be used. `empty`: nothing, white space or NUL bytes. `truncated`:
-    the beginning of one of the two and nothing else. `foreign`: anything else.
+    `vault`: a JSON object with a `protected` member, sound or not. `plain`: an object of at most
+    1 MiB with a session cookie that can be used. `empty`: nothing, white space or NUL bytes.
+    `truncated`: the beginning of one of the two and nothing else. `foreign`: anything else.
     """
-    if not data.strip(b" \t\r\n\0"):
+    data = data.rstrip(_AFTER_THE_END)
+    if not data:
         return "empty"
-    # What a crash leaves may end in NUL bytes, where the size was written and the data not.
-    data = data.rstrip(b" \t\r\n\0")
-    if jwe.is_crowded(data):
-        return "foreign"
+    if jwe.is_crowded(data, small=LARGEST):
+        return "vault" if data.startswith(_VAULT) else "foreign"
+    may_be_plain = len(data) <= LARGEST
+    if not may_be_plain:
+        # Much of it can be base64url only, whose length says nothing.
+        data = _LONG_RUN.sub(rb"\1", data)
     members = _members(data)
     if members is not None:
         if "protected" in members:
             return "vault"
-        return "plain" if _session_cookie(members) is not None else "foreign"
+        is_plain = may_be_plain and _session_cookie(members) is not None
+        return "plain" if is_plain else "foreign"
     if _object_names(data) >= {"protected"}:
         return "vault"
     return "truncated" if _is_beginning(data) else "foreign"
@@ -103,9 +120,15 @@ def parse(
     offset are in the zone *local*, None for the machine's. A missing expiry is *lifetime* after
     the login, a missing login that long before the expiry, but not after *now* (aware).
 
-    Raises `VaultFormatError` where there is no session cookie to be used.
+    Raises `VaultFormatError` where there is no session cookie to be used, and for more than 1 MiB.
     """
-    members = None if jwe.is_crowded(data) else _members(data)
+    data = data.rstrip(_AFTER_THE_END)
+    if len(data) > LARGEST:
+        del data
+        raise VaultFormatError(
+            f"not a session file of interpal 1.x: it is larger than {LARGEST // 2**20} MiB"
+        )
+    members = None if jwe.is_crowded(data, small=LARGEST) else _members(data)
     found = None if members is None else _session_cookie(members)
     if members is None or found is None:
         del data, members, found
@@ -230,8 +253,10 @@ def _session_cookie(members: dict[str, Any]) -> tuple[str, dict[str, str]] | Non
 def split_cookie(text: str) -> tuple[str, dict[str, str]] | None:
     """The session cookie's value in *text*, a bare value or a `Cookie` header, and the others.
 
-    None where there is none that could be sent.
+    None where there is none that could be sent, and for more than a record may hold.
     """
+    if len(text) > MAX_RECORD_BYTES:
+        return None
     text = text.strip()
     if text[:7].lower() == "cookie:":
         text = text[7:].strip()

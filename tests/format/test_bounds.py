@@ -1,0 +1,154 @@
+"""What a file costs before a slot is opened: about as much as its bytes, whatever they are."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from interpal.exceptions import VaultFormatError
+from interpal.vault.format import envelope, jwe, legacy_file
+
+if TYPE_CHECKING:
+    from tests.format.small import SmallVault
+
+SIZE = 2**22
+LARGE = legacy_file.LARGEST + 2**16
+
+# All of it is harmless: text of some size, most of it well-formed JSON.
+SHAPES: dict[str, tuple[bytes, bytes, bytes]] = {
+    "digits": (b'{"protected":', b"9", b"}"),
+    "base64url": (b'{"protected":"', b"A", b'"}'),
+    "cut off": (b'{"protected":"', b"A", b""),
+    "two members of one name": (b'{"protected":"","protected":"', b"A", b'"}'),
+    "blanks": (b'{"protected":', b" ", b"}"),
+    "nothing": (b"", b"\0", b""),
+    "a fish and more": (b'{"protected":"\xf0\x9f\x90\x9f', b"A", b'"}'),
+    "escapes": (b"[" + b"[]," * 80 + b'"', b"\\\\", b'"]'),
+    "brackets that close": (b"[]" * 80, b"]", b""),
+    "a header of semicolons": (b'{"session_cookie":"', b";", b'"}'),
+    "a long name": (b'{"session_cookie":"abc","username":"', b"a", b'"}'),
+    "accents": (b'{"session_cookie":"abc","username":"', b"\xc3\xa9", b'"}'),
+}
+
+
+def shaped(name: str, size: int) -> bytes:
+    begins, unit, ends = SHAPES[name]
+    return begins + unit * (size // len(unit)) + ends
+
+
+def large(vault: SmallVault) -> dict[str, str]:
+    """The members of a vault whose content is large, and no ciphertext."""
+    members: dict[str, str] = json.loads(vault.seal())
+    return members | {"ciphertext": "A" * LARGE}
+
+
+def test_a_large_vault_may_be_indented_and_its_members_in_any_order(small: SmallVault) -> None:
+    members = large(small)
+    data = json.dumps(dict(reversed(members.items())), indent=4).encode()
+    parsed = envelope.parse(data)
+    assert parsed.sealed.ciphertext == jwe.b64decode(members["ciphertext"])
+    assert legacy_file.classify(data) == "vault"
+
+
+@pytest.mark.parametrize("ciphertext", ["A\u00e9A", "A\\A", "A=="])
+def test_the_ciphertext_of_a_large_vault_is_base64url(small: SmallVault, ciphertext: str) -> None:
+    members = large(small)
+    members["ciphertext"] += ciphertext
+    data = json.dumps(members, ensure_ascii=False).encode()
+    with pytest.raises(VaultFormatError, match=r"ciphertext is not|no JWE of its size"):
+        envelope.parse(data)
+    assert legacy_file.classify(data.replace(b": ", b":")) == "vault"
+
+
+def test_a_large_vault_that_is_cut_off_is_known_as_one(small: SmallVault) -> None:
+    data = json.dumps(large(small)).encode()
+    assert legacy_file.classify(data[: len(data) // 2] + bytes(100)) == "truncated"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"a": "' + b"A" * LARGE + b'", "b": "\xc3\xa9"}',
+        b'{"a": "' + b"A" * LARGE + b'\\n"}',
+        b'{"a": "' + b"A" * LARGE + b'"' + b" " * 200_000 + b"}",
+        b'{"session_cookie": "abc", "more": "' + b"A" * LARGE + b'"}',
+    ],
+    ids=["not ASCII", "an escape", "blanks", "a session"],
+)
+def test_what_is_larger_than_a_session_file_and_no_vault_is_nobodys(data: bytes) -> None:
+    assert legacy_file.classify(data) == "foreign"
+    with pytest.raises(VaultFormatError):
+        envelope.parse(data)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_file_of_one_character_is_refused_without_a_python_step_for_each(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = shaped(name, SIZE)
+    counted = 0
+
+    def count(_frame: object, _event: str, _argument: object) -> None:
+        nonlocal counted
+        counted += 1
+
+    sys.setprofile(count)
+    try:
+        kind = legacy_file.classify(data)
+        with pytest.raises(VaultFormatError):
+            envelope.parse(data)
+    finally:
+        sys.setprofile(None)
+    assert kind in {"vault", "foreign", "empty", "truncated"}
+    assert counted < 2000
+
+
+CHILD = """
+import sys
+from interpal.exceptions import VaultError
+from interpal.session_manager import SessionManager
+from interpal.vault.health import report
+from interpal.vault.stores.file import FileStore
+
+def look(path):
+    for read in (
+        lambda: report.parsed(path, report.load(FileStore(path))),
+        lambda: SessionManager(path, key=bytes(32)).find("maple_ink"),
+    ):
+        try:
+            read()
+        except VaultError:
+            pass
+
+def most():
+    with open("/proc/self/status") as status:
+        return int(next(line for line in status if line.startswith("VmHWM")).split()[1])
+
+look(sys.argv[1])
+before = most()
+for path in sys.argv[2:]:
+    look(path)
+    print(most() - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not say")
+def test_no_file_takes_more_than_four_times_its_size_in_memory(tmp_path: Path) -> None:
+    paths = []
+    for number, name in enumerate(("small", *SHAPES)):
+        path = tmp_path / f"{number}.json"
+        path.touch(mode=0o600)
+        path.write_bytes(b'{"protected":[]}' if name == "small" else shaped(name, SIZE))
+        paths.append(str(path))
+    # What is freed goes back to the system at once, and is not counted for the next file.
+    environ = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "131072"}
+    command = [sys.executable, "-c", CHILD, *paths]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True, env=environ)
+    most = dict(zip(SHAPES, map(int, ran.stdout.split()), strict=True))
+    assert all(kib * 1024 <= 4 * SIZE for kib in most.values()), most
