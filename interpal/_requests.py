@@ -15,7 +15,7 @@ from interpal._clock import monotonic
 from interpal._hidden import Hidden
 from interpal.exceptions import NetworkError
 from interpal.transport import messages
-from interpal.transport.environment import context_of, refused_by
+from interpal.transport.environment import context_of
 from interpal.vault.files.forks import Process
 
 if TYPE_CHECKING:
@@ -207,27 +207,17 @@ def _reader(raw: Any) -> Callable[[], bytes]:
 
 def _reason(error: BaseException, timeout: float, proxy: Proxy | None) -> str:
     """What went wrong, in words of our own: the library's text may quote the request."""
-    if isinstance(error, requests.exceptions.SSLError):
-        return "the server's certificate was not accepted, or TLS failed"
-    if isinstance(error, requests.exceptions.ConnectTimeout):
-        return f"no connection within {timeout:g} seconds"
-    if isinstance(error, requests.exceptions.Timeout):
-        return f"no answer within {timeout:g} seconds"
-    if proxy is not None and isinstance(error, requests.exceptions.ProxyError):
+    from interpal.transport import failures
+
+    known: str | None = None
+    if isinstance(error, requests.exceptions.ConnectTimeout) and proxy is None:
+        known = f"no connection within {timeout:g} seconds"
+    elif isinstance(error, requests.exceptions.Timeout):
+        known = f"no answer within {timeout:g} seconds"
+    elif proxy is not None and isinstance(error, requests.exceptions.ProxyError):
         # urllib3 has the status in this text alone.
         refused = re.search(r"Tunnel connection failed: (\d{3})\b", str(error))
         if refused:
-            return refused_by(proxy, int(refused[1]))
-        return f"no connection by the proxy {proxy.shown} ({proxy.name})"
-    cause: BaseException | None = error
-    while cause is not None:
-        if (
-            isinstance(cause, OSError)
-            and cause.strerror
-            and not isinstance(cause, requests.RequestException)
-        ):
-            return f"no connection: {cause.strerror}"
-        inner = next((item for item in cause.args if isinstance(item, BaseException)), None)
-        cause = getattr(cause, "reason", None) or inner or cause.__cause__ or cause.__context__
-        cause = cause if isinstance(cause, BaseException) else None
-    return f"the connection failed ({type(error).__name__})"
+            return failures.refused_by(proxy, int(refused[1]))
+        return failures.no_proxy(error, proxy)
+    return failures.reason_of(error, proxy, known)

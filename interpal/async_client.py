@@ -19,7 +19,7 @@ from interpal.api.calls import Calls
 from interpal.exceptions import NetworkError
 from interpal.flows import resume, saving
 from interpal.sessions.singleflight import in_flight
-from interpal.transport.environment import context_of, refused_by
+from interpal.transport.environment import context_of
 from interpal.transport.messages import Pause, Request, Response
 from interpal.transport.reply_body import ReplyBody
 
@@ -80,10 +80,8 @@ class AiohttpRequester:
                 return _response(reply, body)
         except NetworkError as error:
             problem = error.with_traceback(None)
-        except asyncio.TimeoutError:
-            problem = NetworkError(f"{where}: no answer within {self._timeout:g} seconds")
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            reason = _reason(error, self._network.proxy_of(request.url))
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
+            reason = _reason(error, self._timeout, self._network.proxy_of(request.url))
             problem = NetworkError(f"{where}: {reason}")
         # Outside the handlers: the library's error carries the request, and with it the session.
         try:
@@ -144,7 +142,7 @@ class AiohttpRequester:
                 sock_connect=self._timeout,
                 sock_read=self._timeout,
             )
-            holder = _connections(timeout)
+            holder = _connections(timeout, self._timeout)
             opened = self._opened.setdefault(loop, (holder, await anext(holder)))
         return opened[1]
 
@@ -163,16 +161,24 @@ class _Reply:
 
 
 async def _connections(
-    timeout: aiohttp.ClientTimeout,
+    timeout: aiohttp.ClientTimeout, connecting: float
 ) -> AsyncGenerator[aiohttp.ClientSession, None]:
     """The connections of one loop.
 
     A loop closes the generators that are left when it ends, and those that nobody holds any
-    more: a client that was never closed leaves no open connection behind.
+    more: a client that was never closed leaves no open connection behind. *connecting* is the
+    seconds for all that it takes to make one.
     """
     import aiohttp
 
+    class Connector(aiohttp.TCPConnector):
+        async def _create_connection(self, *arguments: Any, **named: Any) -> Any:
+            # aiohttp has no bound of its own on the answer of a proxy.
+            made = super()._create_connection(*arguments, **named)
+            return await asyncio.wait_for(made, connecting)
+
     async with aiohttp.ClientSession(
+        connector=Connector(),
         trace_configs=[_once()],
         # Cookies are the session's and travel with it; a jar would mix accounts.
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -255,23 +261,18 @@ async def _read(reply: Hidden[aiohttp.ClientResponse], where: str) -> bytes:
     return body.content(where)
 
 
-def _reason(error: BaseException, proxy: Proxy | None) -> str:
+def _reason(error: BaseException, timeout: float, proxy: Proxy | None) -> str:
     """What went wrong, in words of our own: the library's text may quote the request."""
     import aiohttp
 
-    if proxy is not None and isinstance(error, aiohttp.ClientHttpProxyError):
-        return refused_by(proxy, error.status)
-    if proxy is not None and isinstance(error, aiohttp.ClientProxyConnectionError):
-        return f"no connection by the proxy {proxy.shown} ({proxy.name})"
-    if isinstance(error, aiohttp.ClientSSLError):
-        return "the server's certificate was not accepted, or TLS failed"
-    if isinstance(error, aiohttp.ServerDisconnectedError):
-        return "the server closed the connection without an answer"
-    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
-        return f"no connection: {os.strerror(error.errno)}"
-    if isinstance(error, OSError) and error.strerror:
-        return f"no connection: {error.strerror}"
-    return f"the connection failed ({type(error).__name__})"
+    from interpal.transport import failures
+
+    known: str | None = None
+    if isinstance(error, aiohttp.ConnectionTimeoutError) and proxy is None:
+        known = f"no connection within {timeout:g} seconds"
+    elif isinstance(error, asyncio.TimeoutError):
+        known = f"no answer within {timeout:g} seconds"
+    return failures.of_aiohttp(error, proxy, known)
 
 
 class AsyncInterpalClient(Calls, Awaiting):

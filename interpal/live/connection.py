@@ -26,6 +26,7 @@ from interpal.exceptions import (
 from interpal.live import access, missed
 from interpal.live.frames import NEW_MESSAGE, SYNC_MESSAGE, read_frame
 from interpal.live.progress import Progress
+from interpal.transport import failures
 from interpal.transport.environment import context_of
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from interpal.flows.context import ClientContext
     from interpal.live.handlers import Dispatcher
     from interpal.sessions.wait import Flow
+    from interpal.transport.environment import Proxy
 
     Run = Callable[[Flow[Any]], Awaitable[Any]]
 
@@ -278,7 +280,7 @@ class Connection:
             asked = _seconds(error.headers.get("Retry-After") if error.headers else None)
             reason = f"the server answered {status}"
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            reason = f"the connection failed ({type(error).__name__})"
+            reason = failures.of_aiohttp(error, self._proxy())
         where = f"WebSocket {access.WEBSOCKET_PATH}"
         if status in (401, 403):
             raise await self._refusal(opened, where, status)
@@ -293,9 +295,8 @@ class Connection:
     ) -> aiohttp.ClientWebSocketResponse[Any]:
         from yarl import URL
 
-        network = self._context.network
-        proxy = network.proxy_of(self._context.settings.base_url)
-        authorities = network.authorities()
+        proxy = self._proxy()
+        authorities = self._context.network.authorities()
         return await http.ws_connect(
             URL(access.address_of(self._context, opened), encoded=True),
             headers=access.headers_of(self._context, opened),
@@ -306,6 +307,9 @@ class Connection:
             # Pings are answered by the reader, which also counts them as a sign of life.
             autoping=False,
         )
+
+    def _proxy(self) -> Proxy | None:
+        return self._context.network.proxy_of(self._context.settings.base_url)
 
     async def _refusal(self, opened: access.Pass, where: str, status: int) -> WebSocketError:
         """The error of a token that the server does not take.

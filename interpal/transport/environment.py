@@ -44,6 +44,13 @@ class Proxy(Opaque):
         return f"<Proxy of {self.name}>"
 
     @property
+    def host(self) -> str | None:
+        """Its host."""
+        from urllib.parse import urlsplit
+
+        return urlsplit(self.url.reveal()).hostname
+
+    @property
     def shown(self) -> str:
         """Its host and port, for a message."""
         return self.url.reveal().rpartition("@")[2].rpartition("://")[2].strip("/")
@@ -124,26 +131,40 @@ def _there(found: Authorities) -> Authorities:
     return found
 
 
+_QUOTES = ("'", '"')
+_NO_ADDRESS = "not the address of a proxy; write http://HOST:PORT"
+
+
 def _checked(text: str, name: str, error: type[NetworkError | ValidationError]) -> str:
     """The address of a proxy, with its scheme. Raises *error*, which shows none of it."""
     from urllib.parse import urlsplit
 
     wanted = Hidden(text.strip() if "://" in text else f"http://{text.strip()}")
+    quoted = text.strip()[:1] in _QUOTES or text.strip()[-1:] in _QUOTES
     del text
     fault = None
     try:
         parts = Hidden(urlsplit(wanted.reveal()))
-        if parts.reveal().scheme not in ("http", "https"):
+        if quoted:
+            fault = "there are quotes around the address; remove them"
+        elif parts.reveal().scheme not in ("http", "https"):
             fault = "a proxy of a kind that is not supported; set an http:// or https:// one"
-        elif not _is_name(parts.reveal().hostname) or parts.reveal().port == 0:
-            fault = "not the address of a proxy; write http://HOST:PORT, without quotes"
-        elif parts.reveal().query or parts.reveal().fragment or parts.reveal().path.strip("/"):
-            fault = "not the address of a proxy; write #, / and ? in a password as %23, %2F and %3F"
+            fault += "" if name == "proxy" else ", or NO_PROXY"
+        elif set(wanted.reveal().partition("://")[2].rpartition("@")[0]) & set("#/?"):
+            fault = "write #, / and ? in a password as %23, %2F and %3F"
+        elif (
+            not _is_name(parts.reveal().hostname)
+            or parts.reveal().port == 0
+            or parts.reveal().query
+            or parts.reveal().fragment
+            or parts.reveal().path.strip("/")
+        ):
+            fault = _NO_ADDRESS
     except ValueError:
-        fault = "not the address of a proxy; write http://HOST:PORT"
+        fault = _NO_ADDRESS
     if fault is None:
         return wanted.reveal()
-    raise error(f"{name}: {fault}, or NO_PROXY" if name != "proxy" else f"{name}: {fault}")
+    raise error(f"{name}: {fault}")
 
 
 def _is_name(host: str | None) -> bool:
@@ -209,18 +230,3 @@ def context_of(authorities: Authorities) -> ssl.SSLContext:
     except (OSError, ValueError):
         fault = f"{authorities.name}: {authorities.path}: not a file of certificates (PEM)"
     raise NetworkError(fault)
-
-
-def refused_by(proxy: Proxy, status: int) -> str:
-    """What a proxy's answer to CONNECT means, for a message."""
-    if status == 407:
-        return (
-            f"the proxy {proxy.shown} ({proxy.name}) wants a username and password (407): write "
-            "http://USER:PASSWORD@HOST:PORT, special characters as %XX, or correct them"
-        )
-    if status == 403:
-        return (
-            f"the proxy {proxy.shown} ({proxy.name}) refuses connections to this server (403): "
-            "ask whoever runs it"
-        )
-    return f"the proxy {proxy.shown} ({proxy.name}) refused the connection ({status})"

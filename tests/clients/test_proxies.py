@@ -199,7 +199,7 @@ def test_the_authorities_of_the_environment_are_trusted_by_both_clients(
     site, port = behind
     with accepting(Proxy(port)) as proxy_port:
         address = f"http://127.0.0.1:{proxy_port}"
-        with pytest.raises(NetworkError, match="certificate"):
+        with pytest.raises(NetworkError, match=r"certificate was not accepted \(self.signed"):
             log_in(driver, place, proxy=address)
         where, given = site.ca, {}
         if name == "SSL_CERT_DIR":
@@ -249,26 +249,101 @@ def test_what_a_proxy_answers_is_told_as_the_proxys(
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "said"),
     [
-        "socks5://127.0.0.1:9",
-        '"http://127.0.0.1:9"',
-        "http://me:s3cr3t#pw@127.0.0.1:9",
-        "http://me:s3cr3tpw@127.0.0.1:31x8",
-        "http://me:s3/cr3tpw@127.0.0.1:9",
-        "http://",
+        ("socks5://127.0.0.1:9", "of a kind that is not supported"),
+        ('"http://127.0.0.1:9"', "quotes around the address"),
+        ("'127.0.0.1:9'", "quotes around the address"),
+        ("http://me:s3cr3t#pw@127.0.0.1:9", "as %23"),
+        ("http://me:s3cr3tpw@127.0.0.1:31x8", "write http://HOST:PORT"),
+        ("http://me:s3/cr3tpw@127.0.0.1:9", "as %23, %2F"),
+        ("http://127.0.0.1:9 9", "write http://HOST:PORT"),
+        ("http://", "write http://HOST:PORT"),
     ],
 )
 def test_what_is_no_proxy_is_named_and_not_shown(
-    driver: Driver, place: Place, monkeypatch: pytest.MonkeyPatch, text: str
+    driver: Driver, place: Place, monkeypatch: pytest.MonkeyPatch, text: str, said: str
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", text)
-    with pytest.raises(NetworkError, match="HTTPS_PROXY: ") as caught:
+    with pytest.raises(NetworkError, match=f"HTTPS_PROXY: .*{said}") as caught:
         driver.open(**settings(place))
     assert "cr3t" not in str(caught.value)
-    with pytest.raises(ValidationError, match="proxy: ") as refused:
+    with pytest.raises(ValidationError, match=f"proxy: .*{said}") as refused:
         driver.open(**settings(place, proxy=text))
     assert "cr3t" not in str(refused.value)
+
+
+def unheard(connection: socket.socket) -> None:
+    """Reads, says nothing, and waits for the client to go."""
+    while connection.recv(65536):
+        pass
+
+
+def portal(connection: socket.socket) -> None:
+    """A captive portal that lets everything through to its own page."""
+    request_head(connection)
+    connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+    connection.recv(65536)
+    connection.sendall(http("302 Found", b"", "Location: http://portal.invalid/"))
+
+
+def page(connection: socket.socket) -> None:
+    """A captive portal that answers CONNECT itself."""
+    request_head(connection)
+    connection.sendall(http("200 OK", b"<html>log in</html>"))
+
+
+def hang_up(connection: socket.socket) -> None:
+    request_head(connection)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (portal, "the TLS handshake failed.*portal"),
+        (page, "the TLS handshake failed.*portal"),
+        (hang_up, "closed the connection without an answer"),
+    ],
+)
+def test_what_comes_in_the_place_of_a_tunnel_is_told_in_one_way(
+    driver: Driver, place: Place, answer: Callable[[socket.socket], None], said: str
+) -> None:
+    with accepting(answer) as port:
+        with pytest.raises(NetworkError, match=said) as caught:
+            driver.open(**settings(place, proxy=f"http://127.0.0.1:{port}"))
+        assert f"through the proxy 127.0.0.1:{port} (proxy=)" in str(caught.value)
+
+
+@pytest.mark.timeout(60)
+def test_a_silent_proxy_is_waited_for_as_long_as_any_answer(
+    driver: Driver, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import aiohttp
+
+    limits: Any = aiohttp.ClientTimeout
+    # What bounds a whole request must not be what ends it.
+    monkeypatch.setattr(
+        aiohttp, "ClientTimeout", lambda **given: limits(**{**given, "total": None})
+    )
+    with accepting(unheard) as port:
+        address = f"http://127.0.0.1:{port}"
+        with pytest.raises(NetworkError, match=r"no answer within 0\.5 seconds") as caught:
+            driver.open(**settings(place, proxy=address, timeout=0.5))
+        assert f"through the proxy 127.0.0.1:{port} (proxy=)" in str(caught.value)
+
+
+@pytest.mark.parametrize("address", ["me:s3cr3tpw@proxy.invalid:3128", "127.0.0.1:9"])
+def test_a_proxy_that_is_not_there_is_named(
+    driver: Driver, place: Place, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", address)
+    with pytest.raises(NetworkError) as caught:
+        driver.open(**settings(place))
+    shown = address.partition("@")[2] or address
+    text = str(caught.value)
+    assert f"no connection to the proxy {shown} (HTTPS_PROXY): " in text
+    assert ("not known" in text) is ("invalid" in shown)
+    assert "s3cr3t" not in text
 
 
 @pytest.mark.parametrize("wrong", [{"verify": False}, {"verify": ""}, {"proxy": 5}])

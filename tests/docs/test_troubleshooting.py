@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interpal.sandbox import Sandbox
+from interpal.transport.environment import CA_VARIABLES
 from tests.docs.markdown import ROOT, blocks
 from tests.docs.troubles import PASSWORD, SCENES, USER, Scene
 from tests.flows.conftest import may_mount
@@ -35,7 +36,8 @@ FOR_ROOT = {
 def scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     for name in [name for name in os.environ if name.startswith("INTERPALS_")]:
         monkeypatch.delenv(name)
-    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    for name in ("XDG_CONFIG_HOME", "https_proxy", "no_proxy", "NO_PROXY", *CA_VARIABLES):
+        monkeypatch.delenv(name, raising=False)
     # Not below a folder of pytest: what is doubtful about those is in no message.
     folder = tempfile.mkdtemp(prefix="trouble-", dir="/tmp")
     os.chmod(folder, 0o755)

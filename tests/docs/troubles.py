@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from interpal import InterpalClient
 from interpal.exceptions import InterpalException
+from interpal.sandbox import Sandbox
 from interpal.vault import KdfParameters, Vault
+from tests.certificates import make_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from pathlib import Path
-
-    from interpal.sandbox import Sandbox
 
 KEY = bytes(32)
 PROGRAM = [sys.executable, "-m", "interpal.vault"]
@@ -267,6 +267,33 @@ def url_in_quotes(scene: Scene) -> str:
     return scene.start(session_file=None, store='"redis://localhost"', vault_key=KEY)
 
 
+# Proxies and certificates.
+
+ELSEWHERE = "https://site.invalid"
+
+
+def _elsewhere(scene: Scene) -> str:
+    said = scene.start(base_url=ELSEWHERE, vault_key=KEY)
+    return said.replace(ELSEWHERE, "https://api.interpals.net")
+
+
+def no_proxy_there(scene: Scene) -> str:
+    with environment(HTTPS_PROXY="http://127.0.0.1:9"):
+        return _elsewhere(scene)
+
+
+def proxy_in_quotes(scene: Scene) -> str:
+    with environment(HTTPS_PROXY='"http://proxy.example:3128"'):
+        return _elsewhere(scene)
+
+
+def certificate_of_the_network(scene: Scene) -> str:
+    with Sandbox(tls=make_certificate(scene.home, "localhost")) as site:
+        said = scene.start(base_url=site.base_url, vault_key=KEY)
+    said = said.replace(site.base_url, "https://api.interpals.net")
+    return said.replace("self signed", "self-signed")  # as OpenSSL 1.1 has it
+
+
 # The command line.
 
 
@@ -306,6 +333,9 @@ SCENES: dict[str, Callable[[Scene], str]] = {
         no_program,
         two_sources,
         url_in_quotes,
+        no_proxy_there,
+        proxy_in_quotes,
+        certificate_of_the_network,
         no_vault,
         plain_file_of_1_x,
         nobody_to_ask,
