@@ -17,7 +17,8 @@ from interpal._worker import drive as drive
 from interpal.api.base import Awaiting, Operation, Operations, PlainOperation
 from interpal.api.calls import Calls
 from interpal.exceptions import NetworkError
-from interpal.flows import resume, saving
+from interpal.flows import saving
+from interpal.flows.start import start
 from interpal.sessions.singleflight import in_flight
 from interpal.transport.environment import context_of
 from interpal.transport.messages import Pause, Request, Response
@@ -413,12 +414,11 @@ class AsyncInterpalClient(Calls, Awaiting):
 
     async def __aenter__(self) -> Self:
         self._context.check_usable()
-        if self._context.state.may_login or self._context.manager is not None:
-            try:
-                await self._run(resume.start(self._context))
-            except BaseException:
-                await self.close()
-                raise
+        try:
+            await self._run(start(self._context))
+        except BaseException:
+            await self.close()
+            raise
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:

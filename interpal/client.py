@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from interpal._lazy import LateModule
 from interpal.api.base import Blocking, Operation, Operations
 from interpal.api.calls import Calls
-from interpal.flows import resume, saving
+from interpal.flows.start import start
 from interpal.sessions.wait import drive as drive
 from interpal.sessions.wait import pause as pause
 
@@ -23,11 +24,13 @@ if TYPE_CHECKING:
     from interpal.api.posts import Posts
     from interpal.api.search import Search
     from interpal.api.social import Social
+    from interpal.flows import saving
     from interpal.live.client import BlockingLiveEvents, EventDecorator
     from interpal.live.connection import Run
     from interpal.sessions.wait import Flow
     from interpal.transport.messages import Request, Response
 else:
+    saving = LateModule("interpal.flows.saving")
     # Of what is loaded when it is asked for; `typing.get_type_hints` reads them.
     BlockingLiveEvents = EventDecorator = Any
 
@@ -64,8 +67,7 @@ class InterpalClient(Calls, Blocking):
 
     def _begin(self) -> None:
         try:
-            if self._context.state.may_login or self._context.manager is not None:
-                self._run(resume.start(self._context))
+            self._run(start(self._context))
         except BaseException:
             self.close()
             raise

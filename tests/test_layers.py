@@ -137,7 +137,6 @@ def test_imports_go_down_only(module: str, path: Path) -> None:
 # login looks again at what is saved. Each is imported in a function, within one layer.
 CIRCLES = [
     ["interpal.async_client", "interpal.client"],
-    ["interpal.flows.login", "interpal.flows.resume"],
 ]
 
 

@@ -28,7 +28,7 @@ from interpal._hidden import Hidden
 from interpal._lazy import LateModule
 from interpal.api.client_cache import ClientCache
 from interpal.exceptions import NetworkError, ValidationError
-from interpal.flows import arguments, resume
+from interpal.flows import arguments
 from interpal.flows.context import DEFAULT_LOGIN_TIMEOUT, ClientContext, Settings
 from interpal.session import (
     DEFAULT_LIFETIME_HOURS,
@@ -496,7 +496,7 @@ class Operations:
 
         Raises `NetworkError` or `APIError` where it could not be asked.
         """
-        return (yield from resume.validate(self._context))
+        return (yield from calls.validate(self._context))
 
     def _request(
         self,

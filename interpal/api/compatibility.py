@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, SupportsIndex
 
-from interpal.flows import arguments, resume
+from interpal.flows import arguments, request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,7 +99,7 @@ class Auth:
 
     def validate_session(self) -> bool:
         """Ask the server whether the session lives: see `client.validate_session()`."""
-        return True is self._run(resume.validate(self._client._context))  # noqa: SLF001  (a view of it)
+        return True is self._run(request.validate(self._client._context))  # noqa: SLF001  (a view of it)
 
     def clear_session(self) -> None:
         """Forget the session in use; what is saved stays."""

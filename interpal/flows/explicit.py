@@ -10,7 +10,7 @@ from interpal._hidden import Hidden
 from interpal.exceptions import ValidationError, VaultIOError
 from interpal.flows import identity, saving
 from interpal.flows.request import ready
-from interpal.flows.resume import start
+from interpal.flows.start import start
 from interpal.session import Session, SessionInfo, local_time
 from interpal.sessions.clock import utc_now
 from interpal.sessions.singleflight import Flight

@@ -68,7 +68,18 @@ def may_be_used(state: ClientState, session: Session) -> bool:
     return not _is_email(state.name) or bool(state.user_id) or is_validated(session)
 
 
-def check_it_can_be_replaced(state: ClientState, session: Session) -> None:
+def check_saved(state: ClientState, session: Session) -> bool | None:
+    """Whether a start has to ask the server whose a saved session is; None where it uses none.
+
+    Raises `AccountMismatchError` where it is another account's, or where nobody can tell whose.
+    """
+    if may_be_used(state, session):
+        return has_to_be_asked_about(state, session)
+    _check_it_can_be_replaced(state, session)
+    return None
+
+
+def _check_it_can_be_replaced(state: ClientState, session: Session) -> None:
     """Refuse to go on without a saved session that cannot be proven, where no login replaces it.
 
     Raises `AccountMismatchError`: nobody can tell whose it is.

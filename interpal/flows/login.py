@@ -17,8 +17,8 @@ from interpal.exceptions import (
     VaultNotFoundError,
 )
 from interpal.flows import identity
-from interpal.flows.resume import ask, unknown_whose
-from interpal.flows.saving import find_saved, save, save_quietly
+from interpal.flows.resume import ask, find_saved, unknown_whose
+from interpal.flows.saving import save, save_quietly
 from interpal.session import Session, record_name
 from interpal.sessions import cookies
 from interpal.sessions.clock import utc_now

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from interpal._clock import monotonic
 from interpal.exceptions import (
+    APIError,
     AuthenticationError,
     CallNetworkError,
     NetworkError,
@@ -14,7 +15,9 @@ from interpal.exceptions import (
 from interpal.flows import identity
 from interpal.flows.apply_reply import apply_reply, check_reply
 from interpal.flows.pending_requests import Sending, replies_to
-from interpal.flows.resume import ask, current, mark_ended, unknown_whose
+from interpal.flows.resume import ask, mark_ended, unknown_whose
+from interpal.flows.saving import save
+from interpal.flows.start import start
 from interpal.sessions.clock import utc_now
 from interpal.sessions.singleflight import Flight
 from interpal.sessions.state import Phase
@@ -110,6 +113,51 @@ def ready(
     if identity.claims_nothing(context.state, session):
         return session
     return (yield from _proven(context, epoch, session))
+
+
+def current(context: ClientContext, epoch: int) -> Flow[Session]:
+    """The session in use; where there is none yet, `start` is what it takes.
+
+    Raises `AuthenticationError` where there is none all the same.
+    """
+    state = context.state
+    if state.live is None and (state.may_login or state.may_resume):
+        yield from start(context, epoch)
+    session = context.state.live
+    context.check_epoch(epoch)
+    if session is None:
+        raise context.no_session()
+    if context.state.is_unsaved:
+        # The call that logged in or got a new cookie was cancelled before the save, or is at it.
+        yield from save(context, epoch, wait=False)
+    return session
+
+
+def validate(context: ClientContext) -> Flow[bool]:
+    """Ask the server for the session in use: True, False (401), or the error that stopped it."""
+    epoch, request = context.state.epoch, context.self_request()
+    session = yield from current(context, epoch)
+    again = True
+    while True:
+        with Sending(context, session):
+            context.check_epoch(epoch)
+            response: Response = yield context.authenticated(session, request)
+            validation = check_reply(context, epoch, session, response)
+            if validation.valid is not False:
+                yield from apply_reply(context, epoch, session, request, response, validation)
+                break
+        yield from replies_to(context, session)
+        state = context.state
+        if not again or state.epoch != epoch or state.live is None or state.uses(session):
+            return False
+        session, again = state.live, False
+    if validation.valid is None:
+        protocol.read_reply(response, request, utc_now(), context.secrets(session))
+        raise APIError(
+            f"the session could not be validated: {validation.reason}",
+            status_code=response.status,
+        )
+    return True
 
 
 def _proven(context: ClientContext, epoch: int, session: Session) -> Flow[Session]:

@@ -1,20 +1,16 @@
-"""Steps 1 and 7 of the resume table: a disk that takes nothing costs the save, not the session."""
+"""Step 7 of the resume table: a disk that takes nothing costs the save, not the session."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NoReturn
 
 from interpal._clock import monotonic, timedelta
-from interpal._log import Logger
 from interpal.exceptions import (
     AuthenticationError,
     LockTimeoutError,
     NotDurableError,
     ValidationError,
-    VaultCorruptError,
     VaultError,
-    VaultFormatError,
-    VaultIOError,
 )
 from interpal.sessions.singleflight import Flight
 from interpal.sessions.state import Saving
@@ -29,43 +25,6 @@ if TYPE_CHECKING:
     from interpal.vault.core.login_locks import AccountLock
 
 VALIDATION_IS_SAVED_EVERY = timedelta(seconds=60)
-
-_log = Logger("interpal.flows")
-
-
-def find_saved(
-    context: ClientContext, username: str | None, *, damage_is_an_error: bool = False
-) -> Flow[tuple[Session | None, bool]]:
-    """The saved session of an account (None: of the only one), and whether it is in the vault.
-
-    It is not where a plain file of interpal 1.x could not be encrypted in place, or a damaged
-    vault not be set aside, for a disk that is full or read-only.
-    """
-    manager = context.manager
-    if manager is None:
-        return None, False
-    try:
-        found = yield from patiently(
-            lambda: manager.find(username, damage_is_an_error=damage_is_an_error),
-            context.settings.lock_timeout,
-        )
-        return found, found is not None
-    except VaultCorruptError as error:
-        if damage_is_an_error:
-            raise
-        # One record of a store that keeps them apart: the login that follows replaces it.
-        _log.warning("%s; a login replaces it", error)
-        return None, False
-    except VaultIOError as error:
-        try:
-            found = manager.peek(username)
-        except (VaultCorruptError, VaultFormatError):
-            # What is not to be touched was raised before: this is damaged, empty or cut off.
-            found = None
-        if found is None and not context.state.has_credentials:
-            raise
-        context.tell("save_failed", reason=str(error))
-        return found, False
 
 
 def save(

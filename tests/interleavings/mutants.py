@@ -16,7 +16,6 @@ from interpal.flows import (
     login,
     pending_requests,
     request,
-    resume,
     saving,
 )
 from interpal.flows.context import ClientContext
@@ -252,7 +251,7 @@ def _nobody_waits_for_the_reply_to_another(patch: MonkeyPatch) -> None:
 
 
 def _a_login_that_was_cancelled_is_forgotten(patch: MonkeyPatch) -> None:
-    patch.setattr(resume, "save", lambda *_, **__: iter(()))
+    patch.setattr(request, "save", lambda *_, **__: iter(()))
 
 
 def _a_session_from_a_renewal_is_not_asked_about(patch: MonkeyPatch) -> None:
