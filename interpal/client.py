@@ -8,8 +8,7 @@ from interpal._lazy import LateModule
 from interpal.api.base import Blocking, Operation, Operations
 from interpal.api.calls import Calls
 from interpal.flows.start import start
-from interpal.sessions.wait import drive as drive
-from interpal.sessions.wait import pause as pause
+from interpal.sessions.wait import drive
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -142,9 +141,9 @@ class InterpalClient(Calls, Blocking):
 
     async def _flows(self) -> AsyncGenerator[Run, None]:
         """What runs a flow in the event loop of live events."""
+        from interpal._aiohttp import AiohttpRequester
         from interpal._worker import Worker
-        from interpal.async_client import AiohttpRequester
-        from interpal.async_client import drive as drive_there
+        from interpal._worker import drive as drive_there
 
         worker = Worker()
         send = AiohttpRequester(self._context.settings.timeout, worker, self._context.network)

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from interpal._hidden import Hidden
-from interpal.client import drive
 from interpal.exceptions import AuthenticationError, NetworkError, SessionExpiredError
 from interpal.flows import request as calls
 from interpal.flows.context import ClientContext, Settings
 from interpal.flows.login import renew
 from interpal.flows.resume import mark_ended
 from interpal.sessions.state import ClientState
+from interpal.sessions.wait import drive
 from interpal.transport.environment import Network
 from interpal.transport.messages import Request, Response
 from interpal.transport.protocol import SESSION_COOKIE

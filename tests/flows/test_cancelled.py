@@ -15,13 +15,13 @@ import pytest
 
 from interpal import AsyncInterpalClient
 from interpal._hidden import Hidden
-from interpal.client import drive
 from interpal.exceptions import AuthenticationError
 from interpal.flows import explicit, saving
 from interpal.flows import request as calls
 from interpal.sessions.clock import utc_now
 from interpal.sessions.singleflight import Flight
 from interpal.sessions.state import Phase
+from interpal.sessions.wait import drive
 from interpal.transport.messages import Pause, Request
 from interpal.vault.files.locks import FileLock
 from tests.flows.test_by_hand import adopt, context_of, path_of, reply
