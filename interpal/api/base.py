@@ -464,8 +464,9 @@ class Operations:
         *session* is a cookie, a whole `Cookie` header, the dict of `export_session()`, or what
         a browser and its extensions write: cookies.txt or HAR, as text or a `Path`, a list of
         cookies, a dict of names and values. *cookie_string* is its name in interpal 1.x. Raises
-        `ValidationError`, `VaultIOError` where a file cannot be read, and
-        `AccountMismatchError` where an export names another account than this client's.
+        `ValidationError`, `VaultIOError` where a file cannot be read, `AccountMismatchError`
+        where an export names another account than this client's, and the `VaultError` of a vault
+        whose place or key is set up wrong.
         """
         given = cookie_string if session is None else session
         if isinstance(given, os.PathLike):

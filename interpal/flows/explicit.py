@@ -8,7 +8,7 @@ from interpal._clock import monotonic
 from interpal._dictlike import is_mapping
 from interpal._hidden import Hidden
 from interpal.exceptions import ValidationError, VaultIOError
-from interpal.flows import identity, saving
+from interpal.flows import identity, saving, set_up
 from interpal.flows.request import ready
 from interpal.flows.start import start
 from interpal.session import Session, SessionInfo, local_time
@@ -162,8 +162,12 @@ class ImportedSession:
 
 
 def import_session(context: ClientContext, session: Session) -> Flow[None]:
-    """Use a session, and save it where the client saves sessions."""
+    """Use a session, and save it where the client saves sessions.
+
+    Raises what is wrong with how that place is set up, and with its key (`set_up.ready_place`).
+    """
     yield from _after_removals(context, None)
+    yield from set_up.ready_place(context, context.state.name or session.username)
     due = context.manager is not None
     state = context.change(lambda now: now.hand_over(session, due=due))
     yield from saving.save(context, state.epoch, imports=True)

@@ -288,6 +288,7 @@ def _log_in(
         refusals.unreachable(str(error))
         raise LoginNetworkError(str(error)) from None
     except RateLimitError as error:
+        error.args = (f"{username}: {error}",)
         yield from _note_refusal(
             context, epoch, username, password, Refusal(RATE_LIMIT, error.retry_after)
         )

@@ -15,7 +15,7 @@ from interpal.sessions.wait import Flow, patiently
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from interpal.flows import apply_reply, pending_requests
+    from interpal.flows import apply_reply, pending_requests, set_up
     from interpal.flows.apply_reply import Validation
     from interpal.flows.context import ClientContext
     from interpal.session import Session
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 else:
     apply_reply = LateModule("interpal.flows.apply_reply")
     pending_requests = LateModule("interpal.flows.pending_requests")
+    set_up = LateModule("interpal.flows.set_up")
 
 _log = Logger("interpal.flows")
 
@@ -35,7 +36,8 @@ def resume(context: ClientContext, epoch: int) -> Flow[Session | None]:
     `SessionExpiredError` where it is over and a login that is wanted is not possible;
     `VaultCorruptError` where a damaged vault was set aside and there are no credentials;
     `AccountMismatchError` where it is another account's; `NetworkError` where nobody has ever
-    said whose it is, and the server could not be asked.
+    said whose it is, and the server could not be asked; `VaultPermissionError` or `VaultIOError`
+    where a login that may follow could not be saved (`set_up.check_place`).
     """
     state = context.state
     found, saved = yield from find_saved(
@@ -65,6 +67,7 @@ def resume(context: ClientContext, epoch: int) -> Flow[Session | None]:
         context.change(lambda state: state.resume(found, saved=saved, verified=valid), epoch=epoch)
         return True
 
+    set_up.check_place(context)
     validation, _ = yield from ask(context, epoch, found, use)
     if validation.valid is False:
         mark_ended(context, epoch, found)

@@ -226,9 +226,14 @@ def refused_before(
         REDIRECT: "the login by a redirect, as to a captcha,",
         "no-session": "a session after the login, as for a second factor,",
     }.get(kind, f"the login ({kind if status is None else status})")
+    remedy = (
+        f"give another password, or try at once with {how}"
+        if kind == PASSWORD
+        else f"see in a browser what the site asks for, then try at once with {how}"
+    )
     text = (
         f"the server refused {what} for {who}, and the same is not tried again before "
-        f"{to_text(until)}: give another password, or try at once with {how}"
+        f"{to_text(until)}: {remedy}"
     )
     if kind == PASSWORD:
         return InvalidCredentialsError(text, status_code=status)

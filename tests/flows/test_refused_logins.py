@@ -64,6 +64,7 @@ def test_after_a_429_nobody_logs_in_before_its_time(
     with pytest.raises(RateLimitError) as caught:
         driver.run(client, "login")
     assert caught.value.retry_after == 100
+    assert "maple_ink" in str(caught.value)
     # This client, another client, another process; even with force, or another password.
     with pytest.raises(RateLimitError) as caught:
         driver.run(client, "login", force=True)
@@ -189,6 +190,10 @@ def test_ten_starts_after_any_refusal_make_one_attempt(
     assert said in str(errors[0])
     assert "is not tried again before 20" in str(errors[1])
     assert "login(force=True)" in str(errors[1])
+    assert all("maple_ink" in str(error) for error in errors)
+    is_password = fault["status"] == 401
+    assert ("give another password" in str(errors[1])) is is_password
+    assert ("see in a browser what the site asks for" in str(errors[1])) is not is_password
     # Another password is tried at once, and so is the same one at the caller's word.
     with pytest.raises(AuthenticationError):
         driver.open(**place.settings(password="another"))

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from base64 import b64encode
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from interpal import InterpalClient
 from interpal.exceptions import VaultError, VaultIOError, VaultPermissionError
 from interpal.vault.stores.sqlite import store as sqlite_store
 from tests.files import STRANGER, in_child
-from tests.helpers import Place
+from tests.helpers import Place, export_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -57,15 +57,15 @@ def test_a_vault_that_is_a_mounted_file_is_refused_with_the_folder_as_remedy(
         os.replace(place.path, outside)
         place.site.invalidate()
     place.path.touch(mode=0o600)
-    before = place.attempts
+    before = place.requests()
     with mounted("--bind", str(outside), str(place.path)):
         content = outside.read_bytes()
         for _ in range(2):
             with pytest.raises(VaultIOError, match="mount the folder that it is in") as caught:
-                driver.open(**settings_of(place, store))
+                driver.open(**settings_of(place, store, revalidate_after=0))
             assert str(place.path) in str(caught.value)
         assert outside.read_bytes() == content
-    assert place.attempts == before
+    assert place.requests() == before
 
 
 def test_a_read_only_file_system_is_told_before_a_login(
@@ -95,12 +95,25 @@ def test_a_living_session_on_a_read_only_file_system_is_used(
     assert place.attempts == 1
 
 
+def test_a_session_that_must_be_asked_about_is_used_on_a_read_only_file_system(
+    driver: Driver, place: Place, store: str
+) -> None:
+    client = driver.open(**settings_of(place, store))
+    driver.close(client)
+    with mounted("--bind", "-o", "ro", str(place.folder), str(place.folder)):
+        client = driver.open(**settings_of(place, store, revalidate_after=0))
+        assert driver.run(client, "get_self")["username"] == "maple_ink"
+        driver.close(client)
+    assert place.attempts == 1
+
+
 def start_as_stranger(place: Place, store: str) -> str:
     """What a start as another user ends in."""
 
     def start() -> str:
         try:
-            with InterpalClient(**settings_of(place, store, on_event=None)) as client:
+            settings = settings_of(place, store, on_event=None, revalidate_after=0)
+            with InterpalClient(**settings) as client:
                 return f"persisted: {client.persisted}"
         except VaultError as error:
             return f"{type(error).__name__}: {error}"
@@ -129,12 +142,12 @@ def test_a_folder_that_this_user_cannot_write_is_named(
         place.site.invalidate()
     os.chown(folder, 0, 0)
     folder.chmod(0o755)
-    before = place.attempts
+    before = place.requests()
     said = start_as_stranger(place, store)
     assert said.startswith("VaultPermissionError"), said
     assert f"cannot make files in the folder {folder} (owner 0, mode 0755)" in said
     assert f"chown {STRANGER} {folder}" in said
-    assert place.attempts == before
+    assert place.requests() == before
 
 
 def test_a_lock_folder_of_another_user_is_told_before_a_login(
@@ -144,9 +157,10 @@ def test_a_lock_folder_of_another_user_is_told_before_a_login(
     driver.close(client)
     place.site.invalidate()
     os.chown(f"{place.path}.locks", STRANGER, STRANGER)
+    before = place.requests()
     with pytest.raises(VaultPermissionError, match=rf"chown 0 {place.path}\.locks"):
-        driver.open(**settings_of(place, store))
-    assert place.attempts == 1
+        driver.open(**settings_of(place, store, revalidate_after=0))
+    assert place.requests() == before
 
 
 def test_what_comes_over_a_set_up_that_was_right_costs_the_save_only(
@@ -196,9 +210,10 @@ def test_a_key_that_others_can_read_is_told_before_a_login(
     driver.close(client)
     key.chmod(0o666)
     place.site.invalidate()
+    before = place.requests()
     with pytest.raises(VaultPermissionError, match=f"chmod 600 {key}"):
-        driver.open(**settings_of(place, store, vault_key=None))
-    assert place.attempts == 1
+        driver.open(**settings_of(place, store, vault_key=None, revalidate_after=0))
+    assert place.requests() == before
 
 
 @pytest.mark.parametrize("name", ["login.lock", "write.lock"])
@@ -209,6 +224,75 @@ def test_a_lock_file_of_another_user_is_told_before_a_login(
     driver.close(client)
     place.site.invalidate()
     os.chown(f"{place.path}.locks/{name}", STRANGER, STRANGER)
+    before = place.requests()
     with pytest.raises(VaultPermissionError, match=f"chown 0 .*{name}"):
-        driver.open(**place.settings())
-    assert place.attempts == 1
+        driver.open(**place.settings(revalidate_after=0))
+    assert place.requests() == before
+
+
+WRONG = {
+    "read-only": "read-only: mount it writable",
+    "mounted file": "mount the folder that it is in",
+    "lock folder": r"chown 0 .*\.locks",
+    "open folder": "chmod o-w",
+}
+
+
+@contextmanager
+def set_up_wrong(place: Place, wrong: str, outside: Path) -> Generator[None, None, None]:
+    """A place with one mistake."""
+    locks = Path(f"{place.path}.locks")
+    if wrong == "lock folder":
+        locks.mkdir(mode=0o700, exist_ok=True)
+        os.chown(locks, STRANGER, STRANGER)
+        yield
+    elif wrong == "open folder":
+        place.folder.chmod(0o777)
+        yield
+    elif wrong == "read-only":
+        with mounted("--bind", "-o", "ro", str(place.folder), str(place.folder)):
+            yield
+    else:
+        outside.touch(mode=0o600)
+        if place.path.exists():
+            shutil.copyfile(place.path, outside)
+        place.path.touch(mode=0o600)
+        with mounted("--bind", str(outside), str(place.path)):
+            yield
+
+
+# A vault that is open has seen a folder that was right.
+IMPORTED = [*((wrong, False) for wrong in WRONG), *((wrong, True) for wrong in list(WRONG)[:-1])]
+
+
+@pytest.mark.parametrize(("wrong", "made"), IMPORTED)
+def test_a_session_is_not_imported_into_a_place_that_is_set_up_wrong(
+    driver: Driver, place: Place, store: str, wrong: str, made: bool, tmp_path: Path
+) -> None:
+    if made:
+        driver.close(driver.open(**settings_of(place, store)))
+    client = driver.open(**settings_of(place, store, password=None, auto_login=False))
+    session = export_of(place.log_in())
+    with set_up_wrong(place, wrong, tmp_path / "outside"):
+        with pytest.raises(VaultError, match=WRONG[wrong]) as caught:
+            driver.run(client, "import_session", session)
+        assert str(place.folder) in str(caught.value)
+    assert client.persisted is made
+    assert client.session is None or client.session.session_cookie != session["session_cookie"]
+    assert "save_failed" not in place.told
+
+
+def test_a_full_disk_costs_an_import_its_save_only(
+    driver: Driver, place: Place, store: str
+) -> None:
+    with mounted("-t", "tmpfs", "-o", "size=64k,mode=700", "tmpfs", str(place.folder)):
+        client = driver.open(**settings_of(place, store, password=None, auto_login=False))
+        session = export_of(place.log_in())
+        with suppress(OSError), open(place.folder / "filler", "wb", buffering=0) as filler:
+            while True:
+                filler.write(b"x" * 512)
+        driver.run(client, "import_session", session)
+        assert driver.run(client, "get_self")["username"] == "maple_ink"
+        assert not client.persisted
+        assert "save_failed" in place.told
+        driver.close(client)
