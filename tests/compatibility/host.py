@@ -43,7 +43,7 @@ def python_of(library: str) -> str:
     return peer_python() if library == THEIRS else sys.executable
 
 
-def environment(folder: Path) -> dict[str, str]:
+def environment(folder: Path, sandbox: Sandbox) -> dict[str, str]:
     kept = {
         name: text
         for name, text in os.environ.items()
@@ -54,7 +54,7 @@ def environment(folder: Path) -> dict[str, str]:
         "XDG_CONFIG_HOME": str(folder / "config"),
         "NO_PROXY": "127.0.0.1",
     }
-    kept["INTERPALS_SANDBOX_TOKEN"] = os.environ["INTERPALS_SANDBOX_TOKEN"]
+    kept["INTERPALS_SANDBOX_TOKEN"] = sandbox.control_token
     return {**kept, "PYTHONWARNINGS": "ignore", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
@@ -105,7 +105,7 @@ def run_program(library: str, block: Block, *, seconds: float = 4.0) -> Outcome:
             done = subprocess.run(
                 [*started, "block.py", str(result), "block"],
                 cwd=folder,
-                env={**environment(folder), **names, "GUEST_SECONDS": str(seconds)},
+                env={**environment(folder, sandbox), **names, "GUEST_SECONDS": str(seconds)},
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
@@ -160,7 +160,7 @@ def run_script(library: str, name: str, code: str, *, seconds: float = 60.0) -> 
         with subprocess.Popen(
             [python_of(library), "-u", str(GUEST), sandbox.base_url, name, "none", "script"],
             cwd=folder,
-            env={**environment(folder), "PYTHONIOENCODING": "utf-8"},
+            env={**environment(folder, sandbox), "PYTHONIOENCODING": "utf-8"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
