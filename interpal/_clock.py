@@ -1,8 +1,8 @@
-"""The clock of waits: monotonic seconds, also where a test has frozen those of `time`.
+"""The clocks: monotonic seconds for waits, and aware UTC for sessions. Tests turn both.
 
-And the types of times. Until Python 3.12, `import datetime` makes each of its classes in Python,
-and then throws them away for those that are written in C: a fourth of what a start costs beside
-the code of this package. They are taken from there, and are the same ones.
+That of waits also goes on where a test has frozen `time`. The types of times are here too: until
+Python 3.12, `import datetime` makes each of its classes in Python, and throws them away for those
+that are written in C, which takes as long as a dozen modules of this package. They are the same.
 """
 
 from __future__ import annotations
@@ -37,10 +37,21 @@ def _system() -> float:
     return _FALLBACK[0]()
 
 
-# Read by `monotonic` alone. Tests turn it.
+def _system_utc() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+# Read by `monotonic` alone.
 clock: Callable[[], float] = _system
+# Read by `utc_now` alone.
+utc_clock: Callable[[], datetime] = _system_utc
 
 
 def monotonic() -> float:
     """Seconds since some moment, the same one for all of this process; never set back."""
     return clock()
+
+
+def utc_now() -> datetime:
+    """The time by the clock of sessions, aware UTC."""
+    return utc_clock()

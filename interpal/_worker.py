@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from interpal._clock import monotonic
 from interpal.exceptions import NetworkError
-from interpal.sessions.abandoned import AbandonedError, is_abandoned
 from interpal.sessions.singleflight import running_for
+from interpal.sessions.wait import AbandonedError, is_abandoned
 from interpal.transport.messages import Pause
 from interpal.vault.files.forks import Process
 

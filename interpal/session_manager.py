@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from interpal._clock import utc_now
 from interpal._hidden import Hidden
 from interpal._lazy import LateModule
 from interpal.exceptions import (
@@ -34,7 +35,6 @@ from interpal.session import (
     local_time,
     record_name,
 )
-from interpal.sessions.clock import utc_now
 from interpal.sessions.record_matching import RecordMatching
 from interpal.transport import origin as origins
 from interpal.transport import sendable

@@ -90,8 +90,8 @@ def interpal_vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Temporary
 @pytest.fixture
 def interpal_clock(monkeypatch: pytest.MonkeyPatch) -> FrozenClock:
     """The clock of sessions, frozen at the present moment."""
-    from interpal.sessions import clock as sessions
+    from interpal import _clock
 
-    clock = FrozenClock(sessions.utc_now())
-    monkeypatch.setattr(sessions, "clock", clock)
+    clock = FrozenClock(_clock.utc_now())
+    monkeypatch.setattr(_clock, "utc_clock", clock)
     return clock

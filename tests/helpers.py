@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from interpal import AsyncInterpalClient, InterpalClient
+from interpal._clock import utc_now
 from interpal.session import Session, to_text
 from interpal.session_manager import SessionManager
-from interpal.sessions.clock import utc_now
 from interpal.transport.protocol import read_login
 from interpal.vault import Vault
 from tests.sandbox.web import log_in

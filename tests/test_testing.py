@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interpal import InterpalClient
-from interpal.sessions import clock
+from interpal._clock import utc_now
 from interpal.testing import PASSWORD, USERNAME
 from interpal.vault import Vault
 
@@ -37,7 +37,7 @@ def test_a_bot_logs_in_at_the_sandbox_and_saves_in_the_temporary_vault(
 
 
 def test_the_clock_moves_when_it_is_told_to(interpal_clock: FrozenClock) -> None:
-    now = clock.utc_now()
+    now = utc_now()
     assert interpal_clock() == now
     assert interpal_clock.move(timedelta(hours=1)) - now == timedelta(hours=1)
-    assert clock.utc_now() - now == timedelta(hours=1)
+    assert utc_now() - now == timedelta(hours=1)

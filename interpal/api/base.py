@@ -26,7 +26,6 @@ from typing import (
 
 from interpal._hidden import Hidden
 from interpal._lazy import LateModule
-from interpal.api.client_cache import ClientCache
 from interpal.exceptions import NetworkError, ValidationError
 from interpal.flows import arguments
 from interpal.flows.context import DEFAULT_LOGIN_TIMEOUT, ClientContext, Settings
@@ -49,6 +48,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from interpal.api.client_cache import ClientCache
     from interpal.api.replies import Make
     from interpal.api.upload import Upload
     from interpal.flows import explicit
@@ -349,8 +349,12 @@ class Operations:
             on_event=arguments.hook("on_event", on_event),
             network=network,
         )
-        cache = (max_messages, cache_users, cache_threads, weak_references)
-        self._client_cache = ClientCache(*cache)
+        self._cache_settings = (
+            arguments.max_messages(max_messages),
+            bool(cache_users),
+            bool(cache_threads),
+            bool(weak_references),
+        )
         username = arguments.username(username or None)
         state = ClientState(
             name=username, password=arguments.password(hidden), may_login=auto_login
@@ -539,6 +543,17 @@ class Operations:
                 raise
         # The caller's own error, which ended the upload.
         raise upload.failure
+
+    @property
+    def _client_cache(self) -> ClientCache:
+        """What was seen, kept. It is made, and its module loaded, for the first reply."""
+        if "_made_cache" not in vars(self):
+            from interpal.api.client_cache import ClientCache
+
+            # One step, whichever thread is first.
+            vars(self).setdefault("_made_cache", ClientCache(*self._cache_settings))
+        cache: ClientCache = vars(self)["_made_cache"]
+        return cache
 
     def _maker(self) -> Callable[[], Make]:
         """What makes the replies of a call that begins now."""

@@ -7,26 +7,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from interpal.flows import arguments
-
 if TYPE_CHECKING:
     from interpal.api.cache import Cache
     from interpal.api.replies import Make
 
 
 class ClientCache:
-    """Where the cache of a client is; its arguments are those of the client's constructor.
-
-    Raises `ValidationError`.
-    """
+    """Where the cache of a client is; its arguments are those of the client's constructor."""
 
     __slots__ = ("_cache", "_epoch", "_settings")
 
     def __init__(
         self, max_messages: int, cache_users: bool, cache_threads: bool, weak_references: bool
     ) -> None:
-        kept = arguments.max_messages(max_messages)
-        self._settings = (kept, bool(cache_users), bool(cache_threads), bool(weak_references))
+        self._settings = (max_messages, cache_users, cache_threads, weak_references)
         self._cache: Cache | None = None
         self._epoch: int | None = None
 

@@ -6,11 +6,11 @@ import os
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from interpal._clock import utc_now
 from interpal._hidden import Hidden
 from interpal.exceptions import VaultFormatError
 from interpal.session import DEFAULT_NAME, Session, record_name
 from interpal.sessions.browser_cookies import session_in
-from interpal.sessions.clock import utc_now
 from interpal.transport import origin, protocol
 from interpal.vault.cli import import_export
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from interpal._clock import utc_now
 from interpal._tuples import NamedTuple
 from interpal.exceptions import AccountMismatchError
 from interpal.flows import identity
 from interpal.flows.saving import save, save_change
 from interpal.sessions import cookies
-from interpal.sessions.clock import utc_now
 from interpal.transport import protocol
 
 if TYPE_CHECKING:

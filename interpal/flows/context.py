@@ -5,15 +5,14 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from interpal._clock import monotonic
+from interpal._clock import monotonic, utc_now
 from interpal._hidden import Hidden
 from interpal._lazy import LateModule
 from interpal._tuples import NamedTuple
 from interpal.exceptions import AuthenticationError, SessionExpiredError
-from interpal.sessions import abandoned
-from interpal.sessions.clock import utc_now
 from interpal.sessions.events import Event, OnEvent, tell
 from interpal.sessions.state import ClientState, Phase, StateCell, held_for_a_moment
+from interpal.sessions.wait import check_not_abandoned
 from interpal.transport import origin
 
 if TYPE_CHECKING:
@@ -125,7 +124,7 @@ class ClientContext:
     ) -> ClientState:
         """Make a transition of the state (`StateCell.change`); the new state."""
         if epoch is not None:
-            abandoned.check()
+            check_not_abandoned()
         return self._cell.change(transition, epoch=epoch)
 
     def check_usable(self) -> None:
@@ -149,7 +148,7 @@ class ClientContext:
 
     def check_epoch(self, epoch: int) -> None:
         """Raise `AuthenticationError` where what began in *epoch* is not to be done any more."""
-        abandoned.check()
+        check_not_abandoned()
         self.state.check_epoch(epoch)
 
     def guard(self, epoch: int) -> Callable[[], None]:

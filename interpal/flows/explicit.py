@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from interpal._clock import monotonic
+from interpal._clock import monotonic, utc_now
 from interpal._dictlike import is_mapping
 from interpal._hidden import Hidden
 from interpal.exceptions import ValidationError, VaultIOError
@@ -12,7 +12,6 @@ from interpal.flows import identity, saving, set_up
 from interpal.flows.request import ready
 from interpal.flows.start import start
 from interpal.session import Session, SessionInfo, local_time
-from interpal.sessions.clock import utc_now
 from interpal.sessions.singleflight import Flight
 from interpal.sessions.wait import Flow, patiently, wait_for
 from interpal.transport import protocol, sendable

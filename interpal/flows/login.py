@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from interpal._clock import monotonic
+from interpal._clock import monotonic, utc_now
 from interpal._hidden import Hidden
 from interpal.exceptions import (
     AuthenticationError,
@@ -21,7 +21,6 @@ from interpal.flows.resume import ask, find_saved, unknown_whose
 from interpal.flows.saving import save, save_quietly
 from interpal.session import Session, record_name
 from interpal.sessions import cookies
-from interpal.sessions.clock import utc_now
 from interpal.sessions.one_login import one_login, take_login_lock, wait_visibly
 from interpal.sessions.refused_logins import RATE_LIMIT, Refusal, kind_of
 from interpal.sessions.state import Phase

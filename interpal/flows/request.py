@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from interpal._clock import monotonic
+from interpal._clock import monotonic, utc_now
 from interpal.exceptions import (
     APIError,
     AuthenticationError,
@@ -18,7 +18,6 @@ from interpal.flows.pending_requests import Sending, replies_to
 from interpal.flows.resume import ask, mark_ended, unknown_whose
 from interpal.flows.saving import save
 from interpal.flows.start import start
-from interpal.sessions.clock import utc_now
 from interpal.sessions.singleflight import Flight
 from interpal.sessions.state import Phase
 from interpal.sessions.wait import wait_for

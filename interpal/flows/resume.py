@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from interpal._clock import datetime, timedelta
+from interpal._clock import datetime, timedelta, utc_now
 from interpal._lazy import LateModule
 from interpal._log import Logger
 from interpal.exceptions import NetworkError, VaultCorruptError, VaultFormatError, VaultIOError
 from interpal.flows import identity
-from interpal.sessions.clock import utc_now
 from interpal.sessions.wait import Flow, patiently
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from contextvars import ContextVar
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from interpal._clock import monotonic
+from interpal._clock import monotonic, utc_now
 from interpal.exceptions import (
     AuthenticationError,
     InterpalException,
@@ -28,7 +28,6 @@ from interpal.exceptions import (
 )
 from interpal.session import from_text, to_text
 from interpal.sessions import events, refused_logins
-from interpal.sessions.clock import utc_now
 from interpal.sessions.contested import Contest
 from interpal.sessions.events import Event, OnEvent
 from interpal.sessions.jars import Cookies, Jar, JarCookie, end_of, merged

@@ -216,8 +216,8 @@ def refused_before(
     """The error for what the server has refused, and what is not tried for *left* seconds."""
     from datetime import timedelta
 
+    from interpal._clock import utc_now
     from interpal.session import to_text
-    from interpal.sessions.clock import utc_now
 
     until = (utc_now() + timedelta(seconds=left + 1)).replace(microsecond=0)
     status = STATUS.get(kind)

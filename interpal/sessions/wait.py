@@ -1,12 +1,14 @@
 """How flows wait: for a lock, or for an action that needs one. Waiting is a `Pause`.
 
-`drive` runs a flow here; `interpal._worker.drive` runs it for a task.
+`drive` runs a flow here; `interpal._worker.drive` runs it for a task, which may be cancelled
+before the flow is done: `check_not_abandoned`.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from interpal._clock import monotonic
@@ -46,6 +48,24 @@ _log = Logger("interpal.flows")
 SHORTEST_PAUSE = 0.005
 LONGEST_PAUSE = 0.25
 WAITING_IS_SHOWN_AFTER = 1.0
+
+
+def _nobody_left() -> bool:
+    return False
+
+
+# Whether nobody waits any more for the flow that runs here. Set by a driver, for one flow.
+is_abandoned: ContextVar[Callable[[], bool]] = ContextVar("is_abandoned", default=_nobody_left)
+
+
+class AbandonedError(Exception):
+    """The task that wanted this step was cancelled. Its driver drops it."""
+
+
+def check_not_abandoned() -> None:
+    """Raise `AbandonedError` where nobody waits for the flow any more: nothing is to come of it."""
+    if is_abandoned.get()():
+        raise AbandonedError
 
 
 def pauses(longest: float = LONGEST_PAUSE) -> Generator[Pause, None, None]:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from interpal._clock import utc_now
 from interpal.exceptions import InterpalException, ValidationError
 from interpal.sandbox import Sandbox
-from interpal.sessions.clock import utc_now
 from interpal.sessions.events import EVENTS, Event
 from interpal.vault import Vault
 from tests.helpers import ACCOUNTS, SELF, Place, export_of

@@ -15,9 +15,9 @@ import pytest
 
 import interpal
 from interpal import SessionManager
+from interpal._clock import utc_now
 from interpal.exceptions import InterpalException
 from interpal.session import Session
-from interpal.sessions.clock import utc_now
 from interpal.sessions.cookies import Received, StoredCookie
 from interpal.transport.messages import Request, Response
 from interpal.transport.protocol import Login

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from interpal._clock import utc_now
 from interpal.exceptions import (
     APIError,
     AuthenticationError,
@@ -18,7 +19,6 @@ from interpal.exceptions import (
     SessionExpiredError,
     ValidationError,
 )
-from interpal.sessions.clock import utc_now
 from tests.helpers import SELF, TOKEN, export_of
 
 if TYPE_CHECKING:

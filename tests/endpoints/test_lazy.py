@@ -47,7 +47,6 @@ def test_a_resume_loads_no_call_and_a_call_its_topic_only(tmp_path: Path) -> Non
     assert before.split() == [
         "interpal.api.base",
         "interpal.api.calls",
-        "interpal.api.client_cache",
     ]
     topics = {"account", "messages", "search", "media", "social", "notifications", "posts"}
     found = {name.removeprefix("interpal.api.") for name in after.split()} & topics

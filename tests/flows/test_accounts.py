@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from interpal._clock import utc_now
 from interpal.exceptions import AccountMismatchError, AmbiguousAccountError, AuthenticationError
 from interpal.sandbox import Sandbox
-from interpal.sessions.clock import utc_now
 from tests.helpers import TOKEN, Place, export_of, http, listening, request_head
 
 if TYPE_CHECKING:

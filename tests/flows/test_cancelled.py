@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from interpal import AsyncInterpalClient
+from interpal._clock import utc_now
 from interpal._hidden import Hidden
 from interpal.exceptions import AuthenticationError
 from interpal.flows import explicit, saving
 from interpal.flows import request as calls
-from interpal.sessions.clock import utc_now
 from interpal.sessions.singleflight import Flight
 from interpal.sessions.state import Phase
 from interpal.sessions.wait import drive

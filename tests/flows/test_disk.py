@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from interpal._clock import utc_now
 from interpal.exceptions import VaultIOError
-from interpal.sessions.clock import utc_now
 from tests.helpers import Place, export_of
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from interpal import InterpalClient
+from interpal._clock import utc_now
 from interpal.exceptions import AccountMismatchError, AuthenticationError, NetworkError
-from interpal.sessions.clock import utc_now
 from interpal.vault.files.locks import FileLock
 from tests.helpers import SELF, TOKEN, Place, export_of
 from tests.sandbox.web import eventually

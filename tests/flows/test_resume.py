@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from interpal._clock import utc_now
 from interpal.exceptions import (
     AccountMismatchError,
     AmbiguousAccountError,
@@ -19,7 +20,6 @@ from interpal.exceptions import (
     WrongKeyError,
 )
 from interpal.session_manager import SessionManager
-from interpal.sessions.clock import utc_now
 from tests.helpers import SELF, TOKEN, Place
 
 if TYPE_CHECKING:

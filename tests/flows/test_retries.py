@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from interpal._clock import utc_now
 from interpal.exceptions import APIError, NetworkError, RateLimitError
 from interpal.flows import request
-from interpal.sessions.clock import utc_now
 from interpal.transport.messages import Response
 from interpal.transport.protocol import retry_after
 from tests.helpers import SELF, TOKEN

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from interpal._clock import utc_now
 from interpal.exceptions import APIError
 from interpal.flows import pending_requests
 from interpal.sandbox import Sandbox
-from interpal.sessions.clock import utc_now
 from tests.helpers import ACCOUNTS, SELF, TOKEN, Place, listening, replying, request_head
 from tests.helpers import http as reply
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from interpal._clock import utc_now
 from interpal.sandbox import Sandbox
-from interpal.sessions.clock import utc_now
 from tests.helpers import SELF, Place, listening, replying, unused_port
 from tests.helpers import http as reply
 

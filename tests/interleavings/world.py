@@ -19,7 +19,7 @@ from interpal import _clock, session
 from interpal._log import Logger
 from interpal.flows import explicit, login, request, resume, saving
 from interpal.flows.context import ClientContext
-from interpal.sessions import clock, contested, cookies, singleflight, wait
+from interpal.sessions import contested, cookies, singleflight, wait
 from interpal.transport.messages import Pause, Response
 from interpal.transport.origin import DEFAULT_BASE_URL
 from interpal.vault.core.versions import Versions
@@ -502,7 +502,7 @@ def frozen(*, sealed: bool = False) -> Generator[None, None, None]:
         patch.setattr(login, "LONGEST_LOOK", LOOK)
         patch.setattr(_clock, "clock", CLOCK.monotonic)
         patch.setattr(time, "time", CLOCK.epoch)
-        patch.setattr(clock, "clock", CLOCK.now)
+        patch.setattr(_clock, "utc_clock", CLOCK.now)
         patch.setattr(random, "uniform", lambda _, longest: longest)
         if sealed:
             patch.setattr(RedisLock, "_renewer", NoRenewer())

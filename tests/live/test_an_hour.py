@@ -15,7 +15,6 @@ from interpal import _clock
 from interpal.exceptions import APIError, NetworkError
 from interpal.ext.commands import Bot, Context
 from interpal.sandbox import Sandbox
-from interpal.sessions import clock
 from tests.live.virtual_time import VirtualTimeLoop
 
 if TYPE_CHECKING:
@@ -157,8 +156,8 @@ def test_every_message_of_an_hour_is_handled_exactly_once(
     loop = VirtualTimeLoop()
     monkeypatch.setattr(_clock, "clock", loop.time)
     monkeypatch.setattr(ThreadPoolExecutor, "submit", lambda pool, *work: loop.submit(pool, *work))
-    began = clock.utc_now() - timedelta(seconds=loop.time())
-    monkeypatch.setattr(clock, "clock", lambda: began + timedelta(seconds=loop.time()))
+    began = _clock.utc_now() - timedelta(seconds=loop.time())
+    monkeypatch.setattr(_clock, "utc_clock", lambda: began + timedelta(seconds=loop.time()))
     site = Sandbox({"maple_ink": "secret"})
     tmp_path.chmod(0o700)
 

@@ -12,9 +12,8 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from interpal import InterpalClient
+from interpal import InterpalClient, _clock
 from interpal.exceptions import LockTimeoutError
-from interpal.sessions import clock
 from interpal.vault.files.locks import FileLock
 from interpal.vault.vault import Vault
 from tests.debian import need
@@ -194,13 +193,13 @@ def _jumping(
     jump: int, sandbox: Server, folder: str, work: Callable[[Server, str], object]
 ) -> float:
     """The seconds that *work* waited before it gave up, while the wall clock jumped."""
-    start, true_time, true_clock = time.monotonic(), time.time, clock.clock
+    start, true_time, true_clock = time.monotonic(), time.time, _clock.utc_clock
 
     def off_by() -> int:
         return jump if time.monotonic() - start > PATIENCE / 2 else 0
 
     time.time = lambda: true_time() + off_by()
-    clock.clock = lambda: true_clock() + timedelta(seconds=off_by())
+    _clock.utc_clock = lambda: true_clock() + timedelta(seconds=off_by())
     try:
         work(sandbox, folder)
     except LockTimeoutError:

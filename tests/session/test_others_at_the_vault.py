@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interpal import SessionManager
+from interpal._clock import utc_now
 from interpal.exceptions import (
     LockTimeoutError,
     VaultFormatError,
@@ -16,7 +17,6 @@ from interpal.exceptions import (
     VaultVersionError,
 )
 from interpal.session import Session
-from interpal.sessions.clock import utc_now
 from interpal.sessions.damaged_files import Recovery
 from interpal.vault import Vault
 from interpal.vault.format.jwe import b64encode

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from interpal import SessionManager
+from interpal._clock import utc_now
 from interpal.exceptions import AmbiguousKeyError, ValidationError
 from interpal.session import Session
-from interpal.sessions.clock import utc_now
 from interpal.vault import KdfParameters, Vault
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from docs.states import phases, transitions
+from interpal._clock import utc_now
 from interpal._hidden import Hidden
 from interpal.exceptions import AuthenticationError, ClientClosedError
 from interpal.session import Session
-from interpal.sessions.clock import utc_now
 from interpal.sessions.state import IN_USE, PHASES, ClientState, Phase, Saving, StateCell
 
 if TYPE_CHECKING:
