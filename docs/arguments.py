@@ -114,6 +114,8 @@ _STORES = {
     "fence": "the account and the `fence` of a login lock that has to be held still",
     "foreign": "read a vault of any owner",
     "if_unchanged": "what has to be there still; `None` for nothing",
+    "max_size": "the number of bytes that a vault may have to be read or written: 64 MiB unless "
+    "given, at most 256 MiB",
     "new_id": "16 bytes, the id of the new set",
     "old_id": "16 bytes, the id of the set that is replaced",
     "path": "the file; a relative path is made absolute at once",

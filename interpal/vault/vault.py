@@ -108,6 +108,7 @@ class Vault(Records, KeySlots):
         lock_timeout: float = DEFAULT_LOCK_TIMEOUT,
         min_generation: int | None = None,
         expected_vault_id: bytes | str | None = None,
+        max_size: int | None = None,
     ) -> Vault:
         """Open the vault at a path (or in a store) and authenticate all of it.
 
@@ -122,16 +123,19 @@ class Vault(Records, KeySlots):
             min_generation: The last generation (a count) that was seen; an older copy is refused.
             expected_vault_id: The id of the only vault that is opened: 16 bytes or 32 hexadecimal
                 digits, as `Vault.id` and `interpal-vault inspect` show it; a rotation changes it.
+            max_size: The number of bytes that a vault may have to be read or written: 64 MiB
+                unless given, at most 256 MiB. A store has its own, and none is given beside one.
 
         Raises `VaultNotFoundError`, `WrongKeyError`, `KeyRequiredError` and the other
-        `VaultKeyError`s, `VaultFormatError` (no vault), `VaultCorruptError` (damaged),
+        `VaultKeyError`s, `VaultFormatError` (no vault), `VaultLimitError` (a vault that is too
+        large), `VaultCorruptError` (damaged),
         `VaultPermissionError`, `VaultIOError`, `LockTimeoutError`, `VaultRollbackError`,
         `VaultMismatchError`.
         """
         place, secrets = Hidden(path_or_store), Hidden((passphrase, key))
         # Whoever reports an error with local variables is to report no secret.
         del path_or_store, passphrase, key
-        store = open_store(place.reveal())
+        store = open_store(place.reveal(), max_size=max_size)
         del place
         with located(store.location):
             source = find_source(*secrets.reveal())

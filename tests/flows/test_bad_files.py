@@ -19,6 +19,7 @@ from interpal.exceptions import (
     VaultVersionError,
 )
 from interpal.vault.format import envelope, jwe
+from interpal.vault.stores.file import FileStore
 from tests.helpers import SELF
 
 if TYPE_CHECKING:
@@ -136,6 +137,40 @@ def test_a_header_over_its_limit_is_refused_and_untouched(driver: Driver, place:
     with pytest.raises((VaultLimitError, VaultFormatError)):
         driver.open(**place.settings())
     assert place.snapshot() == before
+
+
+@pytest.mark.parametrize("beginning", ["the vault", "nothing"])
+def test_a_vault_that_is_too_large_is_refused_and_no_login_replaces_it(
+    driver: Driver, place: Place, beginning: str
+) -> None:
+    place.save()
+    if beginning == "nothing":
+        place.path.write_bytes(b"")
+    # A file with a hole, which takes no room on the disk.
+    os.truncate(place.path, 64 * 2**20 + 1)
+    before = place.path.stat()
+    variants: list[dict[str, Any]] = [{}, {"password": None}, {"auto_login": False}]
+    for settings in variants:
+        with pytest.raises(VaultLimitError, match=r"67,108,865 bytes.*64 MiB.*max_size=") as caught:
+            driver.open(**place.settings(**settings))
+        assert caught.value.path == str(place.path)
+    after = place.path.stat()
+    assert (after.st_ino, after.st_size) == (before.st_ino, before.st_size)
+    assert leftovers(place) == []
+    assert place.requests(SELF) == 0
+    assert place.logins == 1
+
+
+def test_a_session_that_makes_the_vault_too_large_is_used_and_not_saved(
+    driver: Driver, place: Place
+) -> None:
+    place.save()
+    vault = place.bytes
+    store = FileStore(place.path, max_size=len(vault) + 100)
+    client = driver.open(**place.settings("pedro_k", session_file=None, store=store))
+    assert not client.persisted
+    assert place.bytes == vault
+    assert "save_failed" in place.told
 
 
 def make_folder(place: Place) -> None:

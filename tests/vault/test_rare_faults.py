@@ -22,7 +22,7 @@ from interpal.exceptions import (
 from interpal.vault import Vault
 from interpal.vault.files import permissions
 from interpal.vault.files.private_files import Folder
-from interpal.vault.format import envelope, header, key_slots
+from interpal.vault.format import envelope, key_slots
 from interpal.vault.format.envelope import Payload
 from interpal.vault.format.key_slots import normalise_passphrase
 from interpal.vault.hardening import Hardening, harden_process
@@ -60,19 +60,6 @@ def test_a_passphrase_that_is_no_text_is_refused() -> None:
     for wrong in (7, b"bytes", None):
         with pytest.raises(ValidationError, match="not text"):
             normalise_passphrase(wrong)  # type: ignore[arg-type]
-
-
-def test_a_vault_that_would_be_too_large_is_not_written(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with Vault.open(path, key=KEY, create=True) as vault:
-        vault["a"] = {"n": 1}
-        before = path.read_bytes()
-        monkeypatch.setattr(header, "MAX_FILE_BYTES", len(before) + 100)
-        with pytest.raises(ValidationError, match="the vault would be larger than"):
-            vault["b"] = {"text": "x" * 1000}
-        assert path.read_bytes() == before
-        assert dict(vault["a"]) == {"n": 1}
 
 
 def test_a_payload_is_like_no_other_thing() -> None:

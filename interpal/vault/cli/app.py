@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -17,8 +18,11 @@ from click.shell_completion import (
 )
 
 from interpal._version import __version__
-from interpal.vault.cli import completion, coredump, errors, output
+from interpal.exceptions import ValidationError
+from interpal.vault.cli import completion, coredump, errors, output, stores
+from interpal.vault.format.header import MAX_FILE_BYTES
 from interpal.vault.stores.file import DEFAULT_FILE, GENERAL_FILE
+from interpal.vault.stores.values import check_max_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -131,8 +135,38 @@ def _choose_file(context: click.Context, parameter: click.Parameter, path: str) 
     return GENERAL_FILE
 
 
+_SIZE = r"(\d{1,12})(?:([KMG])(?:i?B)?)?"
+_SHIFTS = {"": 0, "K": 10, "M": 20, "G": 30}
+
+
+def _note_max_size(context: click.Context, _parameter: click.Parameter, text: str | None) -> None:
+    """Take the bytes of `128M`, `128MiB` or `134217728`; K, M and G are 1,024, its square, cube."""
+    if text is None:
+        stores.set_max_size(context, None)
+        return
+    found = re.fullmatch(_SIZE, text, re.IGNORECASE)
+    if found is None:
+        raise click.BadParameter(f"{text!r} is not a size such as 128M")
+    try:
+        size = check_max_size(int(found[1]) << _SHIFTS[(found[2] or "").upper()])
+    except ValidationError:
+        raise click.BadParameter(f"{text!r} is not from 1 to {MAX_FILE_BYTES >> 20}M") from None
+    stores.set_max_size(context, size)
+
+
+def max_size_option(function: F) -> F:
+    """`--max-size SIZE`: how large a vault may be."""
+    return click.option(
+        "--max-size",
+        metavar="SIZE",
+        expose_value=False,
+        callback=_note_max_size,
+        help="The largest vault to read or write: 64M if not given, at most 256M.",
+    )(function)
+
+
 def file_option(function: F) -> F:
-    """`-f FILE`: the vault."""
+    """`-f FILE`: the vault, and `--max-size SIZE`."""
     return click.option(
         "-f",
         "--file",
@@ -143,7 +177,7 @@ def file_option(function: F) -> F:
         type=click.Path(readable=False),
         callback=_choose_file,
         help="The vault: a path, sqlite:PATH or redis://HOST, or @FILE with the URL in it.",
-    )(function)
+    )(max_size_option(function))
 
 
 def user_option(help_text: str) -> Callable[[F], F]:

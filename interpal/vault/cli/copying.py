@@ -14,7 +14,7 @@ from interpal.exceptions import (
 )
 from interpal.vault import copying
 from interpal.vault.cli import errors, formatting, opening, output, stores
-from interpal.vault.cli.app import cli, json_option, profile_option
+from interpal.vault.cli.app import cli, json_option, max_size_option, profile_option
 from interpal.vault.cli.terminal import Terminal
 from interpal.vault.keys import sources
 from interpal.vault.vault import Vault
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 @click.option("--passphrase", "ask", is_flag=True, help="Ask for a separate passphrase for DEST.")
 @click.option("--replace", is_flag=True, help="Also overwrite sessions that are newer in DEST.")
 @profile_option
+@max_size_option
 @json_option
 def copy_verb(
     source: str, target: str, ask: bool, replace: bool, profile: str | None, as_json: bool

@@ -106,7 +106,7 @@ def _examine(store: Store, place: str) -> list[Finding]:
     *place* is how the person has named the store.
     """
     if isinstance(store, FileStore):
-        return doctor.examine(store.path, git=run_git)
+        return doctor.examine(store.path, git=run_git, max_size=store.max_size)
     file = stores.file_of(store)
     if file is None:
         findings = list(surroundings.of_sources("", None))

@@ -175,7 +175,7 @@ def _left_in_plain(sources: list[Source], in_place: Source | None, removed: list
 def _read_source(
     path: str, target: Store, user: str | None, secret_file: str | None, typed: list[str]
 ) -> Source:
-    store = FileStore(path)
+    store = FileStore(path, max_size=stores.max_size())
     try:
         stored = report.load(store)
     except VaultNotFoundError:
@@ -427,7 +427,7 @@ def _export_line(
 def _sealed(records: Mapping[str, Record], target: str | None, profile: str | None) -> bytes:
     """A new vault with these records, for a secret of its own."""
     where = "the copy" if target is None else FileStore(target).location
-    store = Memory(where)
+    store = Memory(where, max_size=stores.max_size())
     with Vault(store, opening.new_source(where)) as copy:
         copy.start(create=True, records=records, kdf=opening.profile(profile))
         return stores.load(store).reveal()

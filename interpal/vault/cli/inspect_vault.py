@@ -95,7 +95,7 @@ def _open_as_read(store: Store, stored: Stored) -> Vault | None:
     """The vault over the very bytes that are shown; None where no key is available."""
     if not isinstance(store, FileStore):
         return opening.peek(store)
-    vault = opening.peek(Memory(store.location, stored))
+    vault = opening.peek(Memory(store.location, stored, max_size=store.max_size))
     if vault is not None:
         store.load()  # with every check of a vault that is to be trusted
     return vault

@@ -106,7 +106,7 @@ def open_copy(location: str, stored: Stored, *, secret_file: str | None, typed: 
 
     That is in *secret_file*; else the available key may open it, else the person is asked.
     """
-    store = Memory(location, stored)
+    store = Memory(location, stored, max_size=stores.max_size())
     start = starter(store)
     if secret_file is not None:
         kind = "passphrase" if takes_passphrase(store) else "key"

@@ -6,6 +6,8 @@ import os
 import stat
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+import click
+
 from interpal.exceptions import ValidationError, VaultNotFoundError
 from interpal.vault.cli import errors
 from interpal.vault.files.permissions import shown, without_repairs
@@ -13,12 +15,14 @@ from interpal.vault.files.private_files import Folder, read_secret_file
 from interpal.vault.health import report
 from interpal.vault.stores.file import FileStore
 from interpal.vault.stores.opening import open_store
+from interpal.vault.stores.values import check_size
 
 if TYPE_CHECKING:
     from interpal._hidden import Hidden
     from interpal.vault.stores.base import RecordStore, Store, Stored
 
 _URL_LIMIT = 4096
+_MAX_SIZE = "interpal.vault.cli.max_size"
 
 
 class Records(NamedTuple):
@@ -42,6 +46,17 @@ class Overview(NamedTuple):
     records: Records | None
 
 
+def set_max_size(context: click.Context, size: int | None) -> None:
+    """Let the verb of *context* read and write vaults of this size; None for the default."""
+    context.meta[_MAX_SIZE] = size
+
+
+def max_size() -> int | None:
+    """The largest vault, in bytes, that this verb was told to read and write."""
+    context = click.get_current_context(silent=True)
+    return None if context is None else context.meta.get(_MAX_SIZE)
+
+
 def store_of(text: str) -> Store:
     """The store at a path or a URL; with `@FILE` the URL is in that private file.
 
@@ -49,13 +64,13 @@ def store_of(text: str) -> Store:
     processes, and `ValidationError` for what is neither.
     """
     if text.startswith("@"):
-        return open_store(_url_in(text[1:]))
+        return open_store(_url_in(text[1:]), max_size=max_size())
     if _has_password(text):
         raise errors.InsecureRequest(
             "other users can see the password of this URL in the process list: put the URL into a "
             "file of mode 0600, and give @FILE instead"
         )
-    return open_store(text)
+    return open_store(text, max_size=max_size())
 
 
 def _url_in(path: str) -> str:
@@ -109,6 +124,7 @@ def load(store: Store) -> Stored:
         stored = store.load()
     if stored is None:
         raise VaultNotFoundError(f"{store.location}: no vault found", path=store.location)
+    check_size(store, stored)
     return stored
 
 

@@ -27,7 +27,13 @@ from interpal.vault.files.forks import Process
 from interpal.vault.format import envelope
 from interpal.vault.format.envelope import Header, Payload
 from interpal.vault.format.header import MAX_GENERATION, MAX_TIME
-from interpal.vault.stores.values import keeps_records, watches
+from interpal.vault.stores.values import (
+    check_size,
+    keeps_records,
+    max_size_of,
+    too_large_to_write,
+    watches,
+)
 
 DEFAULT_LOCK_TIMEOUT = 10.0
 """Seconds to wait for another process's write lock."""
@@ -177,6 +183,7 @@ class Versions:
             if known is not None and known.is_of(stored.reveal()):
                 return self._keep(known._replace(version=stored.version))
             with self.located():
+                check_size(self.store, stored)
                 # What is no vault may be a session in clear: it is in no variable here.
                 parsed = envelope.parse(stored.reveal())
                 mark, version = _mark_of(stored), stored.version
@@ -233,6 +240,7 @@ class Versions:
         if seen.is_of(stored.reveal()):
             return seen
         with self.located():
+            check_size(self.store, stored)
             parsed = envelope.parse(stored.reveal())
             self._check_not_undone(parsed.header)
             if not _same_key(parsed.header, seen.header):
@@ -271,14 +279,21 @@ class Versions:
             self._keep(State(_mark(data), header, vault_key, payload))
 
     def sealed(self, header: Header, payload: Payload, vault_key: Hidden[bytes]) -> bytes:
-        """The bytes of a version, refused logins whose time is over left out of it."""
-        return envelope.seal(
+        """The bytes of a version, refused logins whose time is over left out of it.
+
+        Raises `VaultLimitError` where they are more than the store takes.
+        """
+        data = envelope.seal(
             header,
             current_payload(payload, header.updated_at),
             vault_key,
             content_key=Hidden(os.urandom(32)),
             iv=os.urandom(12),
         )
+        most = max_size_of(self.store)
+        if len(data) > most:
+            raise too_large_to_write(self.path, len(data), most)
+        return data
 
     def rekey(
         self,

@@ -119,7 +119,7 @@ def parse(data: bytes) -> Envelope:
     text = Hidden(data)
     del data
     if len(text.reveal()) > fields.MAX_FILE_BYTES:
-        raise VaultLimitError(f"the vault is larger than {fields.MAX_FILE_BYTES // 2**20} MiB")
+        raise VaultLimitError(f"no vault is larger than {fields.MAX_FILE_BYTES // 2**20} MiB")
     parts = _own_parts(text)
     own = None if parts is None else _own_header(parts.protected)
     if parts is not None and own is not None:
@@ -346,12 +346,7 @@ def seal(
     texts = [slot.text for slot in header.slots]
     protected = fields.encode_header(_header_text(*header[:5], texts))
     sealed = jwe.seal(protected, plaintext, vault_key, content_key=content_key, iv=iv)
-    data = to_bytes(Envelope(header, sealed))
-    if len(data) > fields.MAX_FILE_BYTES:
-        raise ValidationError(
-            f"the vault would be larger than {fields.MAX_FILE_BYTES // 2**20} MiB"
-        )
-    return data
+    return to_bytes(Envelope(header, sealed))
 
 
 def to_bytes(envelope: Envelope) -> bytes:

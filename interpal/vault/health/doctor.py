@@ -11,7 +11,7 @@ import stat
 import time
 from typing import TYPE_CHECKING
 
-from interpal.exceptions import VaultError
+from interpal.exceptions import VaultError, VaultLimitError
 from interpal.vault.files import writable
 from interpal.vault.files.mounts import network_filesystem, second_view
 from interpal.vault.files.permissions import how_to_close, kind_of, quoted, shown
@@ -43,13 +43,14 @@ def examine(
     git: Callable[[str, list[str]], int | None],
     environ: Mapping[str, str] | None = None,
     now: float | None = None,
+    max_size: int | None = None,
 ) -> list[Finding]:
     """Every problem of the vault at *path*, which need not be there.
 
     *git* runs git in a folder and gives its exit code, None where that cannot be done. *now*
-    is in epoch seconds.
+    is in epoch seconds. *max_size* is the largest vault, in bytes, that is read.
     """
-    store = FileStore(path)
+    store = FileStore(path, max_size=max_size)
     moment = time.time() if now is None else now
     details = store.details()
     findings: list[Finding] = []
@@ -149,6 +150,9 @@ def _of_content(store: FileStore, now: float) -> Iterator[Finding]:
     except VaultError as error:
         message = str(error).removeprefix(f"{path}: ")
         remedy = "restore a good copy, or move the file away"
+        if isinstance(error, VaultLimitError) and ". " in message:
+            # It may be sound, and says what to do.
+            message, remedy = message.split(". ", 1)
         try:
             is_plain = legacy_file.classify(report.load(store).reveal()) == "plain"
         except VaultError:

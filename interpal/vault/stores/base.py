@@ -151,6 +151,9 @@ class Store(Protocol):
     Raises `VaultPermissionError`, `VaultIOError`, `LockTimeoutError`, `StaleWriteError` or
     `StoreUnavailableError`, `VaultFormatError` and `VaultCorruptError` where the place itself
     (a database) is none or is damaged, and no other error of its own.
+
+    It may have a `max_size`: the largest vault, in bytes, that is read from it or written to it.
+    Without one that is 64 MiB.
     """
 
     @property

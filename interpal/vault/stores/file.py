@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING, cast
 from interpal._lazy import LateModule
 from interpal._log import Logger
 from interpal._tuples import NamedTuple
-from interpal.exceptions import ValidationError, VaultIOError, VaultNotFoundError
+from interpal.exceptions import (
+    ValidationError,
+    VaultIOError,
+    VaultLimitError,
+    VaultNotFoundError,
+)
 from interpal.vault.files.permissions import EFFECTIVE, shown
 from interpal.vault.files.private_files import Folder, is_still
-from interpal.vault.format.header import MAX_FILE_BYTES
-from interpal.vault.stores.values import Stored
+from interpal.vault.stores.values import Stored, check_max_size, too_large_to_read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -58,9 +62,10 @@ class FileStore:
     The folder is opened anew for every operation. Raises `ValidationError` for what is no path.
     """
 
-    __slots__ = ("_folder", "_name", "path")
+    __slots__ = ("_folder", "_name", "max_size", "path")
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, max_size: int | None = None) -> None:
+        self.max_size = check_max_size(max_size)
         self.path = absolute(path)
         self._folder, self._name = os.path.split(self.path)
 
@@ -80,7 +85,7 @@ class FileStore:
         """
         try:
             with Folder.open(self._folder, strict=not foreign) as folder:
-                return _load(folder, self._name, foreign=foreign)
+                return _load(folder, self._name, self.max_size, foreign=foreign)
         except VaultNotFoundError:
             return None
 
@@ -124,7 +129,7 @@ class FileStore:
             lock.acquire(timeout)
             with Folder.open(self._folder, create=True) as folder:
                 folder.sweep(self._name)
-                yield FileWriter(folder, self._name, lock)
+                yield FileWriter(folder, self._name, lock, self.max_size)
         finally:
             lock.release()
 
@@ -178,16 +183,17 @@ class FileStore:
 class FileWriter:
     """What the holder of the write lock may do. A `Writer`; of no use after the lock."""
 
-    __slots__ = ("_folder", "_lock", "_name")
+    __slots__ = ("_folder", "_lock", "_max_size", "_name")
 
-    def __init__(self, folder: Folder, name: str, lock: FileLock) -> None:
+    def __init__(self, folder: Folder, name: str, lock: FileLock, max_size: int) -> None:
         self._folder = folder
         self._name = name
         self._lock = lock
+        self._max_size = max_size
 
     def load(self) -> Stored | None:
         """The newest bytes, None where there are none."""
-        return _load(self._locked(), self._name)
+        return _load(self._locked(), self._name, self._max_size)
 
     def is_still(self, version: object) -> bool:
         """Whether the file that was read with this version stands there, unchanged."""
@@ -215,8 +221,13 @@ class FileWriter:
         return self._folder
 
 
-def _load(folder: Folder, name: str, *, foreign: bool = False) -> Stored | None:
-    opened = folder.read(name, limit=MAX_FILE_BYTES, foreign=foreign)
+def _load(folder: Folder, name: str, most: int, *, foreign: bool = False) -> Stored | None:
+    try:
+        opened = folder.read(name, limit=most, foreign=foreign)
+    except VaultLimitError:
+        found = folder.look(name)
+        size = most + 1 if found is None else max(most + 1, found.st_size)
+        raise too_large_to_read(shown(folder.path_of(name)), size, most) from None
     if opened is None:
         return None
     return Stored(opened.data.reveal(), opened.identity, opened.version)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from interpal.vault.stores.base import Stored
+from interpal.vault.stores.values import check_max_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 class Memory:
     """A vault in memory, as a `Store`: for bytes that were read, or are to be written elsewhere."""
 
-    def __init__(self, location: str, stored: Stored | None = None) -> None:
+    def __init__(
+        self, location: str, stored: Stored | None = None, *, max_size: int | None = None
+    ) -> None:
+        self.max_size = check_max_size(max_size)
         self._location = location
         self.stored = stored
 

@@ -23,36 +23,41 @@ _PATHS = ("file", "sqlite")
 _AROUND = " \t\r\n\v\f\ufeff\"'`<>\u2018\u2019\u201c\u201d"
 
 
-def open_store(path_or_store: str | os.PathLike[str] | Store) -> Store:
+def open_store(
+    path_or_store: str | os.PathLike[str] | Store, *, max_size: int | None = None
+) -> Store:
     """The store for a path or a URL; a store is handed through.
 
     `file:PATH` and a plain path are a vault in one file, `sqlite:PATH` and the plain path of an
     SQLite database a `SqliteStore`; `redis://…`, `rediss://…` and both with `+sentinel` or
     `+cluster` are a `RedisStore` (its URL: `Address.parse`). A scheme may be in capitals. Paths
-    are not percent-decoded. Nothing is connected to or made.
+    are not percent-decoded. Nothing is connected to or made. *max_size* is the largest vault, in
+    bytes, that is read or written: 64 MiB unless given, at most 256 MiB.
 
     Raises `ValidationError` for what looks like another URL, such as `postgres://…`, `host:6379`
     or a URL in quotes, without showing any of it: it may hold a password. A file of such a name
-    is `./NAME`.
+    is `./NAME`, and for a *max_size* beside a store, which has its own.
     """
     place = Hidden(path_or_store)
     # Whoever reports an error with local variables is to report no password of a store.
     del path_or_store
     if not isinstance(place.reveal(), (str, os.PathLike)):
+        if max_size is not None:
+            raise ValidationError("max_size: give it to the store itself, not beside the store")
         return cast("Store", place.reveal())
     kind, rest = _checked(place)
     if kind == "redis":
         from interpal.vault.stores.redis.store import RedisStore
 
-        return RedisStore(rest.reveal())
+        return RedisStore(rest.reveal(), max_size=max_size)
     path = rest.reveal()
     if kind == "sqlite" or (kind == "path" and _is_sqlite(os.fspath(path))):
         from interpal.vault.stores.sqlite.store import SqliteStore
 
-        return SqliteStore(path)
+        return SqliteStore(path, max_size=max_size)
     from interpal.vault.stores.file import FileStore
 
-    return FileStore(path)
+    return FileStore(path, max_size=max_size)
 
 
 def resolve_place(place: Hidden[Any]) -> Hidden[str | Store]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from interpal.exceptions import LockTimeoutError, StaleWriteError, VaultIOError
 from interpal.vault.stores.base import Stored
+from interpal.vault.stores.values import check_max_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -53,9 +54,12 @@ class SimpleStore:
     Args:
         place: Where the vault is kept.
         location: What messages call it.
+        max_size: The number of bytes that a vault may have to be read or written: 64 MiB unless
+            given, at most 256 MiB.
     """
 
-    def __init__(self, place: Place, location: str) -> None:
+    def __init__(self, place: Place, location: str, *, max_size: int | None = None) -> None:
+        self.max_size = check_max_size(max_size)
         self._place = place
         self._location = location
         self._guard = threading.Lock()

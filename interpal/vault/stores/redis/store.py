@@ -23,6 +23,7 @@ from interpal.vault.stores.redis import scripts
 from interpal.vault.stores.redis.address import Address
 from interpal.vault.stores.redis.keyspace import BATCH, Filled, Space
 from interpal.vault.stores.redis.lock import RedisLock
+from interpal.vault.stores.values import check_max_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -45,17 +46,26 @@ class RedisStore:
         url: The URL of a server, a group of sentinels or a cluster, as `Address.parse` reads it.
         lock_seconds: Seconds that a lock lives unless it is renewed, which it is at a third of
             them; the same for all who share the vault.
+        max_size: The number of bytes that the vault may have beside its records to be read or
+            written: 64 MiB unless given, at most 256 MiB.
     """
 
-    __slots__ = ("_life", "_space")
+    __slots__ = ("_life", "_space", "max_size")
 
-    def __init__(self, url: str | Address, *, lock_seconds: float = LOCK_SECONDS) -> None:
+    def __init__(
+        self,
+        url: str | Address,
+        *,
+        lock_seconds: float = LOCK_SECONDS,
+        max_size: int | None = None,
+    ) -> None:
         given: Hidden[Any] = Hidden(url)
         # Whoever reports an error with local variables is to report no password.
         del url
         parsed = isinstance(given.reveal(), Address)
         self._space = Space(given.reveal() if parsed else Address.parse(given.reveal()))
         self._life = lock_seconds
+        self.max_size = check_max_size(max_size)
 
     def __repr__(self) -> str:
         # A traceback with the variables of its frames shows one that was not made, too.

@@ -20,6 +20,7 @@ from interpal.vault.files.permissions import shown
 from interpal.vault.stores.base import LoadedRecord, Stored, StoredRecord
 from interpal.vault.stores.file import FileStore
 from interpal.vault.stores.sqlite.connections import PATIENCE, Pool, SqliteConnection
+from interpal.vault.stores.values import check_max_size, too_large_to_read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -30,6 +31,11 @@ _BATCH = 256
 
 # A column takes a value of any type: the cast makes bytes of what a stranger has put there.
 _ROOT = "SELECT vault_id, CAST(data AS BLOB) FROM root WHERE name = 'root'"
+# The length of bytes is known without reading them.
+_ROOT_WITHIN = """
+    SELECT vault_id, size, CASE WHEN size <= ?1 THEN CAST(data AS BLOB) END FROM (
+    SELECT vault_id, data, CASE typeof(data) WHEN 'blob' THEN length(data)
+    ELSE length(CAST(data AS BLOB)) END AS size FROM root WHERE name = 'root')"""
 _ROOT_ID = "SELECT vault_id FROM root WHERE name = 'root'"
 _SET_ROOT = """
     INSERT INTO root (name, vault_id, data) VALUES ('root', ?, ?)
@@ -63,9 +69,10 @@ class SqliteStore:
     Raises `ValidationError` for what is no path.
     """
 
-    __slots__ = ("_pool", "path")
+    __slots__ = ("_pool", "max_size", "path")
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, max_size: int | None = None) -> None:
+        self.max_size = check_max_size(max_size)
         self.path = FileStore(path).path
         self._pool = Pool(self.path)
 
@@ -80,7 +87,7 @@ class SqliteStore:
     def load(self) -> Stored | None:
         """The root, None where there is none."""
         with self._reading() as connection:
-            return None if connection is None else _root(connection)
+            return None if connection is None else _root(connection, self.location, self.max_size)
 
     def is_still(self, version: object) -> bool:
         """Whether nobody has written since the root had this version."""
@@ -165,7 +172,7 @@ class SqliteStore:
         try:
             connection.begin(max(0.0, deadline - monotonic()))
             try:
-                yield SqliteWriter(connection, self.location)
+                yield SqliteWriter(connection, self.location, self.max_size)
             finally:
                 connection.rollback()
         finally:
@@ -206,15 +213,16 @@ class SqliteStore:
 class SqliteWriter:
     """What the holder of the write lock may do, once. A `RecordWriter`."""
 
-    __slots__ = ("_link", "_location")
+    __slots__ = ("_link", "_location", "_max_size")
 
-    def __init__(self, connection: SqliteConnection, location: str) -> None:
+    def __init__(self, connection: SqliteConnection, location: str, max_size: int) -> None:
         self._link = connection
         self._location = location
+        self._max_size = max_size
 
     def load(self) -> Stored | None:
         """The root, None where there is none."""
-        return _root(self._locked())
+        return _root(self._locked(), self._location, self._max_size)
 
     def is_still(self, version: object) -> bool:
         """Whether nobody has written since the root had this version."""
@@ -273,7 +281,7 @@ class SqliteWriter:
     def set_aside(self, seen: Stored) -> str | None:
         """Give the root another name if it is still *seen*; its records stay with it."""
         connection = self._locked()
-        if _root(connection) != seen:
+        if _root(connection, self._location, self._max_size) != seen:
             return None
         base = name = f"corrupt-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
         number = 1
@@ -348,11 +356,16 @@ def _overwrite(connection: SqliteConnection) -> None:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def _root(connection: SqliteConnection) -> Stored | None:
+def _root(connection: SqliteConnection, location: str, most: int) -> Stored | None:
     # First: what is written between the two is then seen at the next look.
     connection.watch()
-    rows = connection.execute(_ROOT)
-    return Stored(rows[0][1], rows[0][0], connection.root_version) if rows else None
+    rows = connection.execute(_ROOT_WITHIN, (most,))
+    if not rows:
+        return None
+    vault_id, size, data = rows[0]
+    if size is not None and size > most:
+        raise too_large_to_read(location, size, most)
+    return Stored(data, vault_id, connection.root_version)
 
 
 _NOTHING = LoadedRecord(None, current=False)

@@ -1,0 +1,97 @@
+"""`--max-size`: no verb reads or writes what is larger, and none changes what it refuses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cli import KEY, OTHER_KEY_TEXT, WITH_KEY, Program, make_vault, read_vault
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+VERBS = [
+    ["copy", ".interpals_session.json", "sqlite:copy.db"],
+    ["exec", "--user", "maple_ink", "--", "true"],
+    ["export", "-o", "copy.json"],
+    ["import", "plain.json"],
+    ["inspect"],
+    ["list"],
+    ["passwd"],
+    ["prune"],
+    ["remove", "maple_ink", "--yes"],
+    ["rotate", "--yes"],
+    ["slot", "add", "--kid", "second"],
+    ["slot", "list"],
+    ["slot", "remove", "slot-1", "--yes"],
+    ["verify"],
+]
+
+
+@pytest.mark.parametrize("words", VERBS, ids=lambda words: " ".join(words[:2]))
+def test_every_verb_refuses_a_vault_that_is_larger(
+    run: Program, vault: Path, tmp_path: Path, words: list[str]
+) -> None:
+    (tmp_path / "plain.json").write_text('{"session_cookie": "abc", "username": "ruth"}')
+    before, names = vault.read_bytes(), {path.name for path in tmp_path.iterdir()}
+    end = words.index("--") if "--" in words else len(words)
+    command = [*words[:end], "--max-size", "1K", *words[end:]]
+    done = run(*command, env=WITH_KEY | {"INTERPALS_VAULT_NEW_PASSPHRASE": "a new passphrase"})
+    assert done.code == 65, done
+    assert f"{len(before):,} bytes, and at most 1,024 are read" in done.out + done.err
+    assert "--max-size" in done.out + done.err
+    assert vault.read_bytes() == before
+    assert {path.name for path in tmp_path.iterdir()} - {"home"} == names
+
+
+def test_who_asks_for_enough_gets_it(run: Program, vault: Path, tmp_path: Path) -> None:
+    for size in ("8K", "8k", "8KB", "8KiB", "8192", "256M", "64mib"):
+        assert run("verify", "--max-size", size, env=WITH_KEY).code == 0, size
+    done = run("export", "-o", "copy.json", "--plaintext", "--max-size", "8K", env=WITH_KEY)
+    assert done.code == 0
+    done = run("copy", str(vault), "sqlite:copy.db", "--max-size", "8K", env=WITH_KEY)
+    assert done.code == 0
+    assert (tmp_path / "copy.db").exists()
+
+
+def test_a_save_that_would_be_larger_is_refused(run: Program, vault: Path, tmp_path: Path) -> None:
+    (tmp_path / "plain.json").write_text('{"session_cookie": "abc", "username": "ruth"}')
+    before = vault.read_bytes()
+    size = str(len(before))
+    done = run("import", "plain.json", "--max-size", size, env=WITH_KEY)
+    assert done.code == 65
+    assert f"at most {len(before):,} are written. Nothing was changed." in done.err
+    assert vault.read_bytes() == before
+    assert run("import", "plain.json", env=WITH_KEY).code == 0
+    assert sorted(read_vault(vault, key=KEY)) == ["maple_ink", "pedro_k", "ruth"]
+
+
+def test_a_backup_that_is_larger_is_not_imported(run: Program, vault: Path, tmp_path: Path) -> None:
+    make_vault(tmp_path / "backup.json", *(f"account-{number}" for number in range(20)))
+    before = vault.read_bytes()
+    done = run("import", "backup.json", "--max-size", "2K", env=WITH_KEY)
+    assert done.code == 65
+    assert "backup.json: this has" in done.err
+    assert vault.read_bytes() == before
+    assert run("import", "backup.json", "--max-size", "64K", env=WITH_KEY).code == 0
+
+
+def test_the_error_is_of_the_kind_limit_and_doctor_gives_its_remedy(
+    run: Program, vault: Path
+) -> None:
+    done = run("list", "--json", "--max-size", "1K", env=WITH_KEY)
+    assert (done.code, done.error["code"]) == (65, "limit")
+    done = run("doctor", "--json", "--max-size", "1K", env={"INTERPALS_VAULT_KEY": OTHER_KEY_TEXT})
+    [finding] = [one for one in done.json["findings"] if one["code"] == "unreadable"]
+    assert "at most 1,024 are read" in finding["message"]
+    assert "--max-size" in finding["remedy"]
+    assert vault.exists()
+
+
+@pytest.mark.parametrize("size", ["", "0", "-1", "257M", "1G", "1T", "12x", "1.5M", "M", "9" * 30])
+def test_what_is_no_size_is_a_usage_error(run: Program, vault: Path, size: str) -> None:
+    done = run("list", "--max-size", size, env=WITH_KEY)
+    assert done.code == 64
+    assert "--max-size" in done.err
+    assert vault.exists()
