@@ -10,7 +10,10 @@ from benchmarks.result import Result
 
 
 class Scale(NamedTuple):
-    """How much is measured: rounds of whole processes, of calls, of key derivations, and sizes."""
+    """How much is measured: rounds of whole processes, of calls, of key derivations, and sizes.
+
+    `file_mib` is the size, in MiB, of a file that does not open.
+    """
 
     processes: int
     calls: int
@@ -18,12 +21,21 @@ class Scale(NamedTuple):
     many: int
     accounts: tuple[int, ...]
     at_once: int
+    file_mib: int
 
 
 FULL = Scale(
-    processes=60, calls=60, derivations=15, many=10_000, accounts=(1, 1_000, 100_000), at_once=200
+    processes=60,
+    calls=60,
+    derivations=15,
+    many=10_000,
+    accounts=(1, 1_000, 100_000),
+    at_once=200,
+    file_mib=64,
 )
-QUICK = Scale(processes=2, calls=2, derivations=1, many=50, accounts=(1, 20, 50), at_once=8)
+QUICK = Scale(
+    processes=2, calls=2, derivations=1, many=50, accounts=(1, 20, 50), at_once=8, file_mib=2
+)
 
 Case = Callable[[Scale, Path], Result]
 
@@ -43,6 +55,7 @@ def all_cases() -> dict[str, Case]:
         resuming,
         sqlite_store,
         steps,
+        unopened,
     )
 
     return {
@@ -50,6 +63,7 @@ def all_cases() -> dict[str, Case]:
         "resume": resuming.run,
         "passphrase": passphrase.run,
         "file": file_store.run,
+        "unopened": unopened.run,
         "sqlite": sqlite_store.run,
         "redis": redis_store.run,
         "logins": logins.run,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from benchmarks.shapes import LOOK, SHAPES, shaped
 from interpal.exceptions import VaultFormatError
 from interpal.vault.format import envelope, jwe, legacy_file
 
@@ -19,27 +20,6 @@ if TYPE_CHECKING:
 
 SIZE = 2**22
 LARGE = legacy_file.LARGEST + 2**16
-
-# All of it is harmless: text of some size, most of it well-formed JSON.
-SHAPES: dict[str, tuple[bytes, bytes, bytes]] = {
-    "digits": (b'{"protected":', b"9", b"}"),
-    "base64url": (b'{"protected":"', b"A", b'"}'),
-    "cut off": (b'{"protected":"', b"A", b""),
-    "two members of one name": (b'{"protected":"","protected":"', b"A", b'"}'),
-    "blanks": (b'{"protected":', b" ", b"}"),
-    "nothing": (b"", b"\0", b""),
-    "a fish and more": (b'{"protected":"\xf0\x9f\x90\x9f', b"A", b'"}'),
-    "escapes": (b"[" + b"[]," * 80 + b'"', b"\\\\", b'"]'),
-    "brackets that close": (b"[]" * 80, b"]", b""),
-    "a header of semicolons": (b'{"session_cookie":"', b";", b'"}'),
-    "a long name": (b'{"session_cookie":"abc","username":"', b"a", b'"}'),
-    "accents": (b'{"session_cookie":"abc","username":"', b"\xc3\xa9", b'"}'),
-}
-
-
-def shaped(name: str, size: int) -> bytes:
-    begins, unit, ends = SHAPES[name]
-    return begins + unit * (size // len(unit)) + ends
 
 
 def large(vault: SmallVault) -> dict[str, str]:
@@ -109,27 +89,8 @@ def test_a_file_of_one_character_is_refused_without_a_python_step_for_each(
     assert counted < 2000
 
 
-CHILD = """
-import sys
-from interpal.exceptions import VaultError
-from interpal.session_manager import SessionManager
-from interpal.vault.health import report
-from interpal.vault.stores.file import FileStore
-
-def look(path):
-    for read in (
-        lambda: report.parsed(path, report.load(FileStore(path))),
-        lambda: SessionManager(path, key=bytes(32)).find("maple_ink"),
-    ):
-        try:
-            read()
-        except VaultError:
-            pass
-
-def most():
-    with open("/proc/self/status") as status:
-        return int(next(line for line in status if line.startswith("VmHWM")).split()[1])
-
+CHILD = f"""
+{LOOK}
 look(sys.argv[1])
 before = most()
 for path in sys.argv[2:]:

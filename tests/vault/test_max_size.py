@@ -92,7 +92,7 @@ def test_a_file_that_is_too_large_is_not_read_and_stays_as_it_is(path: Path) -> 
 def test_beyond_the_bound_of_the_format_no_size_is_offered(path: Path) -> None:
     path.touch(mode=0o600)
     os.truncate(path, MAX_FILE_BYTES + 1)
-    with pytest.raises(VaultLimitError, match=r"\(256 MiB\) are read\. No vault is larger"):
+    with pytest.raises(VaultLimitError, match=r"\(256 MiB\) are read\. Check the path"):
         Vault.open(path, key=KEY, max_size=MAX_FILE_BYTES)
 
 
@@ -188,5 +188,7 @@ def test_a_store_that_has_no_bound_of_its_own_has_the_one_of_the_format() -> Non
     store = Larger(Shelf(), "shelf")
     store.max_size = 10**12
     assert values.max_size_of(store) == MAX_FILE_BYTES
-    error = str(values.too_large_to_write("here", MAX_FILE_BYTES + 1, MAX_FILE_BYTES))
+    with pytest.raises(VaultLimitError) as caught:
+        values.check_size(store, MAX_FILE_BYTES + 1, written=True)
+    error = str(caught.value)
     assert re.search(r"268,435,457 bytes, .*\(256 MiB\) are written.* SQLite", error)

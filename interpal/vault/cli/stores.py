@@ -124,7 +124,7 @@ def load(store: Store) -> Stored:
         stored = store.load()
     if stored is None:
         raise VaultNotFoundError(f"{store.location}: no vault found", path=store.location)
-    check_size(store, stored)
+    check_size(store, len(stored.reveal()))
     return stored
 
 

@@ -27,13 +27,7 @@ from interpal.vault.files.forks import Process
 from interpal.vault.format import envelope
 from interpal.vault.format.envelope import Header, Payload
 from interpal.vault.format.header import MAX_GENERATION, MAX_TIME
-from interpal.vault.stores.values import (
-    check_size,
-    keeps_records,
-    max_size_of,
-    too_large_to_write,
-    watches,
-)
+from interpal.vault.stores.values import check_size, keeps_records, watches
 
 DEFAULT_LOCK_TIMEOUT = 10.0
 """Seconds to wait for another process's write lock."""
@@ -183,7 +177,7 @@ class Versions:
             if known is not None and known.is_of(stored.reveal()):
                 return self._keep(known._replace(version=stored.version))
             with self.located():
-                check_size(self.store, stored)
+                check_size(self.store, len(stored.reveal()))
                 # What is no vault may be a session in clear: it is in no variable here.
                 parsed = envelope.parse(stored.reveal())
                 mark, version = _mark_of(stored), stored.version
@@ -240,7 +234,7 @@ class Versions:
         if seen.is_of(stored.reveal()):
             return seen
         with self.located():
-            check_size(self.store, stored)
+            check_size(self.store, len(stored.reveal()))
             parsed = envelope.parse(stored.reveal())
             self._check_not_undone(parsed.header)
             if not _same_key(parsed.header, seen.header):
@@ -290,9 +284,7 @@ class Versions:
             content_key=Hidden(os.urandom(32)),
             iv=os.urandom(12),
         )
-        most = max_size_of(self.store)
-        if len(data) > most:
-            raise too_large_to_write(self.path, len(data), most)
+        check_size(self.store, len(data), written=True)
         return data
 
     def rekey(

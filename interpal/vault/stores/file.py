@@ -21,7 +21,7 @@ from interpal.exceptions import (
 )
 from interpal.vault.files.permissions import EFFECTIVE, shown
 from interpal.vault.files.private_files import Folder, is_still
-from interpal.vault.stores.values import Stored, check_max_size, too_large_to_read
+from interpal.vault.stores.values import Stored, check_max_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -29,9 +29,11 @@ if TYPE_CHECKING:
     from interpal.vault.files import locks, mounts, writable
     from interpal.vault.files.locks import FileLock
     from interpal.vault.files.private_files import Version
+    from interpal.vault.stores import sizes
 else:
     locks = LateModule("interpal.vault.files.locks")
     mounts = LateModule("interpal.vault.files.mounts")
+    sizes = LateModule("interpal.vault.stores.sizes")
     writable = LateModule("interpal.vault.files.writable")
 
 DEFAULT_FILE = ".interpals_session.json"
@@ -227,7 +229,7 @@ def _load(folder: Folder, name: str, most: int, *, foreign: bool = False) -> Sto
     except VaultLimitError:
         found = folder.look(name)
         size = most + 1 if found is None else max(most + 1, found.st_size)
-        raise too_large_to_read(shown(folder.path_of(name)), size, most) from None
+        raise sizes.too_large(shown(folder.path_of(name)), size, most) from None
     if opened is None:
         return None
     return Stored(opened.data.reveal(), opened.identity, opened.version)

@@ -8,12 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from interpal._hidden import Hidden
-from interpal.exceptions import ValidationError, VaultLimitError
+from interpal._lazy import LateModule
 from interpal.vault.format.header import MAX_FILE_BYTES
 
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
+    from interpal.vault.stores import sizes
     from interpal.vault.stores.base import (
         PlacedStore,
         RecordStore,
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
         WatchingRecordStore,
         WatchingStore,
     )
-
+else:
+    sizes = LateModule("interpal.vault.stores.sizes")
 
 DEFAULT_MAX_SIZE = 64 * 2**20
 """The largest vault, in bytes, that is read or written where nobody asks for more."""
@@ -56,13 +58,7 @@ class Stored(Hidden[bytes]):
 
 def check_max_size(size: int | None) -> int:
     """*size* in bytes, or the default for None. Raises `ValidationError`."""
-    if size is None:
-        return DEFAULT_MAX_SIZE
-    if type(size) is int and 0 < size <= MAX_FILE_BYTES:
-        return size
-    raise ValidationError(
-        f"max_size: expected a number of bytes, at most {_in_bytes(MAX_FILE_BYTES)}, not {size!r}"
-    )
+    return DEFAULT_MAX_SIZE if size is None else sizes.checked(size)
 
 
 def max_size_of(store: Store) -> int:
@@ -70,45 +66,10 @@ def max_size_of(store: Store) -> int:
     return min(int(getattr(store, "max_size", DEFAULT_MAX_SIZE)), MAX_FILE_BYTES)
 
 
-def check_size(store: Store, stored: Stored) -> None:
-    """Refuse to read what is larger than `max_size_of` the store: `VaultLimitError`."""
-    size, most = len(stored.reveal()), max_size_of(store)
-    if size > most:
-        raise too_large_to_read(store.location, size, most)
-
-
-def too_large_to_read(location: str, size: int, most: int) -> VaultLimitError:
-    """The error for a vault of *size* bytes where at most *most* are read."""
-    remedy = "No vault is larger; check the path"
-    if most < MAX_FILE_BYTES:
-        remedy = f"If this is the right one, {_ALLOW_MORE}"
-    return VaultLimitError(
-        f"{location}: this has {size:,} bytes, and at most {_in_bytes(most)} are read. {remedy}.",
-        path=location,
-    )
-
-
-def too_large_to_write(location: str, size: int, most: int) -> VaultLimitError:
-    """The error for a vault that would have *size* bytes where at most *most* are written."""
-    remedy = "Keep fewer records in it, or keep them in SQLite (`interpal-vault copy`)"
-    if most < MAX_FILE_BYTES:
-        remedy = f"Keep fewer records in it, or {_ALLOW_MORE}"
-    return VaultLimitError(
-        f"{location}: the vault would have {size:,} bytes, and at most {_in_bytes(most)} are "
-        f"written. Nothing was changed. {remedy}.",
-        path=location,
-    )
-
-
-def _in_bytes(size: int) -> str:
-    mib, rest = divmod(size, 2**20)
-    return f"{size:,}" if rest else f"{size:,} ({mib} MiB)"
-
-
-_ALLOW_MORE = (
-    f"allow more, up to {MAX_FILE_BYTES // 2**20} MiB: max_size= in Python, --max-size on the "
-    "command line"
-)
+def check_size(store: Store, size: int, *, written: bool = False) -> None:
+    """Refuse to read or write a vault of *size* bytes that is too large: `VaultLimitError`."""
+    if size > max_size_of(store):
+        raise sizes.too_large(store.location, size, max_size_of(store), written=written)
 
 
 def watches_records(store: RecordStore) -> TypeIs[WatchingRecordStore]:

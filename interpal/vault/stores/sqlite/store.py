@@ -19,8 +19,9 @@ from interpal.vault.files.locks import FileLock, is_login_under_way, login_lock
 from interpal.vault.files.permissions import shown
 from interpal.vault.stores.base import LoadedRecord, Stored, StoredRecord
 from interpal.vault.stores.file import FileStore
+from interpal.vault.stores.sizes import too_large
 from interpal.vault.stores.sqlite.connections import PATIENCE, Pool, SqliteConnection
-from interpal.vault.stores.values import check_max_size, too_large_to_read
+from interpal.vault.stores.values import check_max_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -364,7 +365,7 @@ def _root(connection: SqliteConnection, location: str, most: int) -> Stored | No
         return None
     vault_id, size, data = rows[0]
     if size is not None and size > most:
-        raise too_large_to_read(location, size, most)
+        raise too_large(location, size, most)
     return Stored(data, vault_id, connection.root_version)
 
 
