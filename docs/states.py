@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from docs.drawing import PICTURES, WIDTH, picture
 from interpal.sessions import state
-from interpal.sessions.state import PHASES
+from interpal.sessions.state import Phase
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,27 +32,25 @@ def transitions() -> list[tuple[str, str, str, str, str]]:
     return rows
 
 
-def phases(text: str) -> frozenset[str]:
+def phases(text: str) -> frozenset[Phase]:
     """The phases that a cell of the table stands for."""
     if text == "any":
-        return frozenset(PHASES)
+        return frozenset(Phase)
     if text.startswith("any but "):
-        return frozenset(PHASES) - {text.removeprefix("any but ")}
+        return frozenset(Phase) - {Phase(text.removeprefix("any but "))}
     groups = {"in use": state.IN_USE, "open": state.OPEN}
-    found: set[str] = set()
+    found: set[Phase] = set()
     for word in text.split(", "):
-        found |= groups.get(word, {word})
-    if not found <= set(PHASES):
-        raise ValueError(f"not all phases: {text}")
+        found |= groups[word] if word in groups else {Phase(word)}
     return frozenset(found)
 
 
 def svg() -> str:
     """The picture."""
-    rows, columns = transitions(), PHASES
+    rows, columns = transitions(), list(Phase)
     height = TOP + ROW * len(rows) + 12
 
-    def x_of(phase: str) -> int:
+    def x_of(phase: Phase) -> int:
         return LEFT + COLUMN * columns.index(phase)
 
     parts = []
@@ -62,7 +60,7 @@ def svg() -> str:
             f'<path class="rule" d="M {x} {TOP - 16} V {height - 12}"/>',
             (
                 f'<text class="name" transform="translate({x - 4} {TOP - 24}) rotate(-40)">'
-                f"{escape(phase)}</text>"
+                f"{escape(phase.value)}</text>"
             ),
         ]
     in_use = sorted(x_of(phase) for phase in state.IN_USE)
@@ -72,7 +70,7 @@ def svg() -> str:
     ]
     for number, (_, before, after, epoch, when) in enumerate(rows):
         y = TOP + ROW * number + 30
-        target = x_of(after)
+        target = x_of(Phase(after))
         begins = sorted(x_of(phase) for phase in phases(before))
         label = f"{when} *" if epoch == "new" else when
         parts.append(f'<text class="small" x="10" y="{y - 11}">{escape(label)}</text>')

@@ -212,7 +212,7 @@ class ClientContext:
     def no_session(self) -> AuthenticationError:
         """The error for a call without any session."""
         state = self.state
-        if state.phase == Phase.ENDED and state.session is not None:
+        if state.phase is Phase.ENDED and state.session is not None:
             return self.expired(state.session, state.ended_status)
         saved = (
             ""

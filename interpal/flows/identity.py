@@ -43,7 +43,7 @@ def has_to_be_asked_about(state: ClientState, session: Session) -> bool:
 
     Not where there is nothing that it could contradict: a bare cookie, for no account.
     """
-    doubted = state.phase == Phase.MISMATCHED and session.same_credentials(state.session)
+    doubted = state.phase is Phase.MISMATCHED and session.same_credentials(state.session)
     return doubted or not is_validated(session)
 
 

@@ -154,7 +154,7 @@ class _Renewal:
 
 
 def _nothing_to_go_on(context: ClientContext, *, force: bool) -> Exception:
-    if context.state.phase == Phase.ENDED and not force:
+    if context.state.phase is Phase.ENDED and not force:
         return context.no_session()
     return ValidationError(
         "username, password: both are needed to log in, and there is no saved session"

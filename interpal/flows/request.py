@@ -67,7 +67,7 @@ def call(context: ClientContext, request: Request) -> Flow[Any]:
         yield from _renewed(context, epoch, session, replayed=attempt > 0)
         # What is in use now may have been handed over, and nobody has said yet whose it is.
         session = yield from ready(context, epoch, is_question=context.is_self(request))
-        if attempt + 1 >= MOST_SENDINGS and context.state.phase == Phase.NEW:
+        if attempt + 1 >= MOST_SENDINGS and context.state.phase is Phase.NEW:
             break
         if not request.repeatable:
             raise SessionExpiredError(
@@ -209,7 +209,7 @@ def _settle(
         if not context.state.uses(session):
             return
         if context.is_self(request):
-            if replayed and context.state.phase == Phase.NEW:
+            if replayed and context.state.phase is Phase.NEW:
                 raise _refused_anew(request)
         else:
             path = origin.path_of(request.url)

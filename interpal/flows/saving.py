@@ -85,7 +85,7 @@ def _is_worth_saving(state: ClientState, *, imports: bool) -> bool:
     session, stored = state.live, state.stored
     if session is None or not state.is_unsaved:
         return False
-    if state.saving == Saving.DUE_OVER_ANY and not imports:
+    if state.saving is Saving.DUE_OVER_ANY and not imports:
         return False
     if state.is_due or stored is None:
         return True
@@ -120,7 +120,7 @@ def _save_once(
         def may_replace(found: Session) -> bool:
             return found.same_login(stored) or found.same_login(state.session)
 
-        over_any = state.saving == Saving.DUE_OVER_ANY
+        over_any = state.saving is Saving.DUE_OVER_ANY
         return manager.put(
             session,
             username=state.name,

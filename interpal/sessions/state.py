@@ -48,6 +48,7 @@ docs/how-it-works.md from it.
 from __future__ import annotations
 
 from _thread import RLock
+from enum import Enum
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from interpal.exceptions import AuthenticationError, ClientClosedError
@@ -65,7 +66,7 @@ if TYPE_CHECKING:
 _guard = RLock()
 
 
-class Phase:
+class Phase(Enum):
     """How far the session of a client can be relied on: the table of this module."""
 
     NONE = "none"
@@ -78,12 +79,11 @@ class Phase:
     CLOSED = "closed"
 
 
-PHASES = tuple(value for name, value in vars(Phase).items() if name.isupper())
 IN_USE = frozenset({Phase.UNVERIFIED, Phase.NEW, Phase.VERIFIED})
-OPEN = frozenset(PHASES) - {Phase.LOGGED_OUT, Phase.CLOSED}
+OPEN = frozenset(Phase) - {Phase.LOGGED_OUT, Phase.CLOSED}
 
 
-class Saving:
+class Saving(Enum):
     """How the session in use stands to the vault."""
 
     NONE = "none"
@@ -126,8 +126,8 @@ class ClientState:
     password: Hidden[bytes] | None
     user_id: str | None
     session: Session | None
-    phase: str
-    saving: str
+    phase: Phase
+    saving: Saving
     stored: Session | None
     may_login: bool
     ended_status: int | None
@@ -141,8 +141,8 @@ class ClientState:
         password: Hidden[bytes] | None = None,
         user_id: str | None = None,
         session: Session | None = None,
-        phase: str = Phase.NONE,
-        saving: str = Saving.NONE,
+        phase: Phase = Phase.NONE,
+        saving: Saving = Saving.NONE,
         stored: Session | None = None,
         may_login: bool = False,
         ended_status: int | None = None,
@@ -169,7 +169,7 @@ class ClientState:
         raise AttributeError(f"a ClientState is frozen: {name} cannot be removed")
 
     def __repr__(self) -> str:
-        return f"<ClientState of {self.name or 'nobody yet'}: {self.phase}>"
+        return f"<ClientState of {self.name or 'nobody yet'}: {self.phase.value}>"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a ClientState holds a session and a password and cannot be pickled")
@@ -184,7 +184,7 @@ class ClientState:
     @property
     def saved(self) -> bool:
         """Whether the session in use is the one in the vault."""
-        return self.saving == Saving.SAVED
+        return self.saving is Saving.SAVED
 
     @property
     def is_due(self) -> bool:
@@ -222,7 +222,7 @@ class ClientState:
 
     def was_refused(self, session: Session) -> bool:
         """Whether the server has ended this very session; also as it was when it was last saved."""
-        if self.phase != Phase.ENDED or self.ended_status is None:
+        if self.phase is not Phase.ENDED or self.ended_status is None:
             return False
         return session.same_credentials(self.session) or session.same_credentials(self.stored)
 
@@ -240,7 +240,7 @@ class ClientState:
 
     def check_not_closed(self) -> None:
         """Raise `ClientClosedError` where the client was closed."""
-        if self.phase == Phase.CLOSED:
+        if self.phase is Phase.CLOSED:
             raise ClientClosedError(
                 "this client was closed, and has forgotten its session, its password and its key; "
                 "make a new one"
@@ -253,7 +253,7 @@ class ClientState:
 
         From here on an ended session is followed by a login without being asked.
         """
-        if self.phase == Phase.CLOSED:
+        if self.phase is Phase.CLOSED:
             return self
         changes: dict[str, Any] = {"may_login": True}
         if password is not None:
@@ -264,7 +264,7 @@ class ClientState:
             if self.name is not None:
                 changes.setdefault("password", None)
             return self._begin(Phase.NONE, **changes)
-        if self.phase == Phase.LOGGED_OUT:
+        if self.phase is Phase.LOGGED_OUT:
             return self._begin(Phase.NONE, user_id=self.user_id, **changes)
         return self._with(**changes)
 
@@ -273,11 +273,11 @@ class ClientState:
 
         *due* where it is to be saved.
         """
-        if self.phase == Phase.CLOSED:
+        if self.phase is Phase.CLOSED:
             return self
         saving = Saving.DUE_OVER_ANY if due else Saving.NONE
         found = {"session": session, "saving": saving, "stored": None, "ended_status": None}
-        mine = None if self.phase == Phase.MISMATCHED else self.session
+        mine = None if self.phase is Phase.MISMATCHED else self.session
         if self.name is None and not session.same_account(mine):
             return self._begin(Phase.UNVERIFIED, **found)
         return self._with(phase=Phase.UNVERIFIED, **found)
@@ -314,7 +314,7 @@ class ClientState:
         """Use *session*, which the server's answer has left of *seen*, if that is still in use."""
         if not self.uses(seen):
             return self
-        if self.phase == Phase.VERIFIED and session is self.session:
+        if self.phase is Phase.VERIFIED and session is self.session:
             return self
         return self._with(session=session, phase=Phase.VERIFIED, user_id=self._known_id(session))
 
@@ -339,7 +339,7 @@ class ClientState:
 
     def log_out(self) -> ClientState:
         """Forget the session; nothing is resumed or logged in before the next `use`."""
-        if self.phase == Phase.CLOSED:
+        if self.phase is Phase.CLOSED:
             return self
         return self._begin(
             Phase.LOGGED_OUT, user_id=self.user_id, may_login=False, logouts=self.logouts + 1
@@ -357,7 +357,7 @@ class ClientState:
 
     def note_unsaved(self, session: Session | None = None) -> ClientState:
         """The session in use, if it is of the login of *session*, is not in the vault any more."""
-        if self.saving == Saving.NONE:
+        if self.saving is Saving.NONE:
             return self
         if session is not None and not (self.live and session.same_login(self.live)):
             return self
@@ -380,7 +380,7 @@ class ClientState:
         validated_id = None if session.last_validated_at is None else session.user_id
         return self.user_id or validated_id
 
-    def _begin(self, phase: str, **changes: Any) -> ClientState:
+    def _begin(self, phase: Phase, **changes: Any) -> ClientState:
         """A new epoch, with nothing of what the earlier one had got."""
         fresh = {"session": None, "user_id": None, "ended_status": None}
         kept = {"saving": Saving.NONE, "stored": None}

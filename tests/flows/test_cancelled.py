@@ -128,7 +128,7 @@ def test_a_new_cookie_whose_save_was_cancelled_is_saved_by_close(place: Place) -
         flow.close()
     saving.close(context)
     assert place.record()["session_cookie"] == "cookie-1"
-    assert context.state.phase == Phase.CLOSED
+    assert context.state.phase is Phase.CLOSED
 
 
 def test_close_saves_nothing_over_what_another_has_saved_since(place: Place) -> None:

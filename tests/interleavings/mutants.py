@@ -259,7 +259,7 @@ def _a_session_from_a_renewal_is_not_asked_about(patch: MonkeyPatch) -> None:
 
     def ready(context: Any, epoch: Any = None, **options: Any) -> Generator[Any, Any, Any]:
         live = context.state.live
-        if epoch is not None and live is not None and context.state.phase == Phase.UNVERIFIED:
+        if epoch is not None and live is not None and context.state.phase is Phase.UNVERIFIED:
             return live
         return (yield from real(context, epoch, **options))
 
@@ -283,7 +283,7 @@ def _a_login_after_a_logout_hides_it(patch: MonkeyPatch) -> None:
         try:
             yield from real(context, username)
         except AuthenticationError:
-            if username is None or context.state.phase == Phase.LOGGED_OUT:
+            if username is None or context.state.phase is Phase.LOGGED_OUT:
                 raise
 
     patch.setattr(explicit, "_after_removals", after)

@@ -14,7 +14,7 @@ from interpal._clock import utc_now
 from interpal._hidden import Hidden
 from interpal.exceptions import AuthenticationError, ClientClosedError
 from interpal.session import Session
-from interpal.sessions.state import IN_USE, PHASES, ClientState, Phase, Saving, StateCell
+from interpal.sessions.state import IN_USE, ClientState, Phase, Saving, StateCell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +56,7 @@ DONE: dict[str, Callable[[ClientState], ClientState]] = {
 }
 
 
-def in_phase(phase: str) -> ClientState:
+def in_phase(phase: Phase) -> ClientState:
     session = None if phase in WITHOUT_SESSION else CURRENT
     return ClientState(
         name="maple_ink",
@@ -82,10 +82,10 @@ def test_each_line_of_the_table_is_what_the_transition_does(row: tuple[str, ...]
     for phase in phases(before):
         state = in_phase(phase)
         new = DONE[when](state)
-        assert new.phase == after, phase
+        assert new.phase is Phase(after), phase
         assert new.epoch == state.epoch + (epoch == "new"), phase
         assert state == state, "nothing of the old value changes"
-        assert state.phase == phase
+        assert state.phase is phase
         if new.phase in WITHOUT_SESSION:
             assert new.session is None
         assert new.live is None or new.live is new.session
@@ -94,7 +94,7 @@ def test_each_line_of_the_table_is_what_the_transition_does(row: tuple[str, ...]
 def test_the_table_has_every_transition_and_each_phase() -> None:
     rows = transitions()
     assert {row[4] for row in rows} == set(DONE)
-    assert {row[2] for row in rows} == set(PHASES)
+    assert {Phase(row[2]) for row in rows} == set(Phase)
     named = {
         name
         for name, value in vars(ClientState).items()
@@ -113,7 +113,7 @@ def test_the_table_has_every_transition_and_each_phase() -> None:
 def test_what_is_not_in_the_table_changes_nothing() -> None:
     for row in transitions():
         _, before, _, _, when = row
-        for phase in frozenset(PHASES) - phases(before):
+        for phase in frozenset(Phase) - phases(before):
             if row[0] == "use":
                 continue  # There is a line for every phase.
             state = in_phase(phase)
@@ -175,7 +175,7 @@ def test_a_step_of_an_epoch_that_is_over_changes_nothing() -> None:
     cell.change(lambda state: state.log_out())
     with pytest.raises(AuthenticationError, match="was logged out"):
         cell.change(lambda state: state.log_in(OTHER), epoch=epoch)
-    assert cell.state.phase == Phase.LOGGED_OUT
+    assert cell.state.phase is Phase.LOGGED_OUT
 
 
 def test_a_closed_client_has_no_secret_left_and_says_that_it_was_closed() -> None:
