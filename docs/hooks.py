@@ -1,8 +1,11 @@
-"""What the site does beyond Markdown: it shows the pages of the repository's root as its own.
+"""What the site does beyond Markdown: pages of the repository's root, and terminals that scroll.
 
 `SECURITY.md` and its like stand at the root, where people look for them, and each is one text:
 here they become pages of the site, and every link between the two places leads to where it
 leads in the repository.
+
+A picture of a terminal has 80 columns. Where the screen is narrower, as on a phone, it keeps
+letters that can be read, and is scrolled in a box of its own.
 """
 
 from __future__ import annotations
@@ -25,6 +28,8 @@ ROOT_PAGES = {
     "CONTRIBUTING.md": "contributing.md",
     "CODE_OF_CONDUCT.md": "code-of-conduct.md",
 }
+
+TERMINAL = re.compile(r'<p>(<img [^>]*pictures/(?:demo|doctor|inspect)\.svg"[^>]*>)</p>')
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -56,6 +61,12 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     """Lead the links of a page that go to the root to the page of the site."""
     del page, config, files
     return _to_root_pages(markdown, "../")
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Put each picture of a terminal into a box that scrolls (`copy.css`)."""
+    del page, config, files
+    return TERMINAL.sub(r'<div class="terminal" tabindex="0">\1</div>', html)
 
 
 def for_the_site(text: str) -> str:

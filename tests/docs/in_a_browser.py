@@ -51,6 +51,13 @@ LOOK = """
     try { await image.decode(); } catch (error) {}
     if (!image.naturalWidth) wrong.push("broken picture: " + image.src);
     else if (!image.alt) wrong.push("picture without a description: " + image.src);
+    else if (image.src.includes("svg")) {
+      const svg = await (await fetch(image.src)).text();
+      const sizes = [...svg.matchAll(/font(?:-size)?[:=] ?"?([0-9.]+)/g)].map(each => +each[1]);
+      const scale = image.width / (/viewBox="\\S+ \\S+ ([0-9.]+)/.exec(svg) || [])[1];
+      const smallest = Math.min(...sizes) * scale;
+      if (smallest < 8.9) wrong.push("letters of " + smallest.toFixed(1) + " px: " + image.src);
+    }
   }
   const wide = document.scrollingElement.scrollWidth;
   if (wide > window.innerWidth) {
@@ -62,8 +69,13 @@ LOOK = """
 })()
 """
 
+SMALL = (
+    "data:image/svg+xml,%3Csvg xmlns=%22http://www.w3.org/2000/svg%22 viewBox=%220 0 900 100%22%3E"
+    "%3Ctext y=%2250%22 font-size=%2220%22%3EA terminal%3C/text%3E%3C/svg%3E"
+)
 FAULTY = {
     "picture.html": ('<img src="none.svg" alt="none">', "broken picture"),
+    "small.html": (f'<img src="{SMALL}" alt="small" width="300">', "letters of 6.7 px"),
     "console.html": ('<script>console.error("no")</script>', "console"),
     "thrown.html": ("<script>throw Error()</script>", "uncaught"),
     "wide.html": ('<div style="width: 500px">.</div>', "px wide"),

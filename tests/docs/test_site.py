@@ -120,6 +120,17 @@ def test_no_page_wants_a_program_to_draw_its_pictures(site: Path) -> None:
     assert not [page for page in site.rglob("*.html") if 'class="mermaid"' in page.read_text()]
 
 
+@pytest.mark.parametrize(
+    ("page", "names"), [("index", ["inspect", "demo"]), ("operating", ["doctor"])]
+)
+def test_a_picture_of_a_terminal_is_in_a_box_that_scrolls(
+    site: Path, page: str, names: list[str]
+) -> None:
+    path = site / "index.html" if page == "index" else site / page / "index.html"
+    boxed = re.findall(r'<div class="terminal"[^>]*><img [^>]*/(\w+)\.svg"', path.read_text())
+    assert boxed == names
+
+
 @pytest.mark.parametrize("client", [InterpalClient, AsyncInterpalClient])
 def test_the_reference_has_a_table_of_the_parameters_of_a_client(site: Path, client: type) -> None:
     shown = (site / "reference" / "index.html").read_text()
