@@ -77,6 +77,16 @@ def test_a_backup_that_is_larger_is_not_imported(run: Program, vault: Path, tmp_
     assert run("import", "backup.json", "--max-size", "64K", env=WITH_KEY).code == 0
 
 
+def test_a_plain_file_is_no_vault_and_may_be_larger(
+    run: Program, vault: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "plain.json").write_text(
+        '{"session_cookie": "abc",' + " " * 10_000 + '"username": "ruth"}'
+    )
+    assert run("import", "plain.json", "--max-size", "8K", env=WITH_KEY).code == 0
+    assert sorted(read_vault(vault, key=KEY)) == ["maple_ink", "pedro_k", "ruth"]
+
+
 def test_the_error_is_of_the_kind_limit_and_doctor_gives_its_remedy(
     run: Program, vault: Path
 ) -> None:

@@ -307,6 +307,12 @@ def plain_file_of_1_x(scene: Scene) -> str:
     return scene.run("list", "-f", str(scene.path))
 
 
+def too_large(scene: Scene) -> str:
+    scene.path.touch(mode=0o600)
+    os.truncate(scene.path, 64 * 2**20 + 1)
+    return scene.run("list", "-f", str(scene.path))
+
+
 def nobody_to_ask(scene: Scene) -> str:
     Vault.open(scene.path, passphrase="correct horse", create=True, kdf=CHEAP).close()
     return scene.run("list", "-f", str(scene.path))
@@ -337,6 +343,7 @@ SCENES: dict[str, Callable[[Scene], str]] = {
         proxy_in_quotes,
         certificate_of_the_network,
         no_vault,
+        too_large,
         plain_file_of_1_x,
         nobody_to_ask,
     )

@@ -32,6 +32,7 @@ from interpal.vault.cli.app import (
 from interpal.vault.core.record_views import thaw
 from interpal.vault.files.private_files import Folder
 from interpal.vault.format import jwe, legacy_file
+from interpal.vault.format.header import MAX_FILE_BYTES
 from interpal.vault.format.payload import MAX_RECORD_DEPTH
 from interpal.vault.health import report
 from interpal.vault.keys import sources
@@ -175,7 +176,8 @@ def _left_in_plain(sources: list[Source], in_place: Source | None, removed: list
 def _read_source(
     path: str, target: Store, user: str | None, secret_file: str | None, typed: list[str]
 ) -> Source:
-    store = FileStore(path, max_size=stores.max_size())
+    # A vault among them has the bound of every vault; a HAR may have some hundred MiB.
+    store = FileStore(path, max_size=MAX_FILE_BYTES)
     try:
         stored = report.load(store)
     except VaultNotFoundError:
