@@ -61,6 +61,8 @@ else:
 
 T = TypeVar("T")
 
+# The members that say which cookies a session has, beside its own.
+_COOKIES = frozenset({"cookies", "cookie_attributes"})
 
 Notify = Callable[[str, "dict[str, Any]"], None]
 Guard = Callable[[], None]
@@ -362,12 +364,18 @@ class SessionManager:
     ) -> bool:
         """Save what became of a session, if the record is still the one that was *seen*.
 
-        Only what changed is written, so that others' changes stay. A logout or a newer login
-        elsewhere is not undone. True where it was saved.
+        Only what changed is written, cookie by cookie, so that others' changes stay. A logout or
+        a newer login elsewhere is not undone. True where it was saved.
         """
 
         def write(records: Transaction, name: str) -> None:
-            records[name].update(session.changes_since(seen))
+            from interpal.sessions.cookies import merged_members
+
+            changes = session.changes_since(seen)
+            stored = Session.from_record(records[name])
+            if stored is not None and not changes.keys().isdisjoint(_COOKIES):
+                changes |= merged_members(seen, session, stored)
+            records[name].update(changes)
             guard()
 
         return self._change(seen, write, username)

@@ -1,9 +1,8 @@
 """The cookies of one session: what a reply sets or deletes, and what a request carries.
 
-One jar for both clients, over `http.cookiejar`, which is loaded when a reply sets a cookie and
-not before. Cookies differ by name, domain and path, so that the deletion of an old twin
-takes nothing from the one in use. What a `Set-Cookie` header means is read here, by RFC 6265bis
-(transaction-ietf-httpbis-rfc6265bis-20, sections 5.1 and 5.6 to 5.8): the reader of the standard
+One jar for both clients. Cookies differ by name, domain and path, so that the deletion of an old
+twin takes nothing from the one in use. What a `Set-Cookie` header means is read here, by RFC
+6265bis (draft-ietf-httpbis-rfc6265bis-20, sections 5.1 and 5.6 to 5.8): the reader of the standard
 library takes the year 70 for 2070, counts the first of two attributes where the last one counts,
 deletes before it sets whatever the order in a reply, and lets one odd date take away the others.
 
@@ -16,7 +15,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from interpal._hidden import Opaque
 from interpal._log import Logger
@@ -28,9 +27,11 @@ from interpal.transport.sendable import is_cookie_value, is_sendable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from http.cookiejar import Cookie
 
     from interpal.transport.messages import Response
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 MOST_COOKIES = 50
 # Characters: of name and value; and of all cookies together, with their paths and domains.
@@ -327,21 +328,18 @@ class _Jar:
     """Cookies by name, path and domain, in the order in which they were first set."""
 
     def __init__(self, cookies: list[StoredCookie]) -> None:
-        from http.cookiejar import CookieJar
-
-        self._jar = CookieJar()
+        self._cookies: dict[_Key, StoredCookie] = {}
         self._places: dict[_Key, int] = {}
         self._next = 0
         for cookie in cookies:
             self.put(cookie)
 
     def __iter__(self) -> Iterator[StoredCookie]:
-        found = [_from_jar(item) for item in self._jar]
-        return iter(sorted(found, key=lambda cookie: self._places[cookie.key]))
+        return iter(sorted(self._cookies.values(), key=lambda one: self._places[one.key]))
 
     def get(self, key: _Key) -> StoredCookie | None:
         """The cookie with this key."""
-        return next((cookie for cookie in self if cookie.key == key), None)
+        return self._cookies.get(key)
 
     def put(
         self, cookie: StoredCookie, *, in_place_of: Callable[[StoredCookie], bool] | None = None
@@ -352,7 +350,7 @@ class _Jar:
             for twin in [c for c in self if c.name == cookie.name and in_place_of(c)]:
                 place = min(place, self._places[twin.key])
                 self._remove(twin.key)
-        self._jar.set_cookie(_for_jar(cookie))
+        self._cookies[cookie.key] = cookie
         self._places[cookie.key] = place
         self._next += 1
 
@@ -364,46 +362,40 @@ class _Jar:
             self._remove((cookie.name, None, None))
 
     def _remove(self, key: _Key) -> None:
-        if self._places.pop(key, None) is not None:
-            name, path, domain = key
-            self._jar.clear(domain or "", path or "", name)
+        if self._cookies.pop(key, None) is not None:
+            del self._places[key]
 
 
-def _for_jar(cookie: StoredCookie) -> Cookie:
-    from http.cookiejar import Cookie
-
-    return Cookie(
-        version=0,
-        name=cookie.name,
-        value=cookie.value,
-        port=None,
-        port_specified=False,
-        domain=cookie.domain or "",
-        domain_specified=cookie.domain is not None,
-        domain_initial_dot=False,
-        path=cookie.path or "",
-        path_specified=cookie.path is not None,
-        secure=cookie.secure,
-        expires=None if cookie.expires is None else int(cookie.expires.timestamp()),
-        discard=cookie.expires is None,
-        comment=None,
-        comment_url=None,
-        rest={"HttpOnly": cookie.http_only, "SameSite": cookie.same_site},  # type: ignore[dict-item]
-    )
+# What two programs change at once.
 
 
-def _from_jar(item: Cookie) -> StoredCookie:
-    end = item.expires
-    return StoredCookie(
-        item.name,
-        item.value or "",
-        item.path or None,
-        item.domain or None,
-        None if end is None else datetime.fromtimestamp(end, timezone.utc),
-        item.secure,
-        bool(item.get_nonstandard_attr("HttpOnly")),
-        item.get_nonstandard_attr("SameSite"),
-    )
+def merged(base: Mapping[K, V], mine: Mapping[K, V], stored: Mapping[K, V]) -> dict[K, V]:
+    """What comes of two changes of *base*: *mine*, and what is *stored* by now.
+
+    What was changed here counts where both changed it. What is gone here is taken away, unless
+    it was set anew there.
+    """
+    result = dict(stored)
+    for key in {**base, **mine}:
+        if mine.get(key) == base.get(key):
+            continue
+        if key in mine:
+            result[key] = mine[key]
+        elif stored.get(key) == base.get(key):
+            result.pop(key, None)
+    return result
+
+
+def merged_members(seen: Session, mine: Session, stored: Session) -> dict[str, Any]:
+    """The cookies of a record, of which *seen* has become *mine* here and *stored* elsewhere."""
+    before, here, there = map(cookies_of, (seen, mine, stored))
+    own = there[0] if here[0] == before[0] else here[0]
+    others = merged(*({one.key: one for one in found[1:]} for found in (before, here, there)))
+    kept = _within_limits(own, list(others.values()), [], None)
+    return {
+        "cookies": dict(kept.others),
+        "cookie_attributes": [dict(one) for one in kept.attributes],
+    }
 
 
 # The record.
@@ -436,8 +428,8 @@ def _from_member(member: Mapping[str, Any], values: Mapping[str, str]) -> Stored
     return StoredCookie(
         name,
         value,
-        path,
-        domain if isinstance(domain, str) else None,
+        path or None,
+        domain if isinstance(domain, str) and domain else None,
         from_text(member.get("expires")),
         member.get("secure") is True,
         member.get("http_only") is True,

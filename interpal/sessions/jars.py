@@ -101,23 +101,6 @@ class JarCookie(NamedTuple):
 Cookies = dict[Key, JarCookie]
 
 
-def merged(base: Mapping[Any, Any], mine: Mapping[Any, Any], stored: Mapping[Any, Any]) -> Any:
-    """What comes of two changes of *base*: *mine*, and what is *stored* by now.
-
-    What was changed here counts where both changed it. What is gone here is taken away, unless
-    it was set anew there.
-    """
-    result = dict(stored)
-    for key in {*base, *mine}:
-        if mine.get(key) == base.get(key):
-            continue
-        if key in mine:
-            result[key] = mine[key]
-        elif stored.get(key) == base.get(key):
-            result.pop(key, None)
-    return result
-
-
 def end_of(cookies: Mapping[Key, JarCookie]) -> datetime | None:
     """The latest end of the cookies; None where one of them has no end, or there are none."""
     ends = [cookie.expires for cookie in cookies.values()]

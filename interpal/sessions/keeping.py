@@ -29,8 +29,9 @@ from interpal.exceptions import (
 from interpal.session import from_text, to_text
 from interpal.sessions import events, refused_logins
 from interpal.sessions.contested import Contest
+from interpal.sessions.cookies import merged
 from interpal.sessions.events import Event, OnEvent
-from interpal.sessions.jars import Cookies, Jar, JarCookie, end_of, merged
+from interpal.sessions.jars import Cookies, Jar, JarCookie, end_of
 from interpal.sessions.one_login import one_login, take_login_lock, wait_visibly
 from interpal.sessions.refused_logins import RATE_LIMIT, Refusal, RefusedLogins, kind_of_status
 from interpal.sessions.singleflight import Flight

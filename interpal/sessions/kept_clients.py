@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from interpal._hidden import Hidden
 from interpal.exceptions import ValidationError
 from interpal.sessions.keeping import Keeper, Settings
+from interpal.sessions.wait import drive
 from interpal.vault.format.payload import check_name
 
 if TYPE_CHECKING:
@@ -118,6 +119,30 @@ def keeper_of(client: Any) -> Keeper:
     if not isinstance(keeper, Keeper):
         raise ValidationError("client: its session is not kept; call keep() first")
     return keeper
+
+
+class Kept:
+    """What every client that is kept has beside its own."""
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise TypeError("a kept client is secret and cannot be pickled")
+
+
+class KeptInThreads(Kept):
+    """The same, of a client that is no client of asyncio."""
+
+    def close(self) -> None:
+        """Save what is left, and close the connections."""
+        try:
+            save_last(self)
+        finally:
+            super().close()  # type: ignore[misc]
+
+
+def save_last(client: object) -> None:
+    """Save what is left of a client that is no client of asyncio; its keeper ends."""
+    keeper = keeper_of(client)
+    drive(keeper.close(), keeper.turn)
 
 
 def _adapter_of(client: object) -> Any:

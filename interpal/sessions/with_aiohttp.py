@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
 from interpal.sessions.jars import AiohttpJar
-from interpal.sessions.kept_clients import keeper_of
+from interpal.sessions.kept_clients import Kept, keeper_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
@@ -44,7 +44,7 @@ def run(client: aiohttp.ClientSession, flow: Flow[Any]) -> Any:
 
 def mixin(_client: object) -> type:
     """What its class is made of, beside its own."""
-    return _Kept
+    return _KeptSession
 
 
 class Reply:
@@ -66,7 +66,7 @@ class Reply:
             await self._reply.__aexit__(*exc_info)
 
 
-class _Kept:
+class _KeptSession(Kept):
     """A session whose requests, and whose end, its keeper looks after.
 
     Not made as a subclass of aiohttp's, which warns of that.
@@ -99,9 +99,6 @@ class _Kept:
         finally:
             await super().close()  # type: ignore[misc]
 
-    def __reduce_ex__(self, protocol: Any) -> NoReturn:
-        raise TypeError("a kept session is secret and cannot be pickled")
-
 
 def _verb(method: str) -> Any:
     # A reply of HEAD is one of the address that was asked for.
@@ -117,7 +114,7 @@ def _verb(method: str) -> Any:
 
 
 for _method in _VERBS:
-    setattr(_Kept, _method, _verb(_method))
+    setattr(_KeptSession, _method, _verb(_method))
 
 
 async def _reply_of(

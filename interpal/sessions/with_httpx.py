@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
 from interpal.sessions.jars import StandardJar
-from interpal.sessions.kept_clients import keeper_of
+from interpal.sessions.kept_clients import Kept, KeptInThreads, keeper_of, save_last
 from interpal.sessions.wait import Flow, drive
 
 if TYPE_CHECKING:
@@ -66,11 +66,8 @@ class _Both:
         }
         return request
 
-    def __reduce_ex__(self, protocol: Any) -> NoReturn:
-        raise TypeError("a kept client is secret and cannot be pickled")
 
-
-class KeptClient(_Both, httpx.Client):
+class KeptClient(_Both, KeptInThreads, httpx.Client):
     """A client whose requests, and whose end, its keeper looks after."""
 
     def send(self, request: httpx.Request, **kwargs: Any) -> httpx.Response:
@@ -92,21 +89,14 @@ class KeptClient(_Both, httpx.Client):
         reply: httpx.Response = run(self, keeper.exchange(first, _status, again))
         return reply
 
-    def close(self) -> None:
-        """Save what is left, and close the connections."""
-        try:
-            run(self, keeper_of(self).close())
-        finally:
-            super().close()
-
     def __exit__(self, *exc_info: Any) -> None:
         try:
-            run(self, keeper_of(self).close())
+            save_last(self)
         finally:
             super().__exit__(*exc_info)
 
 
-class KeptAsyncClient(_Both, httpx.AsyncClient):
+class KeptAsyncClient(_Both, Kept, httpx.AsyncClient):
     """A client of asyncio whose requests, and whose end, its keeper looks after."""
 
     async def send(self, request: httpx.Request, **kwargs: Any) -> httpx.Response:

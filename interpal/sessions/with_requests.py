@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import requests
 from requests.cookies import RequestsCookieJar
 
 from interpal.sessions.jars import StandardJar
-from interpal.sessions.kept_clients import keeper_of
+from interpal.sessions.kept_clients import KeptInThreads, keeper_of
 from interpal.sessions.wait import Flow, drive
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ def begin(keeper: Keeper) -> None:
     drive(keeper.load(), keeper.turn)
 
 
-def run(_client: requests.Session, flow: Flow[Any]) -> Any:
+def run(client: requests.Session, flow: Flow[Any]) -> Any:
     """Run a flow of a keeper."""
-    return drive(flow, keeper_of(_client).turn)
+    return drive(flow, keeper_of(client).turn)
 
 
 def mixin(_client: object) -> type:
@@ -51,7 +51,7 @@ def mixin(_client: object) -> type:
     return KeptSession
 
 
-class KeptSession(requests.Session):
+class KeptSession(KeptInThreads, requests.Session):
     """A session whose requests, and whose end, its keeper looks after."""
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
@@ -88,16 +88,6 @@ class KeptSession(requests.Session):
             ),
         )
         return reply
-
-    def close(self) -> None:
-        """Save what is left, and close the connections."""
-        try:
-            run(self, keeper_of(self).close())
-        finally:
-            super().close()
-
-    def __reduce_ex__(self, protocol: Any) -> NoReturn:
-        raise TypeError("a kept session is secret and cannot be pickled")
 
 
 def _renewed(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -385,24 +383,3 @@ def test_the_jar_keeps_what_the_standard_library_keeps(first: list[str], then: l
         (c.name, c.value, c.path, c.domain.lstrip(".") if c.domain_specified else None) for c in jar
     }
     assert sent(session).count(OWN) == 1
-
-
-def test_the_jar_is_loaded_when_a_reply_sets_a_cookie_and_not_before() -> None:
-    code = """
-import sys
-from datetime import datetime, timezone
-from interpal.session import Session
-from interpal.sessions import cookies
-from interpal.transport.messages import Response
-now = datetime(2026, 11, 27, tzinfo=timezone.utc)
-session = Session(session_cookie="abc", created_at=now, expires_at=None)
-url = "https://api.interpals.net/v1/account/self"
-cookies.cookie_header(session, url, now)
-cookies.after_reply(session, Response(200, (), b""), cookies.Exchange(url, url, now))
-print("http.cookiejar" in sys.modules)
-reply = Response(200, (("set-cookie", "a=1"),), b"")
-cookies.after_reply(session, reply, cookies.Exchange(url, url, now))
-print("http.cookiejar" in sys.modules)
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["False", "True"]

@@ -258,6 +258,25 @@ def test_two_secrets_or_two_places_are_an_error(tmp_path: Path) -> None:
         SessionManager(tmp_path / "v.json", store=str(tmp_path / "w.json"), key=bytes(32))
 
 
+def test_cookies_that_two_programs_got_at_once_are_all_kept(
+    manager: SessionManager, tmp_path: Path
+) -> None:
+    manager.save_session("abc123", "xyz789", "maple_ink")
+    seen = manager.load_session()
+    assert seen is not None
+    seen = seen.replace(cookies={"old": "1", "gone": "1"})
+    assert manager.update(seen.replace(cookies={}), seen)
+    here = {"name": "here", "path": "/", "secure": True}
+    mine = seen.replace(cookies={"old": "2", "here": "1"}, cookie_attributes=[here])
+    theirs = seen.replace(cookies={"old": "1", "gone": "1", "there": "1"})
+    assert SessionManager(tmp_path / "s" / "v.json", key=bytes(32)).update(seen, theirs)
+    assert manager.update(seen, mine)
+    found = manager.load_session()
+    assert found is not None
+    assert found.cookies == {"old": "2", "there": "1", "here": "1"}
+    assert [dict(one) for one in found.cookie_attributes] == [here]
+
+
 def test_an_update_writes_only_what_changed(manager: SessionManager) -> None:
     manager.save_session("one", username="maple_ink")
     seen = manager.load_session()
