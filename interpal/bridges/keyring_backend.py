@@ -6,7 +6,6 @@ keyring finds it by the entry point `keyring.backends`, and uses it where somebo
 
 from __future__ import annotations
 
-import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,8 @@ from keyring.backend import KeyringBackend
 from keyring.compat import properties
 from keyring.credentials import SimpleCredential
 from keyring.errors import KeyringError, KeyringLocked, PasswordDeleteError, PasswordSetError
+
+from interpal.vault.files.forks import ThreadLock
 
 if TYPE_CHECKING:
     import os
@@ -29,7 +30,7 @@ _PASSWORD = "password"  # noqa: S105  (the name of a member)
 
 # The vaults of this process by their place: a key is derived once.
 _opened: dict[str, Vault] = {}
-_guard = threading.Lock()
+_guard = ThreadLock()
 
 
 class VaultKeyring(KeyringBackend):

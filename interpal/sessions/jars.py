@@ -6,6 +6,7 @@ known by name, domain and path (RFC 6265 section 5.3).
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol, SupportsIndex
 
@@ -14,6 +15,7 @@ from interpal.sessions.cookies import read_cookie_date
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, MutableMapping
+    from contextlib import AbstractContextManager
     from http.cookiejar import Cookie, CookieJar
     from http.cookies import Morsel
 
@@ -146,19 +148,36 @@ class StandardJar:
 
     def cookies(self, now: datetime) -> Cookies:
         """Those that have not ended."""
-        found = [_from_standard(item) for item in list(self._jar())]
+        jar = self._jar()
+        with locked(jar):
+            found = [_from_standard(item) for item in jar]
         return {cookie.key: cookie for cookie in found if not cookie.has_expired(now)}
 
     def put(self, cookie: JarCookie) -> None:
         """Set a cookie in the place of the one with its key."""
-        self.drop(cookie.key)
-        self._jar().set_cookie(_to_standard(cookie))
+        jar, item = self._jar(), _to_standard(cookie)
+        with locked(jar):
+            # First: a request that another thread makes meanwhile is to have one of the two.
+            jar.set_cookie(item)
+            self._clear(jar, cookie.key, but=item)
 
     def drop(self, key: Key) -> None:
         """Take a cookie away."""
         jar = self._jar()
-        for item in [item for item in list(jar) if _from_standard(item).key == key]:
-            jar.clear(item.domain, item.path, item.name)
+        with locked(jar):
+            self._clear(jar, key)
+
+    @staticmethod
+    def _clear(jar: CookieJar, key: Key, *, but: Cookie | None = None) -> None:
+        for item in list(jar):
+            if item is not but and _from_standard(item).key == key:
+                jar.clear(item.domain, item.path, item.name)
+
+
+def locked(jar: CookieJar) -> AbstractContextManager[object]:
+    """The jar's own lock: its reader fails where another thread sets a cookie meanwhile."""
+    lock: AbstractContextManager[object] = getattr(jar, "_cookies_lock", nullcontext())
+    return lock
 
 
 def _from_standard(item: Cookie) -> JarCookie:

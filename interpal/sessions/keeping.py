@@ -12,10 +12,10 @@ with an ended session changes nothing of the next one.
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from interpal._clock import monotonic, utc_now
@@ -39,6 +39,7 @@ from interpal.sessions.wait import Flow, patiently, wait_for
 from interpal.transport.messages import Response
 from interpal.transport.protocol import retry_after
 from interpal.vault.core.record_views import thaw
+from interpal.vault.files.forks import ThreadLock
 from interpal.vault.stores.opening import open_store
 from interpal.vault.vault import Vault
 
@@ -69,7 +70,8 @@ class Failed(NamedTuple):
 class Kept(NamedTuple):
     """What a record says: the login it comes from, its cookies and its headers.
 
-    *anew* where that login was made here, and no record says it yet.
+    *instead_of* is of a login made here, while no record says it: the login whose record it
+    takes the place of.
     """
 
     login: str
@@ -77,7 +79,7 @@ class Kept(NamedTuple):
     headers: Mapping[str, str]
     expires_at: datetime | None
     validated_at: datetime | None
-    anew: bool = False
+    instead_of: str | None = None
 
     def __repr__(self) -> str:
         return f"<{len(self.cookies)} cookies and {len(self.headers)} headers, kept>"
@@ -148,12 +150,15 @@ class Keeper:
         # What is in the vault as far as is known here, or what a login has given; cookies that
         # differ from it are news. Changes whole, against the value that a step began with.
         self.base = NOTHING
-        self._started = False
+        self._started = self._closed = False
+        self._under_way = 0
         self._logins = 0
+        # What the client has of its own: a program may add to it before the first request.
+        self._at_first = self._looked_at()
         self.refusals = RefusedLogins()
         self.contest = Contest()
         self._ended_anew: tuple[str, float] = "", float("-inf")
-        self._guard = threading.Lock()
+        self._guard, self._opening = ThreadLock(), ThreadLock()
         self._worker: Worker | None = None
 
     def __repr__(self) -> str:
@@ -222,10 +227,28 @@ class Keeper:
         where a body cannot be sent a second time. *made_with* is the `base` that its cookies were
         taken from, where that was before. The last reply.
         """
+        with self._opening:
+            self._under_way += 1
+        try:
+            return (yield from self._exchange(send, status, again, made_with))
+        finally:
+            with self._opening:
+                self._under_way -= 1
+            if self._closed:
+                self._let_go()
+
+    def _exchange(
+        self,
+        send: Callable[[], Any],
+        status: Callable[[Any], int],
+        again: Callable[[Any], Callable[[], Any] | None],
+        made_with: Kept | None,
+    ) -> Flow[Any]:
         yield from self.start()
         # In this order: what is sent is never older than what it is taken for.
         logins, seen = self._logins, made_with or self.base
         reply = yield from self._take(Turn(send))
+        logged_in = False
         # Another's session first, where there is a newer one, then one of a login.
         for _ in range(2):
             if status(reply) != 401 or self.settings.login is None:
@@ -233,14 +256,18 @@ class Keeper:
             if self._logins != logins and self.base.login == seen.login:
                 # It was sent with the session of a login made since.
                 break
-            if not (yield from self._renew_after_refusal(seen)):
+            renewed = yield from self._renew_after_refusal(seen)
+            if renewed is None:
                 break
-            once_more, seen = again(reply), self.base
+            logged_in = renewed
+            newer, once_more = self.base, again(reply)
             if once_more is None:
                 break
+            seen = newer
             reply = yield from self._take(Turn(once_more))
         if status(reply) == 401:
-            self._ended_anew = seen.login, monotonic()
+            if logged_in:
+                self._ended_anew = seen.login, monotonic()
         elif status(reply) < 500:
             self.contest.answered()
         yield from self.save()
@@ -265,7 +292,7 @@ class Keeper:
         """Put the saved cookies and headers into the client."""
         stored = yield from self.patiently(self.stored)
         if stored is not None and stored != self.base:
-            yield from self.adopt(stored)
+            yield from self.adopt(stored, self._at_first if self.base is NOTHING else self.base)
 
     def save(self) -> Flow[None]:
         """Save what has changed since it was loaded or saved, and take over what others saved.
@@ -274,7 +301,8 @@ class Keeper:
         """
         base = self.base
         mine = yield from self.mine()
-        if mine.cookies != base.cookies or mine.headers != base.headers or base.anew:
+        is_new = base.instead_of is not None
+        if is_new or mine.cookies != base.cookies or mine.headers != base.headers:
             yield from self.save_quietly()
 
     def logged_in(self) -> None:
@@ -295,13 +323,24 @@ class Keeper:
         self._started = True
 
     def close(self) -> Flow[None]:
-        """Save what is left, and close a vault that was opened here."""
-        yield from self.save()
-        if not isinstance(self._place, Vault) and self._vault is not None:
-            self._vault.close()
-            self._vault = None
+        """Save what is left, and close a vault that was opened here.
+
+        Where requests are under way, the last of them does that.
+        """
+        self._closed = True
+        try:
+            yield from self.save()
+        finally:
+            self._let_go()
 
     # How.
+
+    def _let_go(self) -> None:
+        with self._opening:
+            vault = self._vault
+            if vault is not None and vault is not self._place and not self._under_way:
+                self._vault = None
+                vault.close()
 
     def _deadline(self) -> float:
         return monotonic() + self.settings.lock_timeout
@@ -323,20 +362,22 @@ class Keeper:
         trusted = timedelta(seconds=self.settings.revalidate_after)
         return last is not None and timedelta(0) <= utc_now() - last < trusted
 
-    def _renew_after_refusal(self, seen: Kept) -> Flow[bool]:
-        """After a 401: whether there is another session by now."""
+    def _renew_after_refusal(self, seen: Kept) -> Flow[bool | None]:
+        """After a 401: whether there was a login for it; None where there is no other session."""
         if self.base.login != seen.login:
-            return True
+            return False
         login, at = self._ended_anew
-        if login == seen.login and monotonic() - at < _ENDED_ANEW:
+        if self.settings.is_valid is not None:
+            if (yield from self.ask()):
+                return None
+        elif login == seen.login and monotonic() - at < _ENDED_ANEW:
             # Refused with a session just made: it is not the session that is refused.
-            return False
-        if self.settings.is_valid is not None and (yield from self.ask()):
-            return False
+            return None
         self.contest.ended(*self.whose)
         self.tell("invalidated")
-        yield from one_login(_Renewal(self, seen, force=False), self._deadline())
-        return True
+        renewal = _Renewal(self, seen, force=False)
+        yield from one_login(renewal, self._deadline())
+        return renewal.has_logged_in
 
     @property
     def whose(self) -> tuple[tuple[str, str], object]:
@@ -359,18 +400,17 @@ class Keeper:
 
     def mine(self) -> Flow[Kept]:
         """What the client has now."""
-
-        def look() -> Kept:
-            wanted = self.settings.headers
-            headers = {n.lower(): t for n, t in self._jar.headers.items() if n.lower() in wanted}
-            return self.base._replace(cookies=self._jar.cookies(utc_now()), headers=headers)
-
-        kept: Kept = yield from self._take(Turn(look))
+        kept: Kept = yield from self._take(Turn(self._looked_at))
         return kept
 
-    def adopt(self, kept: Kept) -> Flow[None]:
-        """Go over to what is kept."""
-        yield from self._put(kept, None)
+    def _looked_at(self) -> Kept:
+        wanted = self.settings.headers
+        headers = {n.lower(): t for n, t in self._jar.headers.items() if n.lower() in wanted}
+        return self.base._replace(cookies=self._jar.cookies(utc_now()), headers=headers)
+
+    def adopt(self, kept: Kept, mine: Kept | None = None) -> Flow[None]:
+        """Go over to what is kept, but for what the client has no longer as it was in *mine*."""
+        yield from self._put(kept, mine)
         self.base = kept
         self.tell("session_loaded")
 
@@ -388,21 +428,23 @@ class Keeper:
                 if cookie != now_here.get(key) and now_here.get(key) == before.get(key):
                     jar.put(cookie)
             for name in self.settings.headers:
-                if name in kept.headers:
-                    jar.headers[name] = kept.headers[name]
-                elif name in jar.headers:
+                old, new = jar.headers.get(name), kept.headers.get(name)
+                if old == new or (mine is not None and old != mine.headers.get(name)):
+                    continue
+                if new is not None:
+                    jar.headers[name] = new
+                else:
                     del jar.headers[name]
 
         yield from self._take(Turn(put))
 
     def opened(self) -> Vault:
         """The vault, opened at its first use."""
-        vault = self._vault
-        if vault is None:
-            place = self._place
-            vault = place if isinstance(place, Vault) else Vault.open(place, create=True)
-            self._vault = vault
-        return vault
+        with self._opening:
+            if self._vault is None:
+                place = self._place
+                self._vault = place if isinstance(place, Vault) else Vault.open(place, create=True)
+            return self._vault
 
     def stored(self) -> Kept | None:
         """What is in the vault."""
@@ -416,16 +458,17 @@ class Keeper:
         self, *, lock: AccountLock | None = None, validated: bool = False
     ) -> Flow[None]:
         """Save what the client has, and put into it what others have saved."""
-        # What is in the client is never older than the base: this is read first, and set last.
-        base = self.base
-        mine = yield from self.mine()
-        try:
-            kept = yield from self.patiently(
-                lambda: self._save(base, mine, lock=lock, validated=validated)
-            )
-        except (VaultError, ValidationError) as error:
-            self.tell("save_failed", reason=str(error))
-            return
+        kept: Kept | None = NOTHING
+        while kept is NOTHING:
+            # What is in the client is never older than the base: this is read first, and set last.
+            base = self.base
+            mine = yield from self.mine()
+            save = partial(self._save, base, mine, lock=lock, validated=validated)
+            try:
+                kept = yield from self.patiently(save)
+            except (VaultError, ValidationError) as error:
+                self.tell("save_failed", reason=str(error))
+                return
         if kept is None:
             return
         if kept.cookies != mine.cookies or kept.headers != mine.headers:
@@ -440,17 +483,23 @@ class Keeper:
     ) -> Kept | None:
         """Save *mine*, which *base* has become; what is kept then.
 
-        None where there is nothing to save: somebody has taken the session away, or another thread
-        has saved it, or a newer one. A session of a login takes the place of any other.
+        None where somebody has taken the session away; `NOTHING` where another thread has saved
+        meanwhile, perhaps without what came to this one. A session of a login takes the place of
+        any other while its *lock* is held; later, of the one before it.
         """
-        name, anew = self.settings.name, base.anew
+        name, before = self.settings.name, base.instead_of
         with self._guard, self.opened().transaction(lock_timeout=0.0, lock=lock) as records:
             if self.base is not base:
-                return None
+                return NOTHING
             record = records.get(name)
-            stored = None if anew else Kept.from_record(record)
-            if base.login and not anew and (stored is None or stored.login != base.login):
+            stored = Kept.from_record(record)
+            if before is None:
+                if base.login and (stored is None or stored.login != base.login):
+                    return stored
+            elif lock is None and stored is not None and stored.login != before:
                 return stored
+            else:
+                stored = None
             now = utc_now().replace(microsecond=0)
             if stored is None:
                 # One of a login, or the first there is.
@@ -468,7 +517,7 @@ class Keeper:
                 "expires_at": None if end is None else to_text(end),
                 "last_validated_at": None if validated_at is None else to_text(validated_at),
             }
-            if anew:
+            if before is not None:
                 records.attempts.pop(name, None)
         return Kept(stored.login, cookies, headers, end, validated_at)
 
@@ -486,6 +535,7 @@ class _Renewal:
         self._old = old
         self._force = force
         self._since = monotonic()
+        self.has_logged_in = False
 
     @property
     def flight(self) -> tuple[object, str]:
@@ -574,9 +624,12 @@ class _Renewal:
                 "has refused it, or asks for more"
             )
         mine = yield from keeper.mine()
+        self.has_logged_in = True
         keeper.logged_in()
         login_name = os.urandom(8).hex()
-        keeper.base = Kept(login_name, mine.cookies, mine.headers, None, None, anew=True)
+        keeper.base = Kept(
+            login_name, mine.cookies, mine.headers, None, None, instead_of=keeper.base.login
+        )
         keeper.tell("logged_in")
         yield from keeper.save_quietly(lock=lock, validated=validated)
         return keeper.base

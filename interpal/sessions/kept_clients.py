@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-import threading
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from interpal._hidden import Hidden
 from interpal.exceptions import ValidationError
 from interpal.sessions.keeping import Keeper, Settings
 from interpal.sessions.wait import drive
+from interpal.vault.files.forks import ThreadLock
 from interpal.vault.format.payload import check_name
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _LIBRARIES = ("requests", "httpx", "aiohttp")
 # Where a client has its keeper: a cycle of the two, which goes as a whole.
 _ATTRIBUTE = "_kept_by"
 _classes: dict[tuple[type, type], type] = {}
-_guard = threading.Lock()
+_guard = ThreadLock()
 
 
 def keep(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
-from interpal.sessions.jars import StandardJar
+from interpal.sessions.jars import StandardJar, locked
 from interpal.sessions.kept_clients import Kept, KeptInThreads, keeper_of, save_last
 from interpal.sessions.wait import Flow, drive
 
@@ -58,7 +58,9 @@ class _Both:
 
     def build_request(self, *args: Any, **kwargs: Any) -> httpx.Request:
         """`build_request`; notes what is to be known where the request is sent twice."""
-        request: httpx.Request = super().build_request(*args, **kwargs)  # type: ignore[misc]
+        client: Any = super()
+        with locked(self.cookies.jar):  # type: ignore[attr-defined]
+            request: httpx.Request = client.build_request(*args, **kwargs)
         names = frozenset(name.lower() for name in httpx.Headers(kwargs.get("headers")))
         request.extensions = {
             **request.extensions,
@@ -106,10 +108,15 @@ class KeptAsyncClient(_Both, Kept, httpx.AsyncClient):
             return await super().send(request, **kwargs)
         send = super().send
 
-        def again(_reply: httpx.Response) -> Callable[[], Any] | None:
+        def again(reply: httpx.Response) -> Callable[[], Any] | None:
             if not isinstance(request.stream, httpx.ByteStream):
                 return None
-            return lambda: send(_renewed(self, request), **kwargs)
+
+            async def once_more() -> httpx.Response:
+                await reply.aclose()
+                return await send(_renewed(self, request), **kwargs)
+
+            return once_more
 
         def first() -> Any:
             return send(_renewed(self, request), **kwargs)
@@ -146,7 +153,8 @@ def _renewed(client: K, request: httpx.Request) -> httpx.Request:
     cookies, own_headers = made_from
     if "cookie" not in own_headers:
         request.headers.pop("Cookie", None)
-        both = httpx.Cookies(client.cookies)
+        with locked(client.cookies.jar):
+            both = httpx.Cookies(client.cookies)
         both.update(cookies)
         both.set_cookie_header(request)
     for name in keeper_of(client).settings.headers:

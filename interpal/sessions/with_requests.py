@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 from requests.cookies import RequestsCookieJar
 
-from interpal.sessions.jars import StandardJar
+from interpal.sessions.jars import StandardJar, locked
 from interpal.sessions.kept_clients import KeptInThreads, keeper_of
 from interpal.sessions.wait import Flow, drive
 
@@ -60,7 +60,8 @@ class KeptSession(KeptInThreads, requests.Session):
         if not keeper.rests:
             run(self, keeper.start())
         kept = keeper.base
-        prepared = super().prepare_request(request)
+        with locked(self.cookies):
+            prepared = super().prepare_request(request)
         names = {name.lower() for name in request.headers or {}}
         setattr(prepared, _MADE_FROM, (request.cookies, names, kept))
         return prepared
@@ -100,7 +101,8 @@ def _renewed(
     if "cookie" not in own_headers:
         renewed.headers.pop("Cookie", None)
         jar = RequestsCookieJar()
-        jar.update(session.cookies)
+        with locked(session.cookies):
+            jar.update(session.cookies)
         jar.update(cookies or {})
         renewed.prepare_cookies(jar)
     for name in keeper_of(session).settings.headers:

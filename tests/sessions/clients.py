@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tests.sessions.forum import Forum
 
 PASSWORD = "correct horse"
+KEY = bytes(range(32))
 
 
 class Library:

@@ -24,41 +24,13 @@ from interpal.session import from_text
 from interpal.sessions import keep, renew
 from interpal.sessions.jars import JarCookie
 from interpal.vault import Vault
-from tests.sessions.clients import LIBRARIES, Library
-from tests.sessions.forum import Forum
+from tests.sessions.clients import KEY, LIBRARIES, Library
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
     from pathlib import Path
 
     from interpal.sessions.events import Event
-
-KEY = bytes(range(32))
-
-
-@pytest.fixture
-def forum() -> Generator[Forum, None, None]:
-    with Forum() as site:
-        yield site
-
-
-@pytest.fixture(params=LIBRARIES)
-def library(request: pytest.FixtureRequest) -> Generator[Library, None, None]:
-    driver = LIBRARIES[request.param]()
-    yield driver
-    driver.end()
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    tmp_path.chmod(0o700)
-    return tmp_path / "sessions.json"
-
-
-@pytest.fixture
-def vault(place: Path) -> Generator[Vault, None, None]:
-    with Vault.open(place, key=KEY, create=True) as opened:
-        yield opened
+    from tests.sessions.forum import Forum
 
 
 def members(vault: Vault, name: str = "forum") -> dict[str, dict[str, Any]]:
