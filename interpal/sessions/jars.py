@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol, SupportsIndex
 
+from interpal.exceptions import ValidationError
 from interpal.session import from_text, to_text
 from interpal.sessions.cookies import read_cookie_date
 
@@ -240,6 +241,11 @@ class AiohttpJar:
     """The jar of an `aiohttp.ClientSession`."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
+        import aiohttp
+
+        if not isinstance(session.cookie_jar, aiohttp.CookieJar):
+            kind = type(session.cookie_jar).__name__
+            raise ValidationError(f"client: expected an aiohttp.CookieJar as its jar, not {kind}")
         self._session = session
         # `Max-Age` counts from when a cookie was set: its end is noted when it is first seen.
         self._ends: dict[Key, tuple[tuple[str, str, str], datetime | None]] = {}

@@ -248,18 +248,18 @@ class Keeper:
         # In this order: what is sent is never older than what it is taken for.
         logins, seen = self._logins, made_with or self.base
         reply = yield from self._take(Turn(send))
-        logged_in = False
-        # Another's session first, where there is a newer one, then one of a login.
-        for _ in range(2):
+        logged_in, tried = False, ""
+        # What has become of the session meanwhile, then another's, then one of a login.
+        for _ in range(3):
             if status(reply) != 401 or self.settings.login is None:
                 break
             if self._logins != logins and self.base.login == seen.login:
                 # It was sent with the session of a login made since.
                 break
-            renewed = yield from self._renew_after_refusal(seen)
+            renewed = yield from self._renew_after_refusal(seen, is_over=seen.login == tried)
             if renewed is None:
                 break
-            logged_in = renewed
+            logged_in, tried = renewed, seen.login
             newer, once_more = self.base, again(reply)
             if once_more is None:
                 break
@@ -355,15 +355,18 @@ class Keeper:
             else:
                 self.tell("invalidated")
         if not usable and settings.login is not None:
-            yield from one_login(_Renewal(self, base, force=False), self._deadline())
+            yield from one_login(_Renewal(self, base), self._deadline())
 
     def _recently_validated(self) -> bool:
         last = self.base.validated_at
         trusted = timedelta(seconds=self.settings.revalidate_after)
         return last is not None and timedelta(0) <= utc_now() - last < trusted
 
-    def _renew_after_refusal(self, seen: Kept) -> Flow[bool | None]:
-        """After a 401: whether there was a login for it; None where there is no other session."""
+    def _renew_after_refusal(self, seen: Kept, *, is_over: bool) -> Flow[bool | None]:
+        """After a 401: whether there was a login for it; None where there is no other session.
+
+        *is_over*: with other cookies of the same login the reply was the same.
+        """
         if self.base.login != seen.login:
             return False
         login, at = self._ended_anew
@@ -375,7 +378,7 @@ class Keeper:
             return None
         self.contest.ended(*self.whose)
         self.tell("invalidated")
-        renewal = _Renewal(self, seen, force=False)
+        renewal = _Renewal(self, seen, force=False, is_over=is_over)
         yield from one_login(renewal, self._deadline())
         return renewal.has_logged_in
 
@@ -530,7 +533,11 @@ class Keeper:
 class _Renewal:
     """One wish of a `Keeper` for another session than *old*, for `one_login`."""
 
-    def __init__(self, keeper: Keeper, old: Kept, *, force: bool) -> None:
+    def __init__(
+        self, keeper: Keeper, old: Kept, *, force: bool = False, is_over: bool = False
+    ) -> None:
+        """*is_over*: *old* is so, whatever cookies of that login there are."""
+        self._is_over = is_over
         self._keeper = keeper
         self._old = old
         self._force = force
@@ -575,8 +582,9 @@ class _Renewal:
         stored = yield from keeper.patiently(keeper.stored)
         if stored is None or stored.has_expired() or not (stored.cookies or stored.headers):
             return None
-        same = stored.login == old.login
-        if same and stored.cookies == old.cookies and stored.headers == old.headers:
+        if stored.login == old.login and (
+            self._is_over or (stored.cookies == old.cookies and stored.headers == old.headers)
+        ):
             return None
         yield from keeper.adopt(stored)
         if (yield from keeper.ask()):

@@ -259,6 +259,27 @@ def test_a_session_that_ends_while_another_thread_logs_in_again_is_renewed_later
     driver.end()
 
 
+def test_cookies_that_other_threads_receive_do_not_make_an_ended_session_a_new_one(
+    forum: Forum, vault: Vault
+) -> None:
+    driver = LIBRARIES["requests"]()
+    client = driver.keep("forum", vault, login=driver.login(forum))
+    client.get(f"{forum.url}/page")
+    names = iter(range(10))
+
+    class Busy(requests.adapters.HTTPAdapter):
+        def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+            url = f"{forum.url}/theme?name=n{next(names)}&value=1"
+            in_a_thread(lambda: client.get(url))
+            return super().send(*args, **kwargs)
+
+    client.mount(f"{forum.url}/page", Busy())
+    forum.end_all()
+    assert client.get(f"{forum.url}/page").status_code == 200
+    assert forum.stats["/login"] == 2
+    driver.end()
+
+
 def test_a_stream_that_is_sent_again_gives_its_connection_back(forum: Forum, vault: Vault) -> None:
     driver = LIBRARIES["httpx-async"]()
 

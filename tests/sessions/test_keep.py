@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pickle
 import subprocess
@@ -10,6 +11,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import httpx
 import pytest
 import requests
@@ -500,6 +502,15 @@ def test_what_is_no_client_or_is_kept_already_is_refused(library: Library, vault
         keep(requests.Session(), "forum", vault, login="me")  # type: ignore[arg-type]
     with pytest.raises(ValidationError, match="headers"):
         keep(requests.Session(), "forum", vault, headers="Authorization")
+
+
+def test_a_jar_that_keeps_nothing_is_refused(vault: Vault) -> None:
+    async def ask() -> None:
+        async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as client:
+            with pytest.raises(ValidationError, match="not DummyCookieJar"):
+                keep(client, "forum", vault)
+
+    asyncio.run(ask())
 
 
 def test_renew_needs_a_login(library: Library, vault: Vault) -> None:
