@@ -369,7 +369,7 @@ class SessionManager:
         """
 
         def write(records: Transaction, name: str) -> None:
-            from interpal.sessions.cookies import merged_members
+            from interpal.sessions.merging import merged_members
 
             changes = session.changes_since(seen)
             stored = Session.from_record(records[name])

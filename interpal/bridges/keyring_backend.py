@@ -14,7 +14,7 @@ from keyring.compat import properties
 from keyring.credentials import SimpleCredential
 from keyring.errors import KeyringError, KeyringLocked, PasswordDeleteError, PasswordSetError
 
-from interpal.vault.files.forks import ThreadLock
+from interpal.vault.files.thread_lock import ThreadLock
 
 if TYPE_CHECKING:
     import os

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from interpal._hidden import Opaque
 from interpal._log import Logger
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from interpal.transport.messages import Response
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 MOST_COOKIES = 50
 # Characters: of name and value; and of all cookies together, with their paths and domains.
@@ -225,7 +222,7 @@ def after_login(response: Response, exchange: Exchange) -> Received:
             + (f" that can be used: {reasons[0]}" if reasons else ""),
             status_code=response.status,
         )
-    return _within_limits(own, kept, faults, None)
+    return within_limits(own, kept, faults, None)
 
 
 def after_reply(session: Session, response: Response, exchange: Exchange) -> Received | None:
@@ -237,7 +234,7 @@ def after_reply(session: Session, response: Response, exchange: Exchange) -> Rec
         return None
     before = cookies_of(session)
     kept, own, faults = _receive(before, response, exchange)
-    return _within_limits(own or before[0], kept, faults, before[0].expires)
+    return within_limits(own or before[0], kept, faults, before[0].expires)
 
 
 class _Fault(NamedTuple):
@@ -292,7 +289,7 @@ def _hardly_later(old: StoredCookie | None, new: StoredCookie, now: datetime) ->
     return old if new.ending(old.expires) == old and timedelta(0) <= later < hardly else new
 
 
-def _within_limits(
+def within_limits(
     own: StoredCookie, kept: list[StoredCookie], faults: list[_Fault], expired: datetime | None
 ) -> Received:
     """What is kept: the session's own cookie in any case, of the others what there is room for.
@@ -364,38 +361,6 @@ class _Jar:
     def _remove(self, key: _Key) -> None:
         if self._cookies.pop(key, None) is not None:
             del self._places[key]
-
-
-# What two programs change at once.
-
-
-def merged(base: Mapping[K, V], mine: Mapping[K, V], stored: Mapping[K, V]) -> dict[K, V]:
-    """What comes of two changes of *base*: *mine*, and what is *stored* by now.
-
-    What was changed here counts where both changed it. What is gone here is taken away, unless
-    it was set anew there.
-    """
-    result = dict(stored)
-    for key in {**base, **mine}:
-        if mine.get(key) == base.get(key):
-            continue
-        if key in mine:
-            result[key] = mine[key]
-        elif stored.get(key) == base.get(key):
-            result.pop(key, None)
-    return result
-
-
-def merged_members(seen: Session, mine: Session, stored: Session) -> dict[str, Any]:
-    """The cookies of a record, of which *seen* has become *mine* here and *stored* elsewhere."""
-    before, here, there = map(cookies_of, (seen, mine, stored))
-    own = there[0] if here[0] == before[0] else here[0]
-    others = merged(*({one.key: one for one in found[1:]} for found in (before, here, there)))
-    kept = _within_limits(own, list(others.values()), [], None)
-    return {
-        "cookies": dict(kept.others),
-        "cookie_attributes": [dict(one) for one in kept.attributes],
-    }
 
 
 # The record.

@@ -29,9 +29,9 @@ from interpal.exceptions import (
 from interpal.session import from_text, to_text
 from interpal.sessions import events, refused_logins
 from interpal.sessions.contested import Contest
-from interpal.sessions.cookies import merged
 from interpal.sessions.events import Event, OnEvent
 from interpal.sessions.jars import Cookies, Jar, JarCookie, end_of
+from interpal.sessions.merging import merged
 from interpal.sessions.one_login import one_login, take_login_lock, wait_visibly
 from interpal.sessions.refused_logins import RATE_LIMIT, Refusal, RefusedLogins, kind_of_status
 from interpal.sessions.singleflight import Flight
@@ -39,7 +39,7 @@ from interpal.sessions.wait import Flow, patiently, wait_for
 from interpal.transport.messages import Response
 from interpal.transport.protocol import retry_after
 from interpal.vault.core.record_views import thaw
-from interpal.vault.files.forks import ThreadLock
+from interpal.vault.files.thread_lock import ThreadLock
 from interpal.vault.stores.opening import open_store
 from interpal.vault.vault import Vault
 

@@ -9,7 +9,7 @@ from interpal._hidden import Hidden
 from interpal.exceptions import ValidationError
 from interpal.sessions.keeping import Keeper, Settings
 from interpal.sessions.wait import drive
-from interpal.vault.files.forks import ThreadLock
+from interpal.vault.files.thread_lock import ThreadLock
 from interpal.vault.format.payload import check_name
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import aiohttp
 import httpx
 import requests
 
+from interpal._clock import utc_now
 from interpal.sessions import keep, renew
-from interpal.sessions.clock import utc_now
 from interpal.sessions.jars import JarCookie, StandardJar
 from interpal.sessions.kept_clients import keeper_of
 from interpal.vault import Vault

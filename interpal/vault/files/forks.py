@@ -10,11 +10,9 @@ they hold a lock, or close what is open, around the fork itself.
 from __future__ import annotations
 
 import os
-from _thread import allocate_lock
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from _thread import LockType
     from collections.abc import Callable
 
 
@@ -30,24 +28,6 @@ class Process:
     def is_current(self) -> bool:
         """False in a child that was forked since."""
         return self.pid == os.getpid()
-
-
-class ThreadLock:
-    """A lock between the threads of one process, held by `with`; a forked child has a free one."""
-
-    __slots__ = ("_locks",)
-
-    def __init__(self) -> None:
-        self._locks: dict[int, LockType] = {}
-
-    def __enter__(self) -> None:
-        self._locks.setdefault(os.getpid(), allocate_lock()).acquire()
-
-    def __exit__(self, *exc_info: object) -> None:
-        lock = self._locks.get(os.getpid())
-        # A child that leaves the block of its parent has taken none.
-        if lock is not None:
-            lock.release()
 
 
 def in_child(renew: Callable[[], None]) -> None:

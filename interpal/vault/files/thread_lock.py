@@ -1,0 +1,28 @@
+"""A lock of the threads of one process, which a fork leaves as it should be (see `forks.py`)."""
+
+from __future__ import annotations
+
+import os
+from _thread import allocate_lock
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _thread import LockType
+
+
+class ThreadLock:
+    """A lock between the threads of one process, held by `with`; a forked child has a free one."""
+
+    __slots__ = ("_locks",)
+
+    def __init__(self) -> None:
+        self._locks: dict[int, LockType] = {}
+
+    def __enter__(self) -> None:
+        self._locks.setdefault(os.getpid(), allocate_lock()).acquire()
+
+    def __exit__(self, *exc_info: object) -> None:
+        lock = self._locks.get(os.getpid())
+        # A child that leaves the block of its parent has taken none.
+        if lock is not None:
+            lock.release()
