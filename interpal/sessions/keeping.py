@@ -461,8 +461,7 @@ class Keeper:
         self, *, lock: AccountLock | None = None, validated: bool = False
     ) -> Flow[None]:
         """Save what the client has, and put into it what others have saved."""
-        kept: Kept | None = NOTHING
-        while kept is NOTHING:
+        while True:
             # What is in the client is never older than the base: this is read first, and set last.
             base = self.base
             mine = yield from self.mine()
@@ -472,8 +471,10 @@ class Keeper:
             except (VaultError, ValidationError) as error:
                 self.tell("save_failed", reason=str(error))
                 return
-        if kept is None:
-            return
+            if kept is None:
+                return
+            if kept is not NOTHING:
+                break
         if kept.cookies != mine.cookies or kept.headers != mine.headers:
             yield from self._put(kept, mine)
         with self._guard:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import httpx
 import requests
+from requests.adapters import HTTPAdapter
 
 from interpal._clock import utc_now
 from interpal.sessions import keep, renew
@@ -244,7 +245,7 @@ def test_a_session_that_ends_while_another_thread_logs_in_again_is_renewed_later
     assert other.get(f"{forum.url}/page").status_code == 200
     sends = []
 
-    class Unlucky(requests.adapters.HTTPAdapter):
+    class Unlucky(HTTPAdapter):
         def send(self, *args: Any, **kwargs: Any) -> requests.Response:
             sends.append(1)
             if len(sends) == 2:
@@ -267,7 +268,7 @@ def test_cookies_that_other_threads_receive_do_not_make_an_ended_session_a_new_o
     client.get(f"{forum.url}/page")
     names = iter(range(10))
 
-    class Busy(requests.adapters.HTTPAdapter):
+    class Busy(HTTPAdapter):
         def send(self, *args: Any, **kwargs: Any) -> requests.Response:
             url = f"{forum.url}/theme?name=n{next(names)}&value=1"
             in_a_thread(lambda: client.get(url))

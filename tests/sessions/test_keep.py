@@ -15,6 +15,7 @@ import aiohttp
 import httpx
 import pytest
 import requests
+from requests.adapters import HTTPAdapter
 
 from interpal.exceptions import (
     AuthenticationError,
@@ -322,9 +323,9 @@ def test_what_an_ended_session_sent_while_another_thread_logged_in_is_sent_again
         with ThreadPoolExecutor(1) as pool:
             assert pool.submit(client.get, f"{forum.url}/page").result().status_code == 200
 
-    class Slow(requests.adapters.HTTPAdapter):
+    class Slow(HTTPAdapter):
         def send(self, *args: Any, **kwargs: Any) -> requests.Response:
-            client.mount("http://", requests.adapters.HTTPAdapter())
+            client.mount("http://", HTTPAdapter())
             another_thread()
             return super().send(*args, **kwargs)
 
