@@ -62,7 +62,7 @@ class InterpalClient(Calls, Blocking):
         posts: Posts[Blocking]
         """Posts and comments."""
 
-    _requester: Requester
+        _requester: Requester
 
     def _begin(self) -> None:
         try:

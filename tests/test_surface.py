@@ -204,6 +204,14 @@ def test_every_annotation_of_a_client_can_be_read(name: str) -> None:
         assert "return" in hints, member
 
 
+def test_the_annotations_of_every_public_class_can_be_read() -> None:
+    for package in (interpal, interpal.vault, interpal.sessions):
+        for name in package.__all__:
+            public = getattr(package, name)
+            if inspect.isclass(public):
+                get_type_hints(public)
+
+
 @pytest.mark.parametrize("name", ["InterpalClient", "AsyncInterpalClient"])
 def test_help_shows_every_parameter_and_every_error(name: str) -> None:
     shown = inspect.getdoc(getattr(interpal, name).__init__)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from interpal._clock import datetime  # noqa: TC001  (`typing.get_type_hints` reads it)
 from interpal._log import Logger
 from interpal._tuples import NamedTuple
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 _log = Logger("interpal.events")
 
