@@ -24,6 +24,8 @@ from tests.vault import KEY, OTHER_KEY
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.vault.places import Place
+
 MIB = 2**20
 
 
@@ -153,6 +155,25 @@ def test_a_save_that_would_be_too_large_is_refused_and_changes_nothing(
                 records.attempts.pop(name, None)
     with opened(most) as vault:
         assert not vault.attempts
+
+
+def test_a_vault_that_is_too_large_is_refused_at_every_place(place: Place) -> None:
+    with place.new({"a": {"n": 1}}) as vault, vault.transaction() as records:
+        for number in range(100):
+            records.attempts[f"a{number}"] = {"until": 4_000_000_000}
+    before = place.saved()
+    with pytest.raises(VaultLimitError, match=r"at most 2,000 are read.*--max-size"):
+        place.open(create=True, max_size=2000)
+    with place.open(max_size=20_000) as vault:
+        with (
+            pytest.raises(VaultLimitError, match="Nothing was changed"),
+            vault.transaction() as records,
+        ):
+            for number in range(1000):
+                records.attempts[f"b{number}"] = {"until": 4_000_000_000}
+            records["b"] = {"n": 2}
+        assert set(vault) == {"a"}
+    assert place.saved() == before
 
 
 def test_a_rotation_that_would_be_too_large_leaves_the_old_key_in_place(path: Path) -> None:
