@@ -133,7 +133,7 @@ _MANAGER = {
     "auth_token": "the token of the session",
     "bot_id": "the number of the account's user",
     "damage_is_an_error": "raise for a damaged vault, after it was set aside",
-    "force": "forget the refusal",
+    "force": "ask the server again in spite of a refused password",
     "guard": "called under the write lock; raises where nothing is to be saved any more",
     "lock": "the login lock that has to be held still",
     "may_replace": "called with the saved session; whether this one may replace it",
