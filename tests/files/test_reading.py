@@ -236,7 +236,7 @@ def test_a_key_file_that_is_no_file_gives_no_key(tmp_path: Path, what: str) -> N
 
 def test_an_absent_a_huge_and_an_impossible_key_file_give_no_key(tmp_path: Path) -> None:
     path = tmp_path / "key"
-    with pytest.raises(KeySourceError, match="no such file"):
+    with pytest.raises(KeySourceError, match="no such file; correct the path"):
         read_secret_file(str(path), 100)
     path.write_bytes(b"s" * 101)
     path.chmod(0o600)

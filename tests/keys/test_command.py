@@ -136,10 +136,10 @@ def test_what_it_says_on_stderr_is_passed_on(capfd: pytest.CaptureFixture[str]) 
 @pytest.mark.parametrize(
     ("script", "reason"),
     [
-        ("echo c4n4ry; exit 3", "exit status 3"),
+        ("echo c4n4ry; exit 3", "exit status 3; run it in a shell to see why"),
         ("echo c4n4ry; false", "exit status 1"),
         ("echo c4n4ry; kill -9 $$", "signal 9"),
-        (":", "printed nothing"),
+        (":", "printed nothing; it has to print the passphrase or key"),
     ],
 )
 def test_a_command_that_fails_is_told_by_its_status_and_not_its_output(
@@ -154,8 +154,8 @@ def test_a_command_that_fails_is_told_by_its_status_and_not_its_output(
         (b"no-such-program c4n4ry", "'no-such-program': No such file"),
         (b"~/bin/pass c4n4ry", "'~/bin/pass': No such file"),
         (b"~/bin/pass c4n4ry", "without a shell"),
-        (b"/etc/passwd c4n4ry", "'/etc/passwd': Permission denied"),
-        (b"'c4n4ry", "No closing quotation"),
+        (b"/etc/passwd c4n4ry", "'/etc/passwd': Permission denied. Make it executable"),
+        (b"'c4n4ry", "No closing quotation); quote it as for a shell"),
         (b"c4n4ry \\", "No escaped character"),
         (b"   ", "names no program"),
         (b"''", "cannot be run"),

@@ -469,7 +469,8 @@ def test_a_home_that_cannot_be_used_is_told_and_nothing_is_made(
 
     told = in_child(make, uid=NOT_IN_PASSWD)
     assert told.startswith("KeySourceError"), told
-    assert "set HOME" in told
+    why = {None: "not set", "": "empty", "/": "/", "here": "not an absolute path"}[home]
+    assert f"there is no place for the user's key file: HOME is {why}; set HOME" in told
     assert os.listdir(open_folder) == ["own"]
     assert os.listdir(path.parent) == []
 
@@ -612,6 +613,21 @@ def test_any_error_of_a_backend_is_told_as_ours(
     with pytest.raises(KeySourceError, match=rf"returned nothing \({kind}\)") as caught:
         with_backend(monkeypatch, fail).read()
     assert "c4n4ry" not in str(caught.value)
+
+
+def test_where_there_is_no_keyring_at_all_it_is_not_to_be_unlocked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class NoKeyringError(RuntimeError):
+        """As `keyring.errors` has it."""
+
+    def fail(service: str, username: str) -> str:
+        raise NoKeyringError("c4n4ry")
+
+    with pytest.raises(KeySourceError, match=r"there is no keyring here.*KEY_FILE") as caught:
+        with_backend(monkeypatch, fail).read()
+    assert "c4n4ry" not in str(caught.value)
+    assert "unlock" not in str(caught.value)
 
 
 def test_a_backend_that_returns_no_text_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

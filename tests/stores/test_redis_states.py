@@ -55,6 +55,19 @@ def test_a_passing_state_is_an_unavailable_store(error: redis.RedisError) -> Non
     assert "Nothing was written" in str(translated)
 
 
+def test_what_a_server_says_of_our_scripts_is_left_out() -> None:
+    said = "NOREPLICAS Not enough good replicas to write. script: {}on @user_script:9."
+    for which in ("fa25d8944d829e73d01f271d24a1d0258e17e4ef, ", ""):
+        error = redis.exceptions.ResponseError(said.format(which))
+        text = str(translate_error(error, ADDRESS, wrote=True))
+        assert "not ready (NOREPLICAS Not enough good replicas to write). Nothing" in text
+    denied = "ACL failure in script: No permissions to access a key script: on @user_script:1."
+    error = redis.exceptions.NoPermissionError(denied)
+    assert "script: No permissions to access a key" in str(
+        translate_error(error, ADDRESS, wrote=True)
+    )
+
+
 def test_a_limit_of_memory_is_named() -> None:
     error = redis.exceptions.OutOfMemoryError("command not allowed when used memory > 'maxmemory'.")
     translated = translate_error(error, ADDRESS, wrote=True)

@@ -410,7 +410,7 @@ def _why_no_such_file(path: str) -> str:
         return "; ~ and $VARIABLES are not expanded here: give the whole path"
     if not os.path.isabs(path):
         return "; it is looked for in the working directory: give the whole path"
-    return ""
+    return "; correct the path"
 
 
 def _check_regular(path: str, found: os.stat_result) -> None:

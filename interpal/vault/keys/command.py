@@ -6,6 +6,7 @@ its end whatever it has started is ended with it. What it writes to stderr goes 
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
@@ -47,7 +48,9 @@ def output_of(command: Hidden[bytes], name: str) -> Hidden[bytes]:
     if fault is not None:
         raise KeySourceError(f"{name}: the command {fault}")
     if not output.reveal():
-        raise KeySourceError(f"{name}: the command printed nothing")
+        raise KeySourceError(
+            f"{name}: the command printed nothing; it has to print the passphrase or key"
+        )
     return output
 
 
@@ -62,7 +65,7 @@ def _words(command: Hidden[bytes], name: str) -> Hidden[list[bytes]]:
             if not fault:
                 return words
     except ValueError as error:  # "No closing quotation": it says nothing of the text
-        fault = f"cannot be split into words ({error})"
+        fault = f"cannot be split into words ({error}); quote it as for a shell"
     raise KeySourceError(f"{name}: the command {fault}")
 
 
@@ -103,6 +106,8 @@ def _start(words: Hidden[list[bytes]], name: str) -> subprocess.Popen[bytes]:
         return process
     except OSError as error:
         reason = error.strerror
+        if error.errno == errno.EACCES:
+            reason = f"{reason}. Make it executable (chmod u+x), if it is a program"
     except ValueError:
         pass
     # Outside the handlers: the frames of that error hold the command and the environment.
@@ -154,7 +159,9 @@ def _output(process: subprocess.Popen[bytes]) -> IO[bytes]:
 def _fault_of(status: int) -> str | None:
     if status < 0:
         return f"was ended by signal {-status}"
-    return f"failed with exit status {status}" if status else None
+    if status == 0:
+        return None
+    return f"failed with exit status {status}; run it in a shell to see why"
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -210,11 +210,25 @@ def default_key_path() -> str:
 
     try:
         folder = platformdirs.user_config_dir("interpal", appauthor=False)
-    except (RuntimeError, OSError) as error:
+    except (RuntimeError, OSError):
         # No HOME and no such user, or no working directory.
-        where = f"the key file of the user has no place ({error})"
-        raise KeySourceError(f"{where}; {_REMEDY}") from None
+        raise _no_place(_why_no_home()) from None
     return os.path.join(folder, KEY_FILE_NAME)
+
+
+def _why_no_home() -> str:
+    home = os.environ.get("HOME")
+    if home is None:
+        return "HOME is not set"
+    if not home:
+        return "HOME is empty"
+    return (
+        "the home directory is not known" if os.path.isabs(home) else "HOME is not an absolute path"
+    )
+
+
+def _no_place(why: str) -> KeySourceError:
+    return KeySourceError(f"there is no place for the user's key file: {why}; {_REMEDY}")
 
 
 def default_key_file() -> KeySource:
@@ -262,10 +276,7 @@ def default_key_file() -> KeySource:
 def _is_there(path: str) -> bool:
     if not os.path.isabs(path):
         # Without HOME and a passwd entry it would be made in the working directory, under "~".
-        raise KeySourceError(
-            f"there is no place for the user's key file: {path} is not absolute; set HOME or "
-            "XDG_CONFIG_HOME to an absolute path, or pass the vault's key"
-        )
+        raise _no_place(_why_no_home())
     return os.path.lexists(path)
 
 
@@ -275,7 +286,7 @@ def _check_home(path: str) -> None:
     Under `sudo -E`, root would leave a folder there that its user cannot use.
     """
     if path.startswith("/.config/") and not os.environ.get("XDG_CONFIG_HOME"):
-        raise KeySourceError(f"the key file of the user has no place: HOME is /; {_REMEDY}")
+        raise _no_place("HOME is /")
     above = os.path.dirname(path)
     while not os.path.lexists(above) and above != os.path.dirname(above):
         above = os.path.dirname(above)

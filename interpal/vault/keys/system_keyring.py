@@ -75,6 +75,11 @@ def password_of(service: str, username: str, name: str) -> Hidden[bytes]:
         raise KeySourceError(
             f"{name}: the keyring package is not installed: pip install 'interpal-vault[keyring]'"
         )
+    if question.fault == "NoKeyringError":
+        raise KeySourceError(
+            f"{name}: there is no keyring here (no desktop, or no package with one); use "
+            "SESSION_VAULT_KEY_FILE"
+        )
     if question.fault is not None:
         raise KeySourceError(
             f"{name}: the keyring returned nothing ({question.fault}); unlock it, or run "

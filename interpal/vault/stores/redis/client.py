@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import select
 import time
 from functools import cache
@@ -657,6 +658,8 @@ def _scrubbed(error: BaseException, address: Address) -> str:
     text = str(error) or type(error).__name__
     if address.password is not None:
         text = text.replace(address.password.reveal().decode(), "…")
+    # "… script: fa25…, on @user_script:9.": what is told of our scripts helps nobody.
+    text = re.sub(r" script: ([0-9a-f]+, )?on @user_script:\d+\.?$", "", text)
     return "".join(c if c.isprintable() else " " for c in text)[:200].strip().rstrip(".")
 
 
