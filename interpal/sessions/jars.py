@@ -258,17 +258,19 @@ class AiohttpJar:
     def cookies(self, now: datetime) -> Cookies:
         """Those that have not ended."""
         jar: Any = self._session.cookie_jar
-        alone = jar.host_only_cookies
+        # aiohttp 3.13 has no public names for them, and no path for a cookie of the host alone.
+        cookies = getattr(jar, "cookies", None) or vars(jar)["_cookies"]
+        alone = getattr(jar, "host_only_cookies", None) or vars(jar)["_host_only_cookies"]
         found: Cookies = {}
         ends = {}
-        for (domain, path), morsels in jar.cookies.items():
+        for (domain, path), morsels in list(cookies.items()):
             for name, morsel in morsels.items():
                 key = name, domain, path or "/"
                 said = (morsel.value, str(morsel["max-age"]), str(morsel["expires"]))
                 known = self._ends.get(key)
                 end = known[1] if known is not None and known[0] == said else _end(said, now)
                 ends[key] = said, end
-                host_only = (domain, path, name) in alone
+                host_only = not {(domain, path, name), (domain, name)}.isdisjoint(alone)
                 found[key] = _from_morsel(morsel, key, end, host_only=host_only)
         self._ends = ends
         return {key: cookie for key, cookie in found.items() if not cookie.has_expired(now)}
