@@ -11,7 +11,7 @@ from interpal._worker import Worker, drive
 from interpal.api.base import Awaiting, Operation, Operations, PlainOperation
 from interpal.api.calls import Calls
 from interpal.flows import saving
-from interpal.flows.start import start
+from interpal.flows.resume import start
 from interpal.sessions.singleflight import in_flight
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from interpal._lazy import LateModule
 from interpal.api.base import Blocking, Operation, Operations
 from interpal.api.calls import Calls
-from interpal.flows.start import start
+from interpal.flows.resume import start
 from interpal.sessions.wait import drive
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What a reply changes: whether the session lives, whose it is, and what of it was renewed."""
+"""Ask the server about a session; what a reply changes of it: its life, its account, its cookie."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING
 
 from interpal._clock import utc_now
 from interpal._tuples import NamedTuple
-from interpal.exceptions import AccountMismatchError
-from interpal.flows import identity
+from interpal.exceptions import AccountMismatchError, NetworkError
+from interpal.flows import identity, pending_requests
 from interpal.flows.saving import save, save_change
 from interpal.sessions import cookies
 from interpal.transport import protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from interpal.flows.context import ClientContext
     from interpal.session import Session
+    from interpal.sessions.state import ClientState
     from interpal.sessions.wait import Flow
     from interpal.transport.messages import Request, Response
 
@@ -148,3 +151,66 @@ def _renewed(
         renewed = renewed.replace(expires_at=session.created_at + context.settings.lifetime)
         renewed = renewed.no_longer_than(protocol.fresh_token_expiry(token, utc_now()))
     return renewed.no_longer_than(received.expires)
+
+
+def mark_ended(context: ClientContext, epoch: int, session: Session) -> None:
+    """Note that the server has ended a session, and report it once.
+
+    Raises `AuthenticationError` where *epoch* is over.
+    """
+    news = False
+
+    def end(state: ClientState) -> ClientState:
+        nonlocal news
+        ended = state.end(session, 401)
+        news = ended.was_refused(session) and not state.was_refused(session)
+        return ended
+
+    context.change(end, epoch=epoch)
+    if news:
+        context.contest.ended(*context.whose_login)
+        context.tell("invalidated", session.username)
+
+
+def ask(
+    context: ClientContext,
+    epoch: int,
+    session: Session,
+    use: Callable[[Validation], bool] | None = None,
+) -> Flow[tuple[Validation, Session]]:
+    """Ask the server once whose a session is, and whether it lives; and the session after that.
+
+    *use* puts a session into use that is not yet, where it is not over, and returns whether it did.
+    Never repeated: whatever the server says but 401, the session is kept. After a 401 the replies
+    to what was sent with it before have been applied, as they may have brought a new cookie.
+    Raises `AccountMismatchError`.
+    """
+    request = context.self_request()
+    with pending_requests.Sending(context, session):
+        context.check_epoch(epoch)
+        try:
+            response: Response = yield context.authenticated(session, request)
+        except NetworkError as fault:
+            validation = Validation(None, str(fault))
+            if use is not None:
+                use(validation)
+            return validation, session
+        validation = check_reply(context, epoch, session, response)
+        if validation.valid is not False:
+            if bool(validation.valid) if use is None else use(validation):
+                session = yield from apply_reply(
+                    context, epoch, session, request, response, validation
+                )
+            return validation, session
+    yield from pending_requests.replies_to(context, session)
+    return validation, session
+
+
+def unknown_whose(context: ClientContext, session: Session, validation: Validation) -> NetworkError:
+    """The error for a session of which nobody has ever said whose it is, while nobody can."""
+    who = context.state.name or session.username or "this account"
+    where = "" if context.path is None else f" in {context.path}"
+    return NetworkError(
+        f"the session of {who}{where} was never validated, and the server could not be asked "
+        f"whose it is ({validation.reason}); it was kept and not used: try again later"
+    )

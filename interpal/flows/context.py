@@ -8,11 +8,18 @@ from typing import TYPE_CHECKING, Any
 from interpal._clock import monotonic, utc_now
 from interpal._hidden import Hidden
 from interpal._lazy import LateModule
+from interpal._log import Logger
 from interpal._tuples import NamedTuple
-from interpal.exceptions import AuthenticationError, SessionExpiredError
+from interpal.exceptions import (
+    AuthenticationError,
+    SessionExpiredError,
+    VaultCorruptError,
+    VaultFormatError,
+    VaultIOError,
+)
 from interpal.sessions.events import Event, OnEvent, tell
 from interpal.sessions.state import ClientState, Phase, StateCell, held_for_a_moment
-from interpal.sessions.wait import check_not_abandoned
+from interpal.sessions.wait import check_not_abandoned, patiently
 from interpal.transport import origin
 
 if TYPE_CHECKING:
@@ -23,6 +30,7 @@ if TYPE_CHECKING:
     from interpal.session import Session
     from interpal.session_manager import SessionManager
     from interpal.sessions import contested, cookies, refused_logins
+    from interpal.sessions.wait import Flow
     from interpal.transport import environment, messages, protocol
     from interpal.transport.environment import Network
     from interpal.transport.messages import Request
@@ -34,6 +42,7 @@ else:
     refused_logins = LateModule("interpal.sessions.refused_logins")
     protocol = LateModule("interpal.transport.protocol")
 
+_log = Logger("interpal.flows")
 
 DEFAULT_LOGIN_TIMEOUT = 60
 """Seconds to wait for another process's login."""
@@ -190,6 +199,42 @@ class ClientContext:
     def refusals(self, name: str) -> refused_logins.RefusedLogins:
         """What the server said about logging in to the account whose record has this name."""
         return self._refusals.setdefault(name, refused_logins.RefusedLogins())
+
+    # What is saved.
+
+    def find_saved(
+        self, username: str | None, *, damage_is_an_error: bool = False
+    ) -> Flow[tuple[Session | None, bool]]:
+        """The saved session of an account (None: of the only one), and whether it is in the vault.
+
+        It is not where a plain file of interpal 1.x could not be encrypted in place, or a damaged
+        vault not be set aside, for a disk that is full or read-only.
+        """
+        manager = self.manager
+        if manager is None:
+            return None, False
+        try:
+            found = yield from patiently(
+                lambda: manager.find(username, damage_is_an_error=damage_is_an_error),
+                self.settings.lock_timeout,
+            )
+            return found, found is not None
+        except VaultCorruptError as error:
+            if damage_is_an_error:
+                raise
+            # One record of a store that keeps them apart: the login that follows replaces it.
+            _log.warning("%s; a login replaces it", error)
+            return None, False
+        except VaultIOError as error:
+            try:
+                found = manager.peek(username)
+            except (VaultCorruptError, VaultFormatError):
+                # What is not to be touched was raised before: this is damaged, empty or cut off.
+                found = None
+            if found is None and not self.state.has_credentials:
+                raise
+            self.tell("save_failed", reason=str(error))
+            return found, False
 
     # Errors.
 

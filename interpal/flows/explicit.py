@@ -10,7 +10,7 @@ from interpal._hidden import Hidden
 from interpal.exceptions import ValidationError, VaultIOError
 from interpal.flows import identity, saving, set_up
 from interpal.flows.request import ready
-from interpal.flows.start import start
+from interpal.flows.resume import start
 from interpal.session import Session, SessionInfo, local_time
 from interpal.sessions.singleflight import Flight
 from interpal.sessions.wait import Flow, patiently, wait_for

@@ -17,7 +17,7 @@ from interpal.exceptions import (
     VaultNotFoundError,
 )
 from interpal.flows import identity
-from interpal.flows.resume import ask, find_saved, unknown_whose
+from interpal.flows.apply_reply import ask, unknown_whose
 from interpal.flows.saving import save, save_quietly
 from interpal.session import Session, record_name
 from interpal.sessions import cookies
@@ -165,7 +165,7 @@ def _adopt_newer(context: ClientContext, old: Session | None, epoch: int) -> Flo
     """Under the lock, steps 1 to 5 again: take over another's session, or delete the ended one."""
     state = context.state
     username = state.name or (None if old is None else old.username)
-    found, saved = yield from find_saved(context, username)
+    found, saved = yield from context.find_saved(username)
     context.check_epoch(epoch)
     if found is None:
         return None
@@ -215,7 +215,7 @@ def _newer_than(
     deadline = monotonic() + LONGEST_LOOK
     coming = pauses(LONGEST_LOOK_PAUSE)
     while True:
-        found, _ = yield from find_saved(context, username)
+        found, _ = yield from context.find_saved(username)
         if found is None or not found.same_credentials(ended):
             return found
         if monotonic() >= deadline:
@@ -248,7 +248,7 @@ def _replace(
             manager.check_attempts(username, password, force=reason.force)
         except (VaultNotFoundError, VaultIOError):
             pass  # Taken away a moment ago, or unreadable: no word of anybody is left.
-    before, _ = yield from find_saved(context, username)
+    before, _ = yield from context.find_saved(username)
     live = context.state.live
     if live is not None and not reason.force and not live.same_credentials(old):
         return live  # Imported meanwhile.

@@ -13,11 +13,16 @@ from interpal.exceptions import (
     SessionExpiredError,
 )
 from interpal.flows import identity
-from interpal.flows.apply_reply import apply_reply, check_reply
+from interpal.flows.apply_reply import (
+    apply_reply,
+    ask,
+    check_reply,
+    mark_ended,
+    unknown_whose,
+)
 from interpal.flows.pending_requests import Sending, replies_to
-from interpal.flows.resume import ask, mark_ended, unknown_whose
+from interpal.flows.resume import start
 from interpal.flows.saving import save
-from interpal.flows.start import start
 from interpal.sessions.singleflight import Flight
 from interpal.sessions.state import Phase
 from interpal.sessions.wait import wait_for

@@ -14,9 +14,9 @@ import pytest
 from interpal._hidden import Hidden
 from interpal.exceptions import AuthenticationError, NetworkError, SessionExpiredError
 from interpal.flows import request as calls
+from interpal.flows.apply_reply import mark_ended
 from interpal.flows.context import ClientContext, Settings
 from interpal.flows.login import renew
-from interpal.flows.resume import mark_ended
 from interpal.sessions.state import ClientState
 from interpal.sessions.wait import drive
 from interpal.transport.environment import Network

@@ -18,8 +18,8 @@ from interpal.flows import (
     request,
     saving,
 )
+from interpal.flows.apply_reply import mark_ended
 from interpal.flows.context import ClientContext
-from interpal.flows.resume import mark_ended
 from interpal.flows.saving import save_quietly
 from interpal.session_manager import SessionManager
 from interpal.sessions import refused_logins

@@ -17,7 +17,7 @@ import pytest
 
 from interpal import _clock, session
 from interpal._log import Logger
-from interpal.flows import explicit, login, request, resume, saving
+from interpal.flows import context, explicit, login, request, resume, saving
 from interpal.flows.context import ClientContext
 from interpal.sessions import contested, cookies, singleflight, wait
 from interpal.transport.messages import Pause, Response
@@ -486,7 +486,7 @@ def frozen(*, sealed: bool = False) -> Generator[None, None, None]:
             self.store.place.payload = state.payload
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (explicit, login, request, resume, saving):
+        for module in (context, explicit, login, request, resume, saving):
             if hasattr(module, "patiently"):
                 patch.setattr(module, "patiently", patiently)
         patch.setattr(Versions, "save", save)
