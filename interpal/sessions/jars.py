@@ -6,6 +6,8 @@ known by name, domain and path (RFC 6265 section 5.3).
 
 from __future__ import annotations
 
+import os
+from _thread import RLock
 from contextlib import nullcontext
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol, SupportsIndex
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 _FLAGS = ("host_only", "secure", "http_only")
 # Attributes of the standard library's `rest` that have members of their own.
 _NAMED = {"httponly", "samesite"}
+
+# Of a jar of the standard library: its lock, and the process that this is of.
+_LOCK, _PID = "_cookies_lock", "_kept_in_process"
 
 Key = tuple[str, str, str]
 """Name, domain and path of a cookie."""
@@ -176,8 +181,14 @@ class StandardJar:
 
 
 def locked(jar: CookieJar) -> AbstractContextManager[object]:
-    """The jar's own lock: its reader fails where another thread sets a cookie meanwhile."""
-    lock: AbstractContextManager[object] = getattr(jar, "_cookies_lock", nullcontext())
+    """The jar's own lock: its reader fails where another thread sets a cookie meanwhile.
+
+    A forked child has one of its own, as another thread of the parent may have held that.
+    """
+    known, here = vars(jar), os.getpid()
+    if _LOCK in known and known.setdefault(_PID, here) != here:
+        known[_LOCK], known[_PID] = RLock(), here
+    lock: AbstractContextManager[object] = known.get(_LOCK, nullcontext())
     return lock
 
 

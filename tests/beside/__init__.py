@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 PARTS = ("run", "redis", "keyring")
 
+_NOT_THEIRS = ("INTERPALS_", "SESSION_VAULT_", "COVERAGE_")
+
 _FOLDER = ROOT / ".venv" / "peers"
 
 
@@ -44,7 +46,7 @@ def environment_of(**variables: str) -> dict[str, str]:
     kept = {
         name: text
         for name, text in os.environ.items()
-        if "proxy" not in name.lower() and not name.startswith(("INTERPALS_", "COVERAGE_"))
+        if "proxy" not in name.lower() and not name.startswith(_NOT_THEIRS)
     }
     return {**kept, "PYTHONPATH": str(ROOT), **variables}
 

@@ -11,13 +11,14 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ARGUMENTS = {"long_running_bot.py": ["2", "0.1"]}
+OURS = ("INTERPALS_", "SESSION_VAULT_")
 RUN = sorted(path.name for path in EXAMPLES.glob("[!_]*.py"))
 
 
 def run(name: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     work = home / "work"
     work.mkdir(exist_ok=True)
-    clean = {key: value for key, value in os.environ.items() if not key.startswith("INTERPALS_")}
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(OURS)}
     clean.pop("XDG_CONFIG_HOME", None)
     return subprocess.run(
         [sys.executable, "-W", "error", str(EXAMPLES / name), *ARGUMENTS.get(name, [])],

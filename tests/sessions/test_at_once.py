@@ -16,7 +16,7 @@ from requests.adapters import HTTPAdapter
 
 from interpal._clock import utc_now
 from interpal.sessions import keep, renew
-from interpal.sessions.jars import JarCookie, StandardJar
+from interpal.sessions.jars import JarCookie, StandardJar, locked
 from interpal.sessions.kept_clients import keeper_of
 from interpal.vault import Vault
 from tests.files import fork
@@ -65,7 +65,7 @@ def test_a_fork_amid_a_save_does_not_hang_the_child(forum: Forum, vault: Vault) 
     keeper = keeper_of(client)
 
     def save() -> None:
-        with keeper._guard:
+        with keeper._guard, locked(client.cookies):
             saving.set()
             saved.wait()
 
