@@ -26,8 +26,8 @@ from interpal.exceptions import (
 from interpal.live import access, missed
 from interpal.live.frames import NEW_MESSAGE, SYNC_MESSAGE, read_frame
 from interpal.live.progress import Progress
-from interpal.transport import failures
 from interpal.transport.environment import context_of
+from interpal.transport.failures import of_aiohttp
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -280,7 +280,7 @@ class Connection:
             asked = _seconds(error.headers.get("Retry-After") if error.headers else None)
             reason = f"the server answered {status}"
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            reason = failures.of_aiohttp(error, self._proxy())
+            reason = of_aiohttp(error, self._proxy())
         where = f"WebSocket {access.WEBSOCKET_PATH}"
         if status in (401, 403):
             raise await self._refusal(opened, where, status)

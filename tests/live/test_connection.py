@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import json
 import threading
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import WSMsgType, web
 
 from interpal import AsyncInterpalClient
+from interpal._clock import utc_now
 from interpal.exceptions import (
     AuthenticationError,
     InvalidCredentialsError,
@@ -23,6 +25,8 @@ from interpal.exceptions import (
     WebSocketRateLimitError,
     WebSocketTimeoutError,
 )
+from interpal.session import Session
+from tests.helpers import http, listening, replying
 from tests.live.listeners import LISTENERS, AsyncListener, SyncListener
 from tests.sandbox.web import User, eventually
 
@@ -327,6 +331,36 @@ def test_an_ended_session_that_cannot_be_renewed_ends_it(kind: Kind, site: Sandb
         site.invalidate()
         assert isinstance(listener.next_of("on_error"), SessionExpiredError)
         assert eventually(lambda: listener.client.live.state.name == "CLOSED")
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [(407, "wants a username and password"), (None, "no connection to the proxy")],
+)
+def test_what_a_proxy_does_to_the_socket_is_told_as_the_proxys(
+    kind: Kind, status: int | None, said: str
+) -> None:
+    answer, _ = replying(http(f"{status} No"))
+    with listening(answer) as proxy:
+        address = proxy if status else "http://127.0.0.1:9"
+        live = {"max_reconnect_attempts": 0, "catch_up": False}
+        listener = kind("on_error", base_url="https://site.invalid", proxy=address, live=live)
+        # A session that was validated, so that the socket is the first to be opened.
+        now = utc_now()
+        session = Session(
+            session_cookie="abc",
+            auth_token="t0ken",
+            user_id="17",
+            origin="https://site.invalid",
+            created_at=now,
+            expires_at=now + timedelta(hours=1),
+            last_validated_at=now,
+        )
+        listener.client._context.change(lambda it: it.resume(session, saved=False, verified=True))
+        with pytest.raises(WebSocketConnectionError, match=said) as caught, listener:
+            pass
+    assert address.partition("://")[2] in str(caught.value)
+    assert "t0ken" not in str(caught.value)
 
 
 def test_start_runs_until_it_is_stopped(site: Sandbox) -> None:
