@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interpal.exceptions import StaleWriteError
+from interpal.vault import Vault
 from interpal.vault.format.jwe import b64encode
 from interpal.vault.stores.base import RecordStore, RecordWrite
 from interpal.vault.stores.redis.store import RedisStore
@@ -128,3 +129,10 @@ class TestRedisStoreOverTls(TestRedisStore):
         self.server = tls_server
         url = tls_server.url(prefix=f"test-{os.urandom(4).hex()}")
         return lambda: RedisStore(url)
+
+
+def test_the_documented_user_may_use_any_database(redis_server: RedisServer) -> None:
+    url = redis_server.url(prefix=f"test-{os.urandom(4).hex()}", database=3)
+    with Vault.open(url, key=bytes(32), create=True) as vault:
+        vault["maple_ink"] = {"session_cookie": "7f3k"}
+        assert dict(vault["maple_ink"]) == {"session_cookie": "7f3k"}
