@@ -22,7 +22,9 @@ def reason_of(error: BaseException, proxy: Proxy | None, known: str | None = Non
     *known* is what the library's own kind of error says already.
     """
     reason = known or _reason(list(causes(error)))
-    return reason if proxy is None else f"{reason}, through the proxy {_named(proxy)}"
+    what, semicolon, remedy = reason.partition("; ")
+    way = "" if proxy is None else f", through the proxy {_named(proxy)}"
+    return f"{what}{way}{semicolon}{remedy}"
 
 
 def _reason(chain: list[BaseException]) -> str:
@@ -48,8 +50,8 @@ def _reason(chain: list[BaseException]) -> str:
 
 
 NO_TLS = (
-    "the TLS handshake failed: something else than the server answers, such as a captive portal or "
-    "another port; open a page in a browser"
+    "the TLS handshake failed; something else than the server may answer, such as a captive "
+    "portal: open a page in a browser"
 )
 HUNG_UP = "the server closed the connection without an answer"
 NO_HTTP = "what was answered is not HTTP"

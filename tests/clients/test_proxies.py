@@ -300,8 +300,8 @@ def hang_up(connection: socket.socket) -> None:
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (portal, "the TLS handshake failed.*portal"),
-        (page, "the TLS handshake failed.*portal"),
+        (portal, "the TLS handshake failed, through .*; .*portal"),
+        (page, "the TLS handshake failed, through .*; .*portal"),
         (hang_up, "closed the connection without an answer"),
     ],
 )
