@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, cast
 
 from interpal.exceptions import LockTimeoutError, StaleWriteError, VaultIOError
+from interpal.vault.files.thread_lock import ThreadLock
 from interpal.vault.stores.base import Stored
 from interpal.vault.stores.values import check_max_size
 
@@ -62,7 +62,7 @@ class SimpleStore:
         self.max_size = check_max_size(max_size)
         self._place = place
         self._location = location
-        self._guard = threading.Lock()
+        self._guard = ThreadLock()
 
     def __repr__(self) -> str:
         return f"SimpleStore({self._location!r})"
