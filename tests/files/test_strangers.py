@@ -98,7 +98,7 @@ def test_a_vault_of_another_user_in_ones_own_folder_is_refused(public: Path) -> 
 
 def test_a_user_in_a_folder_of_roots_gets_a_clear_error(public: Path) -> None:
     said = in_child(lambda: save(FileStore(public / "vault"), b"mine"), uid=STRANGER)
-    assert said.startswith(f"VaultPermissionError: {public}/vault.locks: cannot open the folder: ")
+    assert said.startswith(f"VaultPermissionError: {public}/vault.locks: cannot make the folder: ")
     assert f"cannot make files in the folder {public} (owner 0, mode 0755)" in said
     assert f"chown {STRANGER} {public}" in said
     assert os.listdir(public) == []

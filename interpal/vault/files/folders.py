@@ -96,13 +96,14 @@ class OpenFolder:
             except FileNotFoundError:
                 if not create:
                     path = shown(self.path_of(name))
-                    message = f"{path}: no such folder"
-                    raise VaultNotFoundError(message, path=path) from None
+                    raise VaultNotFoundError(f"{path}: no such folder", path=path) from None
                 try:
                     os.mkdir(name, 0o700, dir_fd=self._fd)
                     made = True
                 except FileExistsError:
                     pass  # another process was first
+                except OSError as error:
+                    raise io_error(error, self.path_of(name), "make the folder") from error
                 fd = os.open(name, _FOLDER, dir_fd=self._fd)
             except NotADirectoryError:
                 found = self.look(name)
