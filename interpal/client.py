@@ -66,7 +66,7 @@ class InterpalClient(Calls, Blocking):
 
     def _begin(self) -> None:
         try:
-            self._run(start(self._context))
+            drive(start(self._context), self._send)
         except BaseException:
             self.close()
             raise
