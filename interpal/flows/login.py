@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 # Seconds. Another process that has got a new cookie, and takes longer to save it, costs a login.
 LONGEST_LOOK = 0.5
 LONGEST_LOOK_PAUSE = 0.05
+# Sessions that others save one after the other, and the server has ended by then.
+MOST_ASKED_ABOUT = 3
 
 
 class Reason(NamedTuple):
@@ -167,20 +169,30 @@ def _adopt_newer(context: ClientContext, old: Session | None, epoch: int) -> Flo
     username = state.name or (None if old is None else old.username)
     found, saved = yield from context.find_saved(username)
     context.check_epoch(epoch)
-    if found is None:
-        return None
-    if state.was_refused(found):
-        newer = yield from _newer_than(context, found, username)
-        context.check_epoch(epoch)
-        if newer is None:
+    has_ended = found is not None and state.was_refused(found)
+    for _ in range(MOST_ASKED_ABOUT):
+        if found is not None and has_ended:
+            found, saved = (yield from _newer_than(context, found, username)), True
+            context.check_epoch(epoch)
+        if found is None or found.same_credentials(old) or found.has_expired(utc_now()):
             return None
-        found, saved = newer, True
-    if found.same_credentials(old) or found.has_expired(utc_now()):
-        return None
-    if not identity.may_be_used(state, found):
-        return None
-    if not identity.has_to_be_asked_about(state, found):
-        return _adopt(context, epoch, found, saved=saved, verified=False)
+        if not identity.may_be_used(state, found):
+            return None
+        if not identity.has_to_be_asked_about(state, found):
+            return _adopt(context, epoch, found, saved=saved, verified=False)
+        session = yield from _ask_about(context, epoch, found, saved=saved)
+        if session is not None:
+            return session
+        has_ended = True
+    if found is not None:
+        yield from _discard(context, found, username)
+    return None
+
+
+def _ask_about(
+    context: ClientContext, epoch: int, found: Session, *, saved: bool
+) -> Flow[Session | None]:
+    """Take over a session that was never validated, if it lives; None where it has ended."""
 
     def use(validation: Validation) -> bool:
         if validation.valid:
@@ -190,10 +202,7 @@ def _adopt_newer(context: ClientContext, old: Session | None, epoch: int) -> Flo
     validation, session = yield from ask(context, epoch, found, use)
     if validation.valid is None:
         raise unknown_whose(context, found, validation)
-    if not validation.valid:
-        yield from _discard(context, found, username)
-        return None
-    return session
+    return session if validation.valid else None
 
 
 def _adopt(

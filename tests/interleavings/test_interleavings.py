@@ -81,7 +81,7 @@ def test_a_walk_is_the_same_for_the_same_seed() -> None:
 
 @pytest.mark.parametrize(
     "seed",
-    [10640, 22712, 28104, 30488, 65545, 67382, 68819, 72291, 73361, 88523, 98237, 125246],
+    [10640, 22712, 28104, 30488, 65545, 67382, 68819, 72291, 73361, 88523, 98237, 125246, 619627],
 )
 def test_an_order_that_broke_a_promise_once_holds(seed: int) -> None:
     with world.frozen():
