@@ -291,6 +291,8 @@ def page(connection: socket.socket) -> None:
     """A captive portal that answers CONNECT itself."""
     request_head(connection)
     connection.sendall(http("200 OK", b"<html>log in</html>"))
+    # What the client begins with is read: a connection that is closed over it is reset.
+    connection.recv(65536)
 
 
 def hang_up(connection: socket.socket) -> None:

@@ -9,6 +9,9 @@ import pytest
 from tests.compatibility.host import OURS, THEIRS, run_script
 from tests.compatibility.release import examples
 
+# Each runs for as long as somebody would watch it.
+pytestmark = pytest.mark.long
+
 # `async_example.py` and `send_gif_async_example.py` end with an error of 1.2.0's own.
 WORKING = (
     "bot_example.py",
@@ -31,13 +34,7 @@ def without_times(lines: list[str]) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=[] if name == "persistent_session.py" else [pytest.mark.long])
-        for name in WORKING
-    ],
-)
+@pytest.mark.parametrize("name", WORKING)
 def test_an_example_prints_what_it_prints_with_1_2_0(name: str) -> None:
     code = examples()[name]
     theirs = run_script(THEIRS, name, code)
@@ -48,7 +45,6 @@ def test_an_example_prints_what_it_prints_with_1_2_0(name: str) -> None:
     assert printed == without_times(theirs.lines)
 
 
-@pytest.mark.long
 def test_the_others_come_further_here() -> None:
     for name in set(examples()) - set(WORKING):
         run = run_script(OURS, name, examples()[name])

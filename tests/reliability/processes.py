@@ -41,7 +41,7 @@ def run(*, full: bool) -> Iterator[Row]:
         f"{processes * each:,} of {processes * each:,}; {reads:,} reads without a lock, none "
         "failed and none was older than the one before",
     )
-    kills, holders = kill_writers(1000 if full else 40)
+    kills, holders = kill_writers(1000 if full else 15)
     yield Row(
         "I",
         f"SIGKILL among 8 writers, {holders:,} times the holder of the lock",
