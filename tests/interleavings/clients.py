@@ -45,6 +45,8 @@ class Client:
         self.logged_out = False
         # How many of its actions were cancelled, and whether one has come to its end since.
         self.cancelled = 0
+        # Sessions and cookies of cancelled calls that it may not have saved yet.
+        self.left_unsaved = 0
         self.finished = False
         # By its declaration each method returns a result, not the flow that does so here.
         self.api: Any = SteppedClient(

@@ -276,6 +276,10 @@ class Schedule:
         actor.running = Running(action, client, self.site, others)
         if self._notes is not None:
             self._note(actor, f"{action.name} begins")
+        if action.login not in (None, client.asked):
+            # What a cancelled call had got, and its client had yet to save, goes with the account.
+            self._excused += client.left_unsaved
+            client.left_unsaved = 0
         client.asked = action.login or client.asked
         if action.begins:
             client.logged_out = False
@@ -352,7 +356,9 @@ class Schedule:
         unseen = actor.reply is not None and actor.reply.header("set-cookie") is not None
         unseen = unseen or actor.running.was_refused
         seen = actor.running.has_logged_in or actor.rotated < inf
-        self._excused += unseen or (seen and len(self.clients) > 1)
+        excused = unseen or (seen and len(self.clients) > 1)
+        self._excused += excused
+        actor.client.left_unsaved += seen and not excused
         actor.client.cancelled += 1
         actor.client.finished = False
         if actor.running.action.login is not None:
