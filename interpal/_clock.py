@@ -55,3 +55,8 @@ def monotonic() -> float:
 def utc_now() -> datetime:
     """The time by the clock of sessions, aware UTC."""
     return utc_clock()
+
+
+def is_recent(at: datetime | None, now: datetime, span: timedelta) -> bool:
+    """Whether *at* was within *span* before *now*; a time after it is of a clock that was wrong."""
+    return at is not None and timedelta(0) <= now - at < span

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from interpal._clock import datetime, monotonic, timedelta, utc_now
+from interpal._clock import is_recent, monotonic, timedelta, utc_now
 from interpal._lazy import LateModule
 from interpal.exceptions import SessionExpiredError
 from interpal.flows import identity
@@ -82,7 +82,8 @@ def resume(context: ClientContext, epoch: int) -> Flow[Session | None]:
         if state.may_login and not state.has_credentials:
             raise context.expired(found)
         return None
-    if not asks_first and _recently_validated(context, found, now):
+    trusted = timedelta(seconds=context.settings.revalidate_after)
+    if not asks_first and is_recent(found.last_validated_at, now, trusted):
         context.change(lambda state: state.resume(found, saved=saved, verified=False), epoch=epoch)
         return None
 
@@ -103,10 +104,3 @@ def resume(context: ClientContext, epoch: int) -> Flow[Session | None]:
     if not validation.valid:
         context.tell("unverified", found.username, reason=validation.reason)
     return None
-
-
-def _recently_validated(context: ClientContext, session: Session, now: datetime) -> bool:
-    last = session.last_validated_at
-    trusted = timedelta(seconds=context.settings.revalidate_after)
-    # A time in the future comes from a clock that was wrong, and does not count.
-    return last is not None and timedelta(0) <= now - last < trusted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NoReturn
 
-from interpal._clock import monotonic, timedelta
+from interpal._clock import is_recent, monotonic, timedelta
 from interpal.exceptions import (
     AuthenticationError,
     LockTimeoutError,
@@ -91,8 +91,7 @@ def _is_worth_saving(state: ClientState, *, imports: bool) -> bool:
         return True
     last, now = stored.last_validated_at, session.last_validated_at
     if last is not None and now is not None:
-        # A time in the future comes from a clock that was wrong, and is corrected.
-        recent = timedelta(0) <= now - last < VALIDATION_IS_SAVED_EVERY
+        recent = is_recent(last, now, VALIDATION_IS_SAVED_EVERY)
         return not recent or stored.replace(last_validated_at=now) != session
     return stored != session
 

@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from interpal._clock import monotonic, utc_now
+from interpal._clock import is_recent, monotonic, utc_now
 from interpal.exceptions import (
     AuthenticationError,
     InterpalException,
@@ -348,7 +348,11 @@ class Keeper:
     def _begin(self) -> Flow[None]:
         base, settings = self.base, self.settings
         usable = bool(base.cookies or base.headers) and not base.has_expired()
-        if usable and settings.is_valid is not None and not self._recently_validated():
+        trusted = timedelta(seconds=settings.revalidate_after)
+        asks = settings.is_valid is not None and not is_recent(
+            base.validated_at, utc_now(), trusted
+        )
+        if usable and asks:
             usable = yield from self.ask()
             if usable:
                 yield from self.save_quietly(validated=True)
@@ -356,11 +360,6 @@ class Keeper:
                 self.tell("invalidated")
         if not usable and settings.login is not None:
             yield from one_login(_Renewal(self, base), self._deadline())
-
-    def _recently_validated(self) -> bool:
-        last = self.base.validated_at
-        trusted = timedelta(seconds=self.settings.revalidate_after)
-        return last is not None and timedelta(0) <= utc_now() - last < trusted
 
     def _renew_after_refusal(self, seen: Kept, *, is_over: bool) -> Flow[bool | None]:
         """After a 401: whether there was a login for it; None where there is no other session.
