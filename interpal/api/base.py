@@ -69,9 +69,6 @@ else:
 T = TypeVar("T")
 
 BASE_URL_VARIABLE = "INTERPALS_BASE_URL"
-# What `interpal-vault exec` and `export --ci` put there (`interpal.flows.environment_session`).
-COOKIE_VARIABLE = "INTERPALS_SESSION_COOKIE"
-LINE_VARIABLE = "INTERPALS_SESSION"
 
 
 class Blocking:
@@ -365,7 +362,7 @@ class Operations:
             # A session from outside has no known end of its own.
             end = protocol.token_expiry(given.auth_token)
             context.change(lambda now: now.hand_over(given.replace(expires_at=end)))
-        elif LINE_VARIABLE in os.environ or COOKIE_VARIABLE in os.environ:
+        elif arguments.SESSION_LINE in os.environ or arguments.SESSION_COOKIE in os.environ:
             from interpal.flows.environment_session import session_of_environment
 
             found = session_of_environment(context)

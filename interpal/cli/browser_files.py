@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 from interpal._clock import utc_now
 from interpal._hidden import Hidden
 from interpal.exceptions import VaultFormatError
-from interpal.session import DEFAULT_NAME, Session, record_name
+from interpal.session import DEFAULT_LIFETIME_HOURS, DEFAULT_NAME, record_name
 from interpal.sessions.browser_cookies import session_in
-from interpal.transport import origin, protocol
+from interpal.transport import origin
 from interpal.vault.cli import import_export
 
 if TYPE_CHECKING:
     from interpal.vault.cli.import_export import Record
 
 # As `import_session` of a client: the server ends it sooner, or a later login replaces it.
-_LIFETIME = timedelta(hours=24)
+_LIFETIME = timedelta(hours=DEFAULT_LIFETIME_HOURS)
 
 
 def read_browser_file(content: Hidden[bytes], user: str | None) -> Hidden[dict[str, Any]] | None:
@@ -37,16 +37,7 @@ def read_browser_file(content: Hidden[bytes], user: str | None) -> Hidden[dict[s
         return None
     if session.fault:
         raise VaultFormatError(session.fault)
-    kept = Session(
-        session_cookie=session.cookie,
-        auth_token=session.token,
-        cookies=session.others,
-        username=user,
-        origin=site,
-        created_at=now,
-        expires_at=session.expires or now + _LIFETIME,
-    ).no_longer_than(protocol.token_expiry(session.token))
-    record: Record = kept.to_record()
+    record: Record = session.to_session(site, now, _LIFETIME, username=user).to_record()
     return Hidden({record_name(user) if user else DEFAULT_NAME: record})
 
 

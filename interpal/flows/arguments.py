@@ -11,6 +11,9 @@ from interpal.exceptions import ValidationError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# What `interpal-vault exec` and `export --ci` put into the environment.
+SESSION_COOKIE, SESSION_LINE = "INTERPALS_SESSION_COOKIE", "INTERPALS_SESSION"
+
 LONGEST_SECONDS = 10**9
 # The system counts a wait for the network in milliseconds of 31 bits.
 LONGEST_TIMEOUT = 2 * 10**6

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 from interpal._hidden import Hidden
 from interpal.exceptions import ValidationError
+from interpal.flows.arguments import SESSION_COOKIE as COOKIE
+from interpal.flows.arguments import SESSION_LINE as LINE
 from interpal.flows.explicit import ImportedSession
 from interpal.session import record_name
 from interpal.sessions.record_matching import RecordMatching
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
     from interpal.flows.context import ClientContext
     from interpal.session import Session
 
-LINE = "INTERPALS_SESSION"
-COOKIE = "INTERPALS_SESSION_COOKIE"
 TOKEN = "INTERPALS_AUTH_TOKEN"  # noqa: S105  (the name of a variable)
 USERNAME = "INTERPALS_USERNAME"
 ORIGIN = "INTERPALS_SESSION_ORIGIN"

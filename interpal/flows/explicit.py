@@ -146,18 +146,13 @@ class ImportedSession:
         if token is not None and not sendable.is_token(token):
             del token, found
             raise ValidationError("auth_token: expected printable ASCII text")
-        session = Session(
-            session_cookie=found.cookie,
-            auth_token=token,
-            cookies=found.others,
+        return found._replace(token=token).to_session(
+            context.origin,
+            now,
+            context.settings.lifetime,
             username=context.state.name,
             user_id=None if self.user_id is None else str(self.user_id),
-            origin=context.origin,
-            created_at=now,
-            expires_at=found.expires or now + context.settings.lifetime,
         )
-        del token, found
-        return session.no_longer_than(protocol.token_expiry(session.auth_token))
 
 
 def import_session(context: ClientContext, session: Session) -> Flow[None]:

@@ -20,13 +20,14 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, SupportsIndex
 from urllib.parse import urlsplit
 
-from interpal.session import from_text
+from interpal.session import Session, from_text
 from interpal.transport.origin import DEFAULT_BASE_URL
-from interpal.transport.protocol import SESSION_COOKIE, TOKEN_HEADER
+from interpal.transport.protocol import SESSION_COOKIE, TOKEN_HEADER, token_expiry
 from interpal.transport.sendable import is_cookie_value, is_sendable, is_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from datetime import timedelta
 
 LARGEST_FILE = 256 * 1024 * 1024
 """Bytes of a file with cookies; a HAR with the bodies of a long visit has some hundred MiB."""
@@ -68,6 +69,22 @@ class BrowserSession(NamedTuple):
 
     def __reduce_ex__(self, _: SupportsIndex) -> NoReturn:
         raise TypeError("a session is secret and cannot be pickled")
+
+    def to_session(self, site: str, now: datetime, lifetime: timedelta, **account: Any) -> Session:
+        """It as a `Session` of *site* (an origin), with the *account*'s `username` and `user_id`.
+
+        It is over with its cookie or token, or where neither says so after *lifetime*.
+        """
+        session = Session(
+            session_cookie=self.cookie,
+            auth_token=self.token,
+            cookies=self.others,
+            origin=site,
+            created_at=now,
+            expires_at=self.expires or now + lifetime,
+            **account,
+        )
+        return session.no_longer_than(token_expiry(self.token))
 
 
 def session_in(content: object, origin: str, now: datetime) -> BrowserSession | None:
