@@ -1,10 +1,10 @@
 """`make check`: the linters, and the tests of what has changed, as many as a minute allows.
 
 What has changed is what differs from the main branch, uncommitted and new files included. Its
-tests are the changed ones, and those that import a changed module; of a changed page those that
-read the pages. The linters run beside the tests: ruff and mypy on everything, pyright on what has
-changed. No test is begun once the time is over, and how many were not is said: `make test` runs
-them all.
+tests are the changed ones, those that import a changed module, and those in the folder that is
+named as the module's own; of a changed page those that read the pages. The linters run beside the
+tests: ruff and mypy on everything, pyright on what has changed. No test is begun once the time is
+over, and how many were not is said: `make test` runs them all.
 """
 
 from __future__ import annotations
@@ -80,7 +80,15 @@ def tests_of(changed: Iterable[str]) -> list[str]:
         for path in sorted((ROOT / "tests").rglob("test_*.py"))
         if imports_of(path) & modules
     ]
-    found = [*(OF_MODULES if modules else ()), *first, *importing]
+    folders = dict.fromkeys(
+        Path(path).parent.name for path in python if path.startswith("interpal/")
+    )
+    beside = [
+        str(path.relative_to(ROOT))
+        for folder in folders
+        for path in sorted((ROOT / "tests" / folder).glob("test_*.py"))
+    ]
+    found = [*(OF_MODULES if modules else ()), *first, *importing, *beside]
     if any(path.endswith(".md") for path in changed):
         found += OF_PAGES
     known = dict.fromkeys(path for path in found if (ROOT / path).is_file())

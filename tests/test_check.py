@@ -21,6 +21,13 @@ def test_the_tests_of_a_module_are_those_that_import_it() -> None:
     assert "tests/format/test_jwe.py" not in found
 
 
+def test_the_tests_in_the_folder_of_a_module_are_its_own_too() -> None:
+    found = check.tests_of(["interpal/sessions/keeping.py"])
+    assert "tests/sessions/test_keep.py" in found
+    assert "tests/flows/test_cancelled.py" not in found
+    assert "tests/flows/test_cancelled.py" in check.tests_of(["interpal/flows/saving.py"])
+
+
 def test_the_tests_of_a_helper_are_those_that_import_it() -> None:
     found = check.tests_of(["tests/debian.py"])
     assert "tests/docs/test_jose.py" in found
