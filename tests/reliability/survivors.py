@@ -191,12 +191,6 @@ SURVIVORS: tuple[Survivor, ...] = (
         "The closer look finds nothing then.",
     ),
     Survivor(
-        "what cannot be in JSON outside of strings treated otherwise there",
-        r"^jwe\.is_deeper$",
-        r"=> (elif inside or len\(token\) == 3|elif token in b\"XX\{\[XX\"|inside = None)",
-        "Escapes are within strings only, where nothing counts; no token is an X; None is no.",
-    ),
-    Survivor(
         "a number of 18 characters looked at before it is refused",
         r"^jwe\._int$",
         r"<= 18:",
