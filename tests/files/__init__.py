@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import traceback
 import warnings
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from interpal.exceptions import InterpalException
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from contextlib import AbstractContextManager
 
 STRANGER = 1001
 
@@ -52,6 +54,26 @@ def fork() -> int:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         return os.fork()
+
+
+@contextmanager
+def held_by_a_thread(block: AbstractContextManager[object]) -> Generator[None, None, None]:
+    """Inside, another thread of this process is in *block*."""
+    held, freed = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with block:
+            held.set()
+            freed.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait()
+    try:
+        yield
+    finally:
+        freed.set()
+        thread.join()
 
 
 def _fork(work: Callable[[], object], uid: int | None) -> int:

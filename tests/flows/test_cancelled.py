@@ -106,38 +106,34 @@ def test_a_login_that_is_cancelled_before_its_reply_is_looked_at_is_made_again(
     assert place.record()["session_cookie"] == "cookie-2"
 
 
-def test_a_new_cookie_whose_save_was_cancelled_is_saved_by_the_next_call(place: Place) -> None:
+def with_an_unsaved_cookie(place: Place) -> tuple[ClientContext, Site]:
+    """A client that has got `cookie-1` in the place of what is saved; the save was cancelled."""
     context, site = context_of(place), Site(changes=True)
     adopt(context, place.save(), saved=True)
     flow = call(context)
     with locked(place):
         assert isinstance(step(flow, site), Pause)
         flow.close()
-    site.changes = False
     assert place.record()["session_cookie"] != "cookie-1"
+    return context, site
+
+
+def test_a_new_cookie_whose_save_was_cancelled_is_saved_by_the_next_call(place: Place) -> None:
+    context, site = with_an_unsaved_cookie(place)
+    site.changes = False
     drive(call(context), site)
     assert place.record()["session_cookie"] == "cookie-1"
 
 
 def test_a_new_cookie_whose_save_was_cancelled_is_saved_by_close(place: Place) -> None:
-    context, site = context_of(place), Site(changes=True)
-    adopt(context, place.save(), saved=True)
-    flow = call(context)
-    with locked(place):
-        assert isinstance(step(flow, site), Pause)
-        flow.close()
+    context, _ = with_an_unsaved_cookie(place)
     saving.close(context)
     assert place.record()["session_cookie"] == "cookie-1"
     assert context.state.phase is Phase.CLOSED
 
 
 def test_close_saves_nothing_over_what_another_has_saved_since(place: Place) -> None:
-    context, site = context_of(place), Site(changes=True)
-    adopt(context, place.save(), saved=True)
-    flow = call(context)
-    with locked(place):
-        assert isinstance(step(flow, site), Pause)
-        flow.close()
+    context, _ = with_an_unsaved_cookie(place)
     place.save(session_cookie="another-login", created_at=utc_now())
     saving.close(context)
     assert place.record()["session_cookie"] == "another-login"

@@ -19,7 +19,7 @@ from interpal.sessions import keep, renew
 from interpal.sessions.jars import JarCookie, StandardJar, locked
 from interpal.sessions.kept_clients import keeper_of
 from interpal.vault import Vault
-from tests.files import fork
+from tests.files import fork, held_by_a_thread
 from tests.sessions.clients import KEY, LIBRARIES, HttpxAsync, Library
 
 if TYPE_CHECKING:
@@ -61,25 +61,13 @@ def after(monkeypatch: pytest.MonkeyPatch, thing: Any, name: str, then: Callable
 def test_a_fork_amid_a_save_does_not_hang_the_child(forum: Forum, vault: Vault) -> None:
     client = keep(requests.Session(), "forum", vault)
     client.get(f"{forum.url}/theme?name=a&value=1")
-    saving, saved = threading.Event(), threading.Event()
-    keeper = keeper_of(client)
-
-    def save() -> None:
-        with keeper._guard, locked(client.cookies):
-            saving.set()
-            saved.wait()
-
-    thread = threading.Thread(target=save)
-    thread.start()
-    saving.wait()
-    pid = fork()
-    if pid == 0:
-        threading.Timer(20, os._exit, [3]).start()
-        reply = client.get(f"{forum.url}/theme?name=b&value=2")
-        os._exit(0 if reply.status_code == 200 and names_in(vault) == {"a", "b"} else 1)
-    _, status = os.waitpid(pid, 0)
-    saved.set()
-    thread.join()
+    with held_by_a_thread(keeper_of(client)._guard), held_by_a_thread(locked(client.cookies)):
+        pid = fork()
+        if pid == 0:
+            threading.Timer(20, os._exit, [3]).start()
+            reply = client.get(f"{forum.url}/theme?name=b&value=2")
+            os._exit(0 if reply.status_code == 200 and names_in(vault) == {"a", "b"} else 1)
+        _, status = os.waitpid(pid, 0)
     assert os.waitstatus_to_exitcode(status) == 0
 
 

@@ -18,7 +18,7 @@ from interpal.exceptions import (
 )
 from interpal.vault import SimpleStore, Vault
 from interpal.vault.files.locks import FileLock
-from tests.files import fork
+from tests.files import fork, held_by_a_thread
 from tests.stores.contract import StoreContract
 
 if TYPE_CHECKING:
@@ -199,25 +199,14 @@ def test_a_damaged_vault_is_left_where_it_is(box: Box) -> None:
 
 def test_a_child_that_is_forked_amid_a_change_of_another_thread_can_change_too() -> None:
     store = SimpleStore(Box(), "box")
-    held, freed = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        with store.write_lock(0):
-            held.set()
-            freed.wait()
-
-    thread = threading.Thread(target=hold)
-    thread.start()
-    held.wait()
-    pid = fork()
-    if pid == 0:
-        try:
-            with Vault.open(store, key=KEY, create=True, lock_timeout=0.1) as vault:
-                vault["a"] = {"n": 1}
-                os._exit(0 if vault["a"] == {"n": 1} else 1)
-        finally:
-            os._exit(2)
-    _, status = os.waitpid(pid, 0)
-    freed.set()
-    thread.join()
+    with held_by_a_thread(store.write_lock(0)):
+        pid = fork()
+        if pid == 0:
+            try:
+                with Vault.open(store, key=KEY, create=True, lock_timeout=0.1) as vault:
+                    vault["a"] = {"n": 1}
+                    os._exit(0 if vault["a"] == {"n": 1} else 1)
+            finally:
+                os._exit(2)
+        _, status = os.waitpid(pid, 0)
     assert os.waitstatus_to_exitcode(status) == 0

@@ -18,7 +18,7 @@ from interpal.vault.format import envelope
 from interpal.vault.keys import sources
 from interpal.vault.stores.file import FileStore
 from tests.children import Children
-from tests.files import fork
+from tests.files import fork, held_by_a_thread
 from tests.vault import CHEAP, KEY, OTHER_KEY, Counted, new_vault, reopened
 
 if TYPE_CHECKING:
@@ -341,26 +341,15 @@ def test_a_child_that_leaves_the_block_of_its_parent_saves_nothing(place: Place)
 
 def test_a_fork_while_another_thread_opens_does_not_hang_the_child(path: Path) -> None:
     vault = new_vault(path, {"a": {"n": 1}})
-    held, freed = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        with vault._versions._here.lock:
-            held.set()
-            freed.wait()
-
-    thread = threading.Thread(target=hold)
-    thread.start()
-    held.wait()
-    pid = os.fork()
-    if pid == 0:
-        os._exit(0 if vault["a"] == {"n": 1} else 1)
-    deadline = time.monotonic() + 10
-    status: tuple[int, int] = (0, 0)
-    while status[0] == 0 and time.monotonic() < deadline:
-        status = os.waitpid(pid, os.WNOHANG)
-        time.sleep(0.01)
-    freed.set()
-    thread.join()
+    with held_by_a_thread(vault._versions._here.lock):
+        pid = fork()
+        if pid == 0:
+            os._exit(0 if vault["a"] == {"n": 1} else 1)
+        deadline = time.monotonic() + 10
+        status: tuple[int, int] = (0, 0)
+        while status[0] == 0 and time.monotonic() < deadline:
+            status = os.waitpid(pid, os.WNOHANG)
+            time.sleep(0.01)
     if status[0] == 0:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
