@@ -94,12 +94,12 @@ class SandboxServer:
         except RequestError as error:
             return _error(error.status, error.text)
         except web.HTTPException as error:
-            # A dead session learns nothing but that, wherever it asks (rule 21).
+            # An ended session gets to know nothing but that, wherever it asks (rule 21).
             if COOKIE in request.cookies and request.path.startswith("/v1/"):
                 try:
                     self._session(request)
-                except RequestError as dead:
-                    return _error(dead.status, dead.text)
+                except RequestError as ended:
+                    return _error(ended.status, ended.text)
             return _error(error.status, error.reason)
 
     def _may_control(self, request: web.Request) -> bool:

@@ -151,7 +151,7 @@ class Keeper:
         # differ from it are news. Changes whole, against the value that a step began with.
         self.base = NOTHING
         self._started = self._closed = False
-        self._under_way = 0
+        self._pending = 0
         self._logins = 0
         # What the client has of its own: a program may add to it before the first request.
         self._at_first = self._looked_at()
@@ -228,12 +228,12 @@ class Keeper:
         taken from, where that was before. The last reply.
         """
         with self._opening:
-            self._under_way += 1
+            self._pending += 1
         try:
             return (yield from self._exchange(send, status, again, made_with))
         finally:
             with self._opening:
-                self._under_way -= 1
+                self._pending -= 1
             if self._closed:
                 self._let_go()
 
@@ -338,7 +338,7 @@ class Keeper:
     def _let_go(self) -> None:
         with self._opening:
             vault = self._vault
-            if vault is not None and vault is not self._place and not self._under_way:
+            if vault is not None and vault is not self._place and not self._pending:
                 self._vault = None
                 vault.close()
 
