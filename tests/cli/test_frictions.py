@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from tests.cli import (
     KEY,
     PASSPHRASE,
     PROGRAM,
+    WHOLE_PROGRAM,
     WITH_KEY,
     Program,
     environment,
@@ -34,6 +36,48 @@ def test_another_name_of_a_verb_gets_a_reply(run: Program, typed: str, meant: st
     done = run(typed, "maple_ink")
     assert done.code == 64
     assert f"No such command '{typed}'. Did you mean '{meant}'?" in done.err
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("list team.json", "`-f team.json` (the vault)"),
+        ("doctor 'my team.json'", "`-f 'my team.json'` (the vault)"),
+        ("remove maple_ink team.json", "`-f team.json` (the vault)"),
+        ("request GET /v1/account/self team.json", "`-f team.json` (the vault)"),
+        ("slot list team.json", "`-f team.json` (the vault)"),
+        ("slot add laptop", "`--kid laptop` (the slot)"),
+        ("passwd laptop", "`--slot laptop` (the slot)"),
+        ("keygen team.key", "`-o team.key` (the file to write)"),
+        ("export b.json", "`-f b.json` (the vault), `-o b.json` (the file to write) or `--user"),
+        ("login maple_ink", "`--user maple_ink` (the account)"),
+        ("check maple_ink", "`--user maple_ink` (the account)"),
+    ],
+)
+def test_an_argument_too_many_is_answered_with_the_option_that_takes_it(
+    tmp_path: Path, line: str, meant: str
+) -> None:
+    done = Program(tmp_path, WHOLE_PROGRAM)(*shlex.split(line))
+    assert done.code == 64
+    assert meant in done.err
+
+
+def test_an_argument_too_many_that_no_option_takes_is_named(run: Program) -> None:
+    assert "'c.json'" in run("copy", "a.json", "b.json", "c.json").err
+
+
+def test_f_before_the_verb_is_answered_with_its_place(run: Program) -> None:
+    for line in (("-f", "team.json", "list"), ("--file=team.json", "list")):
+        done = run(*line)
+        assert done.code == 64
+        assert "`interpal-vault VERB -f FILE`" in done.err
+    assert "`interpal-vault slot VERB -f FILE`" in run("slot", "-f", "team.json", "list").err
+
+
+def test_a_group_of_verbs_replies_as_the_program_does(run: Program) -> None:
+    assert "Did you mean 'remove'?" in run("slot", "rm", "laptop").err
+    assert "Did you mean 'init'?" not in run("slot", "new").err
+    assert run("slot", "help", "add").out == run("slot", "add", "--help").out
 
 
 def test_help_is_help(run: Program) -> None:

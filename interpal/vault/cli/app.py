@@ -20,8 +20,9 @@ from click.shell_completion import (
 from interpal._version import __version__
 from interpal.exceptions import ValidationError
 from interpal.vault.cli import completion, coredump, errors, output, stores
+from interpal.vault.cli.stores import DEFAULT_PLACE
+from interpal.vault.files.permissions import quoted
 from interpal.vault.format.header import MAX_FILE_BYTES
-from interpal.vault.stores.file import DEFAULT_FILE, GENERAL_FILE
 from interpal.vault.stores.values import check_max_size
 
 if TYPE_CHECKING:
@@ -31,11 +32,12 @@ F = TypeVar("F", bound="Callable[..., Any]")
 
 _COMPLETE = "_INTERPAL_VAULT_COMPLETE"
 
-HELP = """Manage sessions in an encrypted vault: create it, inspect it, and manage its keys.
+HELP = f"""Manage sessions in an encrypted vault: create it, inspect it, and manage its keys.
 
-The vault is .interpals_session.json or .session_vault.json in this folder, or
-FILE with -f FILE, which may also be a URL (sqlite:PATH, redis://HOST). Its key
-comes from one of SESSION_VAULT_PASSPHRASE, ..._PASSPHRASE_FILE,
+-f FILE names the vault: a path, or a URL (sqlite:PATH, redis://HOST). Without it,
+the vault is {DEFAULT_PLACE}.
+
+Its key comes from one of SESSION_VAULT_PASSPHRASE, ..._PASSPHRASE_FILE,
 ..._PASSPHRASE_COMMAND, SESSION_VAULT_KEY, ..._KEY_FILE, ..._KEYRING, the same with
 INTERPALS_VAULT_... or a systemd credential; without them, from your key file;
 otherwise you are asked for the passphrase. Secrets are never given as arguments.
@@ -87,8 +89,45 @@ _OTHER_NAMES = {
 }  # fmt: skip
 
 
+# What a word may be that stands where no argument is expected, by the parameter of its option.
+_MEANT = {"path": "the vault", "target": "the file to write", "user": "the account",
+          "kid": "the slot"}  # fmt: skip
+
+
+class _Verb(click.Command):
+    """A verb, with a reply to an argument too many."""
+
+    allow_extra_args = True
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does, and name the options that take what no argument takes."""
+        extra = super().parse_args(ctx, args)
+        if extra and not ctx.resilient_parsing:
+            options = [
+                f"`{option.opts[0]} {quoted(extra[0])}` ({_MEANT[option.name]})"
+                for option in self.params
+                if isinstance(option, click.Option) and option.name in _MEANT
+            ]
+            meant = " or ".join(filter(None, (", ".join(options[:-1]), *options[-1:])))
+            hint = f" Did you mean {meant}?" if meant else ""
+            ctx.fail(f"Got unexpected extra argument {extra[0]!r}.{hint}")
+        return extra
+
+
 class _Verbs(click.Group):
     """The verbs, with a reply to what is none of them."""
+
+    command_class = _Verb
+    group_class = type  # click's word for the same class: `slot`
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does, and say where -f belongs."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if error.option_name not in ("-f", "--file"):
+                raise
+            ctx.fail(f"-f comes after the verb: `{ctx.command_path} VERB -f FILE`")
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -101,7 +140,7 @@ class _Verbs(click.Group):
                 ctx.exit()
             args = [named[0], "--help"]
         meant = _OTHER_NAMES.get(args[0]) if args else None
-        if meant is not None and self.get_command(ctx, args[0]) is None:
+        if meant in self.commands and self.get_command(ctx, args[0]) is None:
             ctx.fail(f"No such command {args[0]!r}. Did you mean {meant!r}?")
         return super().resolve_command(ctx, args)
 
@@ -119,20 +158,6 @@ def cli(context: click.Context) -> None:
     """Show the help where no verb is given."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
-
-
-def _choose_file(context: click.Context, parameter: click.Parameter, path: str) -> str:
-    """The vault where none is named: the one of the two default files that is there."""
-    given = context.get_parameter_source(parameter.name or "")
-    if context.resilient_parsing:
-        return path  # A shell completes: it shows no errors.
-    if given is not click.core.ParameterSource.DEFAULT or not os.path.lexists(GENERAL_FILE):
-        return path
-    if os.path.lexists(DEFAULT_FILE):
-        raise click.UsageError(
-            f"both {DEFAULT_FILE} and {GENERAL_FILE} are here; say which with -f FILE", context
-        )
-    return GENERAL_FILE
 
 
 _SIZE = r"(\d{1,12})(?:([KMG])(?:i?B)?)?"
@@ -165,19 +190,34 @@ def max_size_option(function: F) -> F:
     )(function)
 
 
-def file_option(function: F) -> F:
-    """`-f FILE`: the vault, and `--max-size SIZE`."""
-    return click.option(
-        "-f",
-        "--file",
-        "path",
-        metavar="FILE",
-        default=DEFAULT_FILE,
-        show_default=True,
-        type=click.Path(readable=False),
-        callback=_choose_file,
-        help="The vault: a path, sqlite:PATH or redis://HOST, or @FILE with the URL in it.",
-    )(max_size_option(function))
+def _file_option(choose: Callable[..., str | None] | None) -> Callable[[F], F]:
+    def decorate(function: F) -> F:
+        return click.option(
+            "-f",
+            "--file",
+            "path",
+            metavar="FILE",
+            show_default=DEFAULT_PLACE,
+            type=click.Path(readable=False),
+            callback=choose,
+            help="The vault: a path, sqlite:PATH or redis://HOST, or @FILE with the URL in it.",
+        )(max_size_option(function))
+
+    return decorate
+
+
+def _named_or_default(
+    context: click.Context, _parameter: click.Parameter, path: str | None
+) -> str | None:
+    # A shell that completes is shown no errors.
+    return path if path is not None or context.resilient_parsing else stores.default_place()
+
+
+file_option = _file_option(_named_or_default)
+"""`-f FILE`: the vault, else the default one; and `--max-size SIZE`."""
+
+optional_file_option = _file_option(None)
+"""The same, and None where it is not given: for a verb that also takes FILE as an argument."""
 
 
 def user_option(help_text: str) -> Callable[[F], F]:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from interpal.vault.stores.file import DEFAULT_FILE
-
 if TYPE_CHECKING:
     import click
 
@@ -39,7 +37,7 @@ def _store(context: click.Context) -> Store | None:
     from interpal.vault.cli import stores
 
     try:
-        store = stores.store_of(context.params.get("path") or DEFAULT_FILE)
+        store = stores.store_of(context.params.get("path") or stores.default_place())
         return store if stores.exists(store) else None
     except Exception:  # noqa: BLE001  (nobody asked for an error)
         return None

@@ -9,7 +9,7 @@ import click
 
 from interpal.exceptions import VaultError, VaultPermissionError
 from interpal.vault.cli import errors, formatting, opening, output, stores, tables
-from interpal.vault.cli.app import cli, file_option, json_option
+from interpal.vault.cli.app import cli, json_option, optional_file_option
 from interpal.vault.cli.formatting import Cell, clean
 from interpal.vault.health import report
 from interpal.vault.stores.file import FileStore, absolute
@@ -29,13 +29,10 @@ _MOST_ROWS = 20
 
 @cli.command("inspect", short_help="Show a vault and, with its key, the accounts in it.")
 @click.argument("vault", metavar="[FILE]", required=False, type=click.Path(readable=False))
-@file_option
+@optional_file_option
 @json_option
 @click.option("--no-key", is_flag=True, help="Show only what needs no key, and ask for none.")
-@click.pass_context
-def inspect_verb(
-    context: click.Context, vault: str | None, path: str, as_json: bool, no_key: bool
-) -> int:
+def inspect_verb(vault: str | None, path: str | None, as_json: bool, no_key: bool) -> int:
     """Show a vault and, with its key, the accounts in it. Never a secret.
 
     Without a key: format, generation, times, key slots, size, mode and owner, as the file
@@ -46,8 +43,7 @@ def inspect_verb(
     Example:
       interpal-vault inspect team.json
     """
-    path = _one_path(context, vault, path)
-    store = stores.store_of(path)
+    store = stores.store_of(_one_path(vault, path))
     if not stores.exists(store):
         raise errors.no_vault(store.location)
     stored = stores.load(store)
@@ -174,12 +170,9 @@ def _user(uid: int) -> str | None:
         return None
 
 
-def _one_path(context: click.Context, argument: str | None, option: str) -> str:
+def _one_path(argument: str | None, option: str | None) -> str:
     """FILE as the argument or as the option, not as both."""
-    if argument is None:
-        return option
-    given = context.get_parameter_source("path")
-    named = given is click.core.ParameterSource.COMMANDLINE
-    if named and absolute(argument) != absolute(option):
+    if argument is not None and option is not None and absolute(argument) != absolute(option):
         raise click.UsageError("FILE and -f name different vaults; give one")
-    return argument
+    named = option if argument is None else argument
+    return stores.default_place() if named is None else named

@@ -13,13 +13,16 @@ from interpal.vault.cli import errors
 from interpal.vault.files.permissions import shown, without_repairs
 from interpal.vault.files.private_files import Folder, read_secret_file
 from interpal.vault.health import report
-from interpal.vault.stores.file import FileStore
+from interpal.vault.stores.file import DEFAULT_FILE, GENERAL_FILE, FileStore
 from interpal.vault.stores.opening import open_store
 from interpal.vault.stores.values import check_size
 
 if TYPE_CHECKING:
     from interpal._hidden import Hidden
     from interpal.vault.stores.base import RecordStore, Store, Stored
+
+DEFAULT_PLACE = f"{DEFAULT_FILE} or, if it is here, {GENERAL_FILE}"
+"""Which vault is meant where none is named, as the help says it."""
 
 _URL_LIMIT = 4096
 _MAX_SIZE = "interpal.vault.cli.max_size"
@@ -44,6 +47,17 @@ class Overview(NamedTuple):
     kind: str
     report: report.Report
     records: Records | None
+
+
+def default_place() -> str:
+    """The vault where none is named. Raises `click.UsageError` where both files are here."""
+    if not os.path.lexists(GENERAL_FILE):
+        return DEFAULT_FILE
+    if os.path.lexists(DEFAULT_FILE):
+        raise click.UsageError(
+            f"both {DEFAULT_FILE} and {GENERAL_FILE} are here; name one of them with -f FILE"
+        )
+    return GENERAL_FILE
 
 
 def set_max_size(context: click.Context, size: int | None) -> None:

@@ -8,7 +8,7 @@ import click
 
 from interpal.exceptions import VaultCorruptError, VaultError
 from interpal.vault.cli import errors, formatting, opening, output, stores
-from interpal.vault.cli.app import cli, file_option, json_option
+from interpal.vault.cli.app import cli, json_option, optional_file_option
 
 if TYPE_CHECKING:
     from interpal.vault.stores.base import Store
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 @cli.command("verify", short_help="Authenticate everything in one vault, or in many.")
 @click.argument("vaults", metavar="[FILES]...", nargs=-1, type=click.Path(readable=False))
-@file_option
+@optional_file_option
 @json_option
-def verify_verb(vaults: tuple[str, ...], path: str, as_json: bool) -> int:
+def verify_verb(vaults: tuple[str, ...], path: str | None, as_json: bool) -> int:
     """Authenticate everything in one vault, or in many.
 
     The files are only read. The exit code is that of the first failure, or 65 if one of the
@@ -28,8 +28,8 @@ def verify_verb(vaults: tuple[str, ...], path: str, as_json: bool) -> int:
     Example:
       interpal-vault verify team.json backups/*.json
     """
-    paths = vaults or (path,)
-    named = [stores.store_of(one) for one in paths]
+    paths = vaults if path is None else (path, *vaults)
+    named = [stores.store_of(one) for one in paths or (stores.default_place(),)]
     results: list[_Verified] = []
     typed: list[str] = []
     if len(named) == 1:
