@@ -1,11 +1,16 @@
 """What arguments mean, for the tables of the reference.
 
-One description for each name, wherever it is taken: by the calls of the clients (`MEANINGS`), or
-by the classes of a group (`CLASSES`). The types and defaults are declared. What a docstring
-describes under `Args:` itself is not described here. A number's description names its unit.
+One description for each name, wherever it is taken: by the calls of the clients (`MEANINGS`), by
+what a client does beside them (`CLIENT`), or by the classes and functions of a group (`OTHERS`).
+The types and defaults are declared. What a docstring describes under `Args:` itself is not
+described here. A number's description names its unit.
 """
 
 from __future__ import annotations
+
+import inspect
+
+from interpal import exceptions
 
 MEANINGS = {
     "age_max": "not older, in years",
@@ -83,6 +88,109 @@ MEANINGS = {
 }
 """By the name of the argument."""
 
+CLIENT = {
+    "arguments": "what `request` takes by name: `params`, `data`, `json`, `files`, `headers`",
+    "auth_token": "the token of that session, where *session* names none",
+    "bot_id": "the number of the account's user, where *session* names none",
+    "cookie_string": "the name of *session* in interpal 1.x",
+    "data": "the body: a mapping, sent as a form; bytes, text, a file or an iterable of bytes",
+    "files": "files of a form, by field: bytes, a file, or (name, content[, type])",
+    "force": "log in though there is a session, and though the password was refused before",
+    "headers": "further headers, by name",
+    "json": "the body, as a JSON value",
+    "message_id": "the number of a message",
+    "method": "`GET`, `POST` and so on",
+    "params": "what follows `?` in the address, by name",
+    "password": "the password of the account, kept in memory only; that of the client by default",
+    "path": "what follows the base URL, such as `/v1/account/self`",
+    "session": "a cookie, a `Cookie` header, the dict of `export_session()`, or cookies of a "
+    "browser: as text, as a list or dict, or the `Path` of a file",
+    "user_id": "the number of a user",
+    "username": "the account, or its e-mail address; that of the client by default",
+}
+"""The same, for logging in, handing over a session, any request, and what was seen."""
+
+_ERRORS = {
+    "accounts": "the accounts that the vault has",
+    "errno": "the number of the system's error",
+    "expected": "what was asked for: an account, or the id of a vault in hex",
+    "expired_at": "when the session ended, where its own expiry ended it",
+    "found": "what is there instead",
+    "generation": "the number of the generation that the vault has",
+    "holder": "the process that holds the lock, as far as that is known",
+    "message": "what happened, to what, and what to do",
+    "minimum": "the number of the generation that was seen before",
+    "path": "the vault: its path, or the URL of its store without secrets",
+    "replayed": "whether the request was sent a second time, with a new session",
+    "response": "the reply, without secrets",
+    "retry_after": "seconds to wait; 60 where the server says nothing",
+    "status_code": "the number of the HTTP status, where there was one",
+}
+
+_SESSION = {
+    "auth_token": "the token of the session, where the server sent one",
+    "changes": "fields by name, with their new values",
+    "cookie_attributes": "what the server said of the cookies",
+    "cookies": "the other cookies of the site, by name",
+    "created_at": "when it was made, a time with its offset",
+    "end": "the time after which it is not to last",
+    "expires_at": "when it ends, a time with its offset; `None` where that is not known",
+    "key_source": "where the key of the vault came from",
+    "last_validated_at": "when the server last accepted it, a time with its offset",
+    "leeway": "let it end a minute early",
+    "now": "the present time, with its offset",
+    "origin": "the scheme, host and port that it belongs to",
+    "other": "the session to compare with",
+    "path": "the vault",
+    "record": "the record of the session in a vault",
+    "seen": "the session as it was read",
+    "session": "the session that is described",
+    "session_cookie": "the value of its cookie",
+    "user_id": "the number of the account's user, once it is known",
+    "username": "the account, as it was typed at the login",
+}
+
+_EVENT = {
+    "at": "when it happened, a time with its offset",
+    "facts": "what else is known of it, by name",
+    "name": "what happened: a name of [this table](events.md)",
+    "path": "the vault, if one is in use",
+    "username": "the account, if it is known",
+}
+
+_REPLIES = {
+    "data": "*members* under its name of interpal 1.x",
+    "indent": "the number of blanks for each level; all in one line without it",
+    "make": "makes the replies that are nested in it",
+    "members": "what the site sent, or what is to stand there, by name",
+    "state": "taken as in interpal 1.x, and not used",
+}
+
+_SLOTS = {
+    "iat": "when the slot was made, a number of seconds since 1970",
+    "kdf": "what Argon2id costs; `None` where a raw key opens the slot",
+    "kid": "the name of the slot",
+    "lanes": "the number of lanes, which threads may compute side by side",
+    "memory_kib": "the number of KiB of memory",
+    "passes": "the number of passes over that memory",
+    "salt": "16 bytes for Argon2id; `None` where a raw key opens the slot",
+    "text": "the slot as it stands in the vault",
+    "vid": "the id of the vault: 16 bytes",
+}
+
+_KEYRING = {
+    "password": "the secret to keep",
+    "service": "what it is for, as the program names it",
+    "username": "whose it is, as the program names it",
+}
+
+_TESTING = {
+    "by": "how far to turn it; back where it is negative",
+    "now": "the time that it shows first, with its offset",
+    "passphrase": "what opens the vault",
+    "path": "the vault",
+}
+
 _VAULT = {
     "create": "make the vault where there is none",
     "default": "what there is where no record has the name",
@@ -106,22 +214,30 @@ _VAULT = {
     "secrets": "the passphrase or key of each further slot to keep, by the name of the slot",
     "source": "where the secret comes from",
     "store": "where the vault is kept",
+    "vaults": "open vaults, whose keys are to stay in memory",
 }
 
 _STORES = {
     "changes": "what is to be written and removed",
+    "current": "whether the vault is still the one that was asked for",
     "data": "the envelope, encrypted",
+    "expected": "the number of the generation that was read; 0 where there was none",
+    "expires_at": "when the record is no longer needed, a number of seconds since 1970",
     "fence": "the account and the `fence` of a login lock that has to be held still",
     "foreign": "read a vault of any owner",
+    "generation": "the number of the generation of the new envelope",
+    "identity": "tells it from another file with the same bytes",
     "if_unchanged": "what has to be there still; `None` for nothing",
     "max_size": "the number of bytes that a vault may have to be read or written: 64 MiB unless "
     "given, at most 256 MiB",
     "new_id": "16 bytes, the id of the new set",
     "old_id": "16 bytes, the id of the set that is replaced",
     "path": "the file; a relative path is made absolute at once",
+    "path_or_store": "a path, a URL, or a store, which is handed through",
     "records": "the new set, read as it is written",
     "root": "the new envelope of the vault itself",
     "seen": "what has to be there still",
+    "store": "a store",
     "tag": "32 bytes that stand for a name",
     "timeout": "seconds to wait for the write lock; 0 tries once",
     "vault_id": "16 bytes, the id of the vault",
@@ -167,10 +283,23 @@ _SANDBOX = {
     "username": "the account or person",
 }
 
-CLASSES = {
+OTHERS = {
+    "session.Session": _SESSION,
+    "session.SessionInfo": _SESSION,
+    "sessions.events.Event": _EVENT,
+    "api.replies.Reply": _REPLIES,
+    **{
+        f"exceptions.{name}": _ERRORS
+        for name, made in vars(exceptions).items()
+        if isinstance(made, type) and inspect.isfunction(getattr(made, "__init__", None))
+    },
     "vault.vault.Vault": _VAULT,
     "vault.core.key_operations.KeySlots": _VAULT,
     "vault.core.record_views.Records": _VAULT,
+    "vault.hardening.harden_process": _VAULT,
+    "vault.format.key_slots.KdfParameters": _SLOTS,
+    "vault.format.key_slots.Slot": _SLOTS,
+    "vault.stores.opening.open_store": _STORES,
     "vault.stores.file.FileStore": _STORES,
     "vault.stores.sqlite.store.SqliteStore": _STORES,
     "vault.stores.redis.store.RedisStore": _STORES,
@@ -184,7 +313,17 @@ CLASSES = {
     "vault.stores.base.RecordStore": _STORES,
     "vault.stores.base.WatchingRecordStore": _STORES,
     "vault.stores.base.WatchingRecordWriter": _STORES,
+    "vault.stores.values.Stored": _STORES,
+    "vault.stores.values.keeps_records": _STORES,
+    "vault.stores.values.watches": _STORES,
+    "vault.stores.values.watches_records": _STORES,
+    "vault.stores.base.RecordWrite": _STORES,
+    "vault.stores.base.StoredRecord": _STORES,
+    "vault.stores.base.LoadedRecord": _STORES,
+    "bridges.keyring_backend.VaultKeyring": _KEYRING,
+    "testing.FrozenClock": _TESTING,
+    "testing.TemporaryVault": _TESTING,
     "session_manager.SessionManager": _MANAGER,
     "sandbox.Sandbox": _SANDBOX,
 }
-"""By the path of the class in the package, and the name of the argument."""
+"""By the path of the class or function in the package, and the name of the argument."""

@@ -5,7 +5,8 @@ and a module for each topic beside it). Whoever uses a client sees a method that
 or is awaited.
 
 Arguments that a docstring does not describe are described by `docs/arguments.py`: of the calls,
-and of the methods of a vault, its stores and what else is listed there.
+and of what else is listed there. A named tuple is shown with its constructor, and a fixture
+without what pytest gives it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import griffe
 
 import interpal
 import interpal.vault
-from docs.arguments import CLASSES, MEANINGS
+from docs.arguments import CLIENT, MEANINGS, OTHERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,15 +49,19 @@ class Calls(griffe.Extension):
         if pkg.path == "interpal":
             _export(pkg, interpal)
             _export(_module(pkg, "vault"), interpal.vault)
-            for path, meanings in CLASSES.items():
-                _describe(_class(pkg, path), meanings)
-            for path in (*CLASSES, FLOWS):
-                _show_numbers(_class(pkg, path))
+            for path, meanings in OTHERS.items():
+                _describe(pkg[path], meanings)
+            for path in (*OTHERS, FLOWS):
+                _show_numbers(pkg[path])
+            for fixture in _module(pkg, "testing").functions.values():
+                fixture.parameters = griffe.Parameters()
             for path, awaits in CLIENTS.items():
                 client = _class(pkg, path)
                 declared = [_class(pkg, base) for base in DECLARED_IN]
                 for base in PLAIN:
                     for name, member in _class(pkg, base).members.items():
+                        if isinstance(member, griffe.Function):
+                            member.docstring = _with_arguments(member, CLIENT)
                         client.set_member(name, member)
                 for owner in [client, *declared]:
                     for name, member in list(owner.members.items()):
@@ -102,7 +107,7 @@ def _call(
         return None
     if str(flow.returns.left) not in ("Flow", "Call"):
         return None
-    docstring = _with_arguments(flow, MEANINGS)
+    docstring = _with_arguments(flow, CLIENT if flow.parent is flows else MEANINGS)
     call = griffe.Function(
         name,
         lineno=flow.lineno,
@@ -118,20 +123,41 @@ def _call(
     return call
 
 
-def _describe(owner: griffe.Class, meanings: Mapping[str, str]) -> None:
-    """Give the methods of a class, and the class for its constructor, a section of arguments."""
-    for name, member in owner.members.items():
-        if isinstance(member, griffe.Function) and not name.startswith("_"):
-            member.docstring = _with_arguments(member, meanings)
-    made = owner.members.get("__init__")
-    described = owner if made is None or made.docstring is None else made
-    if isinstance(described, (griffe.Class, griffe.Function)):
-        described.docstring = _with_arguments(described, meanings)
+def _describe(owner: griffe.Object, meanings: Mapping[str, str]) -> None:
+    """Give a section of arguments to a function, or to the constructor and methods of a class."""
+    if isinstance(owner, griffe.Class):
+        _show_fields(owner)
+        made = owner.members.get("__init__")
+        for name, member in owner.members.items():
+            if isinstance(member, griffe.Function) and not name.startswith("_"):
+                member.docstring = _with_arguments(member, meanings)
+        if isinstance(made, griffe.Function) and made.docstring is not None:
+            owner = made
+    if isinstance(owner, (griffe.Class, griffe.Function)):
+        owner.docstring = _with_arguments(owner, meanings)
 
 
-def _show_numbers(owner: griffe.Class) -> None:
+def _show_fields(owner: griffe.Class) -> None:
+    """Give a named tuple the constructor that it has when the program runs."""
+    loaded = getattr(import_module(owner.path.rpartition(".")[0]), owner.name)
+    taken = []
+    for name in getattr(loaded, "_fields", ()):
+        found = owner.all_members[name]
+        field = found.final_target if isinstance(found, griffe.Alias) else found
+        if not isinstance(field, griffe.Attribute):
+            raise TypeError(f"{owner.path}.{name} is no field")
+        kind = griffe.ParameterKind("positional or keyword")
+        taken.append(
+            griffe.Parameter(name, annotation=field.annotation, kind=kind, default=field.value)
+        )
+    if taken:
+        parameters = griffe.Parameters(griffe.Parameter("self"), *taken)
+        owner.set_member("__init__", griffe.Function("__init__", parameters=parameters))
+
+
+def _show_numbers(owner: griffe.Object) -> None:
     """Let the default of an argument be the number that a constant stands for."""
-    for member in owner.members.values():
+    for member in (owner, *owner.members.values()):
         if isinstance(member, griffe.Function):
             for parameter in member.parameters:
                 if isinstance(parameter.default, griffe.ExprName):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import griffe
 import pytest
 
-from docs.arguments import CLASSES
+from docs.arguments import CLIENT, OTHERS
 from tests.docs.markdown import ROOT
 
 if TYPE_CHECKING:
@@ -34,9 +34,15 @@ def package() -> griffe.Module:
 
 
 def methods(path: str) -> Iterator[griffe.Function | griffe.Class]:
-    """What takes arguments in a class: the class, where its docstring is its constructor's."""
+    """What takes arguments: a function, or the constructor and the methods of a class.
+
+    The constructor's table is that of the class, where its docstring is the constructor's too.
+    """
     owner = package()[path]
-    made = owner.members.get("__init__")
+    if isinstance(owner, griffe.Function):
+        yield owner
+        return
+    made = owner.all_members.get("__init__")
     if made is not None:
         yield owner if made.docstring is None else made
     for name, member in owner.members.items():
@@ -55,7 +61,7 @@ def rows(declared: griffe.Function | griffe.Class) -> dict[str, griffe.Docstring
     }
 
 
-@pytest.mark.parametrize("path", CLASSES)
+@pytest.mark.parametrize("path", OTHERS)
 def test_every_argument_has_a_row_with_its_type_and_default(path: str) -> None:
     for declared in methods(path):
         taken = {each.name: each for each in declared.parameters if each.name != "self"}
@@ -68,7 +74,7 @@ def test_every_argument_has_a_row_with_its_type_and_default(path: str) -> None:
             assert row.description, (declared.path, name)
 
 
-@pytest.mark.parametrize("path", CLASSES)
+@pytest.mark.parametrize("path", OTHERS)
 def test_the_row_of_a_number_has_its_unit_and_the_default_as_a_number(path: str) -> None:
     for declared in methods(path):
         for name, row in rows(declared).items():
@@ -78,11 +84,13 @@ def test_the_row_of_a_number_has_its_unit_and_the_default_as_a_number(path: str)
 
 
 def test_nothing_is_described_that_nothing_takes() -> None:
-    groups = {id(meanings): meanings for meanings in CLASSES.values()}
+    client = [*methods("client.InterpalClient"), *methods("async_client.AsyncInterpalClient")]
+    assert set(CLIENT) <= {each.name for declared in client for each in declared.parameters}
+    groups = {id(meanings): meanings for meanings in OTHERS.values()}
     for meanings in groups.values():
         taken = {
             each.name
-            for path, group in CLASSES.items()
+            for path, group in OTHERS.items()
             if group is meanings
             for declared in methods(path)
             for each in declared.parameters

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import html
 import inspect
 import json
@@ -94,6 +95,31 @@ def test_the_reference_has_every_call_as_it_is_called(site: Path, client: type) 
     words = re.sub(r"<[^>]+>", "", shown)
     assert "Flow[" not in words
     assert "Call[" not in words
+
+
+def test_everything_in_the_reference_that_takes_arguments_has_a_table_of_them(site: Path) -> None:
+    page = (site / "reference" / "index.html").read_text()
+    signature = re.compile(r'<div class="(?:language-python )?doc-signature.*?</pre>', re.DOTALL)
+    row = re.compile(r'<tr class="doc-section-item">\s*<td>\s*<code>\**([^<]+)</code>')
+    entries = page.split('class="doc doc-heading"')[1:]
+    found = 0
+    missing = []
+    for entry in entries:
+        shown = signature.search(entry)
+        call = "" if shown is None else html.unescape(re.sub(r"<[^>]+>", "", shown[0])).strip()
+        if "(" not in call:
+            continue
+        (declared,) = ast.parse(f"def {call}: ...").body
+        assert isinstance(declared, ast.FunctionDef)
+        taken = declared.args
+        names = [each.arg for each in (*taken.posonlyargs, *taken.args, *taken.kwonlyargs)]
+        names += [each.arg for each in (taken.vararg, taken.kwarg) if each is not None]
+        table = entry.partition(">Parameters:</span>")[2].partition("</table>")[0]
+        if sorted(names) != sorted(row.findall(table)):
+            missing.append(f"{call.partition('(')[0]}: {names} {row.findall(table)}")
+        found += bool(names)
+    assert found > 200
+    assert "\n".join(missing) == ""
 
 
 def test_no_page_of_the_site_loads_anything_from_elsewhere(site: Path) -> None:
