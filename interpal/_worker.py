@@ -72,12 +72,18 @@ class Worker:
         if running.leave():
             self._keep(self._submit(running.context, running.close))
 
-    async def close(self, last: Callable[[], None] | None) -> None:
-        """Wait for what cancelled tasks have left, do *last*, and end the threads."""
+    async def settle(self) -> None:
+        """Wait for what cancelled tasks have left."""
         while left := [asyncio.wrap_future(future) for future in self._left.copy()]:
             await asyncio.gather(*left, return_exceptions=True)
-        if last is not None:
-            await self.run(last)
+
+    async def close(self) -> None:
+        """Wait for what cancelled tasks have left, and end the threads."""
+        await self.settle()
+        self.end()
+
+    def end(self) -> None:
+        """End the threads when they have done what they have."""
         with self._guard:
             executor, self._executor = self._executor, None
         if executor is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from interpal._aiohttp import AiohttpRequester
@@ -160,15 +159,19 @@ class AsyncInterpalClient(Calls, Awaiting):
     async def close(self) -> None:
         """Close connections and the vault. The session stays saved, with a cookie that is new.
 
-        The client forgets its session, its password and its key: a later call raises
-        `ClientClosedError`.
+        A save that another call is at is waited for, up to `lock_timeout`. The client forgets its
+        session, its password and its key: a later call raises `ClientClosedError`.
         """
         self._context.check_not_in_hook()
         if "_live" in vars(self):
             await self.live.disconnect()
         await self._send.close()
-        # What cancelled calls have left is waited for.
-        await self._worker.close(partial(saving.close, self._context))
+        # What cancelled calls have left comes before the last save.
+        await self._worker.settle()
+        try:
+            await drive(saving.close(self._context), self._send, self._worker)
+        finally:
+            self._worker.end()
 
     async def __aenter__(self) -> Self:
         self._context.check_usable()

@@ -151,20 +151,20 @@ class InterpalClient(Calls, Blocking):
             yield lambda flow: drive_there(flow, send, worker)
         finally:
             await send.close()
-            await worker.close(None)
+            await worker.close()
 
     def close(self) -> None:
         """Close connections and the vault. The session stays saved, with a cookie that is new.
 
-        The client forgets its session, its password and its key: a later call raises
-        `ClientClosedError`.
+        A save that another call is at is waited for, up to `lock_timeout`. The client forgets its
+        session, its password and its key: a later call raises `ClientClosedError`.
         """
         self._context.check_not_in_hook()
         if "_live" in vars(self):
             self.live.disconnect()
         if "_requester" in vars(self):
             self._requester.close()
-        saving.close(self._context)
+        drive(saving.close(self._context), self._send)
 
     def __enter__(self) -> Self:
         self._context.check_usable()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from interpal._clock import is_recent, monotonic, timedelta
 from interpal.exceptions import (
@@ -14,7 +14,7 @@ from interpal.exceptions import (
 )
 from interpal.sessions.singleflight import Flight
 from interpal.sessions.state import Saving
-from interpal.sessions.wait import Flow, drive, patiently, wait_for
+from interpal.sessions.wait import Flow, patiently, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,26 +34,29 @@ def save(
     lock: AccountLock | None = None,
     wait: bool = True,
     imports: bool = False,
+    deadline: float | None = None,
 ) -> Flow[None]:
     """Bring the vault up to the session in use, as it is by then.
 
     One flow of a client at a time, so that of two new cookies the newer is saved last; without
     *wait* nothing is done where another is at it. A session that the caller has given is saved by
     what *imports* it alone, since that may replace what another process saves later. With the
-    login *lock*, nothing is saved where that was lost. What could not be saved is reported. Raises
-    `AuthenticationError` where *epoch* is over.
+    login *lock*, nothing is saved where that was lost. Waits until *deadline*, by default for
+    `lock_timeout`. What could not be saved is reported. Raises `AuthenticationError` where *epoch*
+    is over.
     """
-    flight = Flight((context, "save"))
+    flight = _saves_of(context)
+    if deadline is None:
+        deadline = monotonic() + context.settings.lock_timeout
     try:
         if not _is_worth_saving(context.state, imports=imports):
             return
         if wait:
-            deadline = monotonic() + context.settings.lock_timeout
             yield from wait_for(flight, deadline, "the save of a session", context.path)
         elif not flight.try_acquire():
             return
         while context.state.epoch == epoch and _is_worth_saving(context.state, imports=imports):
-            if not (yield from _save_once(context, epoch, lock, imports=imports)):
+            if not (yield from _save_once(context, epoch, lock, deadline, imports=imports)):
                 return
     except LockTimeoutError as error:
         context.tell("save_failed", reason=str(error))
@@ -61,23 +64,31 @@ def save(
         flight.release()
 
 
-def close(context: ClientContext) -> None:
-    """Close a client; a new cookie that it has and could not save, or was kept from saving, first.
+def close(context: ClientContext) -> Flow[None]:
+    """Close a client when what it has got is in the vault.
 
-    It may wait for the write lock, and is for a thread.
+    Waits up to `lock_timeout` for a call that is saving a session; a new cookie whose call was
+    cancelled, or could not save it, is saved here.
     """
-    state = context.state
+    flight, epoch = _saves_of(context), context.state.epoch
+    deadline = monotonic() + context.settings.lock_timeout
     try:
-        if state.saved and state.is_unsaved:
-            drive(save(context, state.epoch, wait=False), _no_answer)
+        if not flight.is_held_below():
+            if flight.is_held():
+                yield from wait_for(flight, deadline, "the save of a session", context.path)
+                flight.release()
+            if context.state.saved:
+                yield from save(context, epoch, deadline=deadline)
+    except LockTimeoutError as error:
+        context.tell("save_failed", reason=str(error))
     except AuthenticationError:
         pass  # Another thread has logged it out, or closed it.
     finally:
         context.close()
 
 
-def _no_answer(request: object) -> NoReturn:
-    raise AssertionError(f"a save sends nothing: {request!r}")
+def _saves_of(context: ClientContext) -> Flight:
+    return Flight((context, "save"))
 
 
 def _is_worth_saving(state: ClientState, *, imports: bool) -> bool:
@@ -97,7 +108,12 @@ def _is_worth_saving(state: ClientState, *, imports: bool) -> bool:
 
 
 def _save_once(
-    context: ClientContext, epoch: int, lock: AccountLock | None, *, imports: bool
+    context: ClientContext,
+    epoch: int,
+    lock: AccountLock | None,
+    deadline: float,
+    *,
+    imports: bool,
 ) -> Flow[bool]:
     """Save the session in use; whether it was saved."""
     manager, guard, state = context.manager, context.guard(epoch), context.state
@@ -128,7 +144,7 @@ def _save_once(
             may_replace=None if over_any else may_replace,
         )
 
-    saved = yield from save_quietly(context, put)
+    saved = yield from save_quietly(context, put, max(0.0, deadline - monotonic()))
     tried = session
     if tried is None:
         return False
@@ -154,13 +170,18 @@ def save_change(context: ClientContext, epoch: int, seen: Session, session: Sess
         )
 
 
-def save_quietly(context: ClientContext, put: Callable[[], bool | None]) -> Flow[bool | None]:
+def save_quietly(
+    context: ClientContext, put: Callable[[], bool | None], seconds: float | None = None
+) -> Flow[bool | None]:
     """Save. False where *put* says so, None where it could not be done, which is reported.
 
+    The write lock is waited for *seconds*, None for `lock_timeout`.
     What *put* itself raises of the client's epoch is passed on.
     """
+    if seconds is None:
+        seconds = context.settings.lock_timeout
     try:
-        return (yield from patiently(put, context.settings.lock_timeout)) is not False
+        return (yield from patiently(put, seconds)) is not False
     except NotDurableError as error:
         context.tell("save_failed", reason=str(error))
         return True

@@ -209,7 +209,7 @@ class Keeper:
         await self.awaited(self.close())
         worker, self._worker = self._worker, None
         if worker is not None:
-            await worker.close(None)
+            await worker.close()
 
     # What a client does.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from _thread import allocate_lock
+from _thread import RLock, get_ident
 from contextvars import ContextVar
 
 from interpal.vault.files.forks import in_child
 
-_guard = allocate_lock()
+# Held for moments only; also by the handler of a signal that comes in one of them.
+_guard = RLock()
 _flights: dict[tuple[object, str], Flight] = {}
 
 
@@ -19,17 +20,32 @@ running_for: ContextVar[int | None] = ContextVar("running_for", default=None)
 class Flight:
     """The right of one flow to log in to an account. Belongs to the flow, not to a thread."""
 
-    __slots__ = ("_key", "loop")
+    __slots__ = ("_key", "loop", "thread")
 
     def __init__(self, key: tuple[object, str]) -> None:
         """*key* names the place that sessions are kept in, and the account."""
         self._key = key
         self.loop = running_for.get()
+        self.thread = get_ident()
 
     def try_acquire(self) -> bool:
         """Take the account's flight if nobody in this process has it. Never blocks."""
         with _guard:
             return _flights.setdefault(self._key, self) is self
+
+    def is_held(self) -> bool:
+        """Whether some flow has it."""
+        with _guard:
+            return self._key in _flights
+
+    def is_held_below(self) -> bool:
+        """Whether a flow has it that was interrupted in this thread: by a signal, for one.
+
+        That flow goes on when this one has returned: to wait for it would be in vain.
+        """
+        with _guard:
+            has_it = _flights.get(self._key)
+            return has_it is not None and has_it.loop is None and has_it.thread == get_ident()
 
     def holder(self) -> str | None:
         """This process."""
@@ -51,7 +67,7 @@ def in_flight(place: object, loop: int) -> bool:
 def _forget_after_fork() -> None:
     """The flights of the parent go on in the parent alone."""
     global _guard
-    _guard = allocate_lock()
+    _guard = RLock()
     _flights.clear()
 
 

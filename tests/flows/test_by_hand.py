@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 
 
 def context_of(
-    place: Place, *, username: str | None = "maple_ink", saved: bool = True
+    place: Place,
+    *,
+    username: str | None = "maple_ink",
+    saved: bool = True,
+    lock_timeout: float = 5,
 ) -> ClientContext:
     settings = Settings(
         base_url=place.site.base_url,
@@ -39,7 +43,7 @@ def context_of(
         timeout=5,
         max_retries=0,
         min_interval=0,
-        lock_timeout=5,
+        lock_timeout=lock_timeout,
         on_event=place.events.append,
         network=Network(Hidden(None), True),
     )

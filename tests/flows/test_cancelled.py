@@ -127,7 +127,7 @@ def test_a_new_cookie_whose_save_was_cancelled_is_saved_by_the_next_call(place: 
 
 def test_a_new_cookie_whose_save_was_cancelled_is_saved_by_close(place: Place) -> None:
     context, _ = with_an_unsaved_cookie(place)
-    saving.close(context)
+    drive(saving.close(context), Site())
     assert place.record()["session_cookie"] == "cookie-1"
     assert context.state.phase is Phase.CLOSED
 
@@ -135,7 +135,7 @@ def test_a_new_cookie_whose_save_was_cancelled_is_saved_by_close(place: Place) -
 def test_close_saves_nothing_over_what_another_has_saved_since(place: Place) -> None:
     context, _ = with_an_unsaved_cookie(place)
     place.save(session_cookie="another-login", created_at=utc_now())
-    saving.close(context)
+    drive(saving.close(context), Site())
     assert place.record()["session_cookie"] == "another-login"
 
 
