@@ -159,8 +159,8 @@ class Place:
             "session_file": self.path,
             "vault_key": self.key,
             "base_url": self.site.base_url,
-            "timeout": 5,
-            "lock_timeout": 10,
+            "timeout": 30,
+            "lock_timeout": 60,
             "on_event": self.events.append,
             **changes,
         }

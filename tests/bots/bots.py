@@ -31,7 +31,7 @@ class Asked:
         """Have somebody write, wait for so many answers more; their texts."""
         before = len(self.site.messages())
         self.site.say(who, text, "maple_ink")
-        assert eventually(lambda: len(self.site.messages()) >= before + answers, 20), (
+        assert eventually(lambda: len(self.site.messages()) >= before + answers), (
             self.site.messages()
         )
         return [message["message"] for message in self.site.messages()[before:]]

@@ -198,7 +198,7 @@ def test_an_answer_whose_outcome_is_open_is_an_error_and_not_sent_again(
     with style.running():
         style.site.fault("/v1/message", drop=True, after=arrived)
         style.site.say("pedro_k", "!once", "maple_ink")
-        assert eventually(lambda: bool(told), 20)
+        assert eventually(lambda: bool(told))
     assert isinstance(told[0], NetworkError)
     assert len(style.site.messages()) == arrived
     assert style.site.stats()["requests"]["/v1/message"] == 1
@@ -376,7 +376,7 @@ def test_a_command_may_close_the_bot(style: Style) -> None:
     style.add(lambda ctx: style.bot.close(), name="shutdown")
     with style.running():
         style.site.say("pedro_k", "!shutdown", "maple_ink")
-        assert eventually(lambda: style.site.sockets() == {}, 20)
+        assert eventually(lambda: style.site.sockets() == {})
         assert eventually(lambda: style.bot.live.state.name == "CLOSED")
 
 

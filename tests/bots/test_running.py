@@ -118,11 +118,11 @@ def test_several_accounts_run_in_one_process(site: Sandbox, place: Place) -> Non
     accounts = ("maple_ink", "secret", "pedro_k", "radio")
     with Program("async", place.folder, site.base_url, *accounts) as program:
         assert [program.line(), program.line()] == ["ready", "ready"]
-        assert eventually(lambda: site.sockets() == {"maple_ink": 1, "pedro_k": 1}, 20)
+        assert eventually(lambda: site.sockets() == {"maple_ink": 1, "pedro_k": 1})
         site.say("lin.m", "!slow", "maple_ink")
         site.say("lin.m", "!slow", "pedro_k")
         assert [program.line(), program.line()] == ["begun", "begun"]
-        assert eventually(lambda: len(site.messages()) == 2, 20)
+        assert eventually(lambda: len(site.messages()) == 2)
         assert program.end(signal.SIGTERM) == (0, "ended\n")
     assert {message["message"] for message in site.messages()} == {
         "done by maple_ink",

@@ -7,35 +7,29 @@ import gc
 import subprocess
 import sys
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from interpal import AsyncInterpalClient
 from interpal._worker import THREADS
-from interpal.sandbox import Sandbox
-from tests.helpers import ACCOUNTS, Place
+from tests.blocking import blocking_calls
+from tests.helpers import TOKEN, Place
+from tests.sandbox.web import eventually, held_back
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture
-def slow(tmp_path: Path) -> Iterator[Place]:
-    """A place at a sandbox whose logins take a second."""
-    with Sandbox(ACCOUNTS, login_delay=1.0) as site:
-        yield Place(tmp_path / "slow", site)
+def may_log_in(place: Place) -> Iterator[threading.Event]:
+    """The server answers no login before this is set."""
+    with held_back(place.site, TOKEN) as released:
+        yield released
 
 
-async def told(place: Place, event: str) -> None:
-    """Wait until a flow in a worker thread has told an event."""
-    for _ in range(500):
-        if event in place.told:
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError(place.told)
+async def login_is_asked_for(place: Place) -> None:
+    assert await asyncio.to_thread(eventually, lambda: place.requests(TOKEN) == 1)
 
 
 WATCHED = """
@@ -91,55 +85,58 @@ def test_fifty_first_calls_start_once(place: Place) -> None:
     assert place.told.count("logged_in") == 1
 
 
-def test_fifty_waiting_tasks_hold_neither_a_thread_nor_the_loop(slow: Place) -> None:
+def test_fifty_waiting_tasks_hold_neither_a_thread_nor_the_loop(
+    place: Place, may_log_in: threading.Event
+) -> None:
     most = 0
-    ticks = 0
 
     async def main() -> None:
-        nonlocal most, ticks
-        before = threading.active_count()
-        clients = [AsyncInterpalClient(**slow.settings()) for _ in range(5)]
+        clients = [AsyncInterpalClient(**place.settings()) for _ in range(5)]
         tasks = [asyncio.create_task(clients[i % 5].get_threads()) for i in range(50)]
-        longest = 0.0
-        while not all(task.done() for task in tasks):
-            start = time.perf_counter()
-            await asyncio.sleep(0.01)
-            longest = max(longest, time.perf_counter() - start)
-            ticks += 1
-            most = max(most, threading.active_count() - before)
-        for task in tasks:
-            assert isinstance(task.result(), list)
+        with blocking_calls() as blocking:
+            await wait(tasks)
+        assert blocking == []
+        assert all(isinstance(task.result(), list) for task in tasks)
         for client in clients:
             await client.close()
-        assert longest < 0.5
+
+    async def wait(tasks: list[asyncio.Task[Any]]) -> None:
+        nonlocal most
+        await login_is_asked_for(place)
+        # The server waits for the loop: one that is held by a task would not come to the end.
+        for _ in range(100):
+            await asyncio.sleep(0.001)
+            threads = [thread.name for thread in threading.enumerate()]
+            most = max(most, sum(name.startswith("interpal_") for name in threads))
+        assert not any(task.done() for task in tasks)
+        may_log_in.set()
+        await asyncio.gather(*tasks)
 
     asyncio.run(main())
-    assert slow.logins == 1
-    assert ticks > 30
+    assert place.logins == 1
     # The threads of the five clients and no more, however many tasks wait.
-    assert most <= 5 * THREADS + 1
+    assert 0 < most <= 5 * THREADS
 
 
-def test_a_login_that_is_cancelled_frees_its_locks(slow: Place) -> None:
-    async def main() -> float:
-        client = AsyncInterpalClient(**slow.settings())
+def test_a_login_that_is_cancelled_frees_its_locks(
+    place: Place, may_log_in: threading.Event
+) -> None:
+    async def main() -> None:
+        client = AsyncInterpalClient(**place.settings())
         task = asyncio.create_task(client.alogin())
-        await told(slow, "login_started")
-        await asyncio.sleep(0.1)
+        await login_is_asked_for(place)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        start = time.monotonic()
-        other = AsyncInterpalClient(**slow.settings())
+        may_log_in.set()
+        other = AsyncInterpalClient(**place.settings())
         await other.alogin()
         await client.get_threads()
-        taken = time.monotonic() - start
         await client.close()
         await other.close()
-        return taken
 
-    assert asyncio.run(main()) < 2
-    assert slow.told.count("logged_in") == 1
+    asyncio.run(main())
+    assert place.told.count("logged_in") == 1
 
 
 def test_a_cancellation_anywhere_leaves_nothing_held(place: Place) -> None:
@@ -150,7 +147,7 @@ def test_a_cancellation_anywhere_leaves_nothing_held(place: Place) -> None:
             await asyncio.sleep(delay)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            other = AsyncInterpalClient(**place.settings(lock_timeout=1))
+            other = AsyncInterpalClient(**place.settings())
             await other.alogin(force=True)
             assert other.persisted
             await client.close()
@@ -159,31 +156,36 @@ def test_a_cancellation_anywhere_leaves_nothing_held(place: Place) -> None:
     asyncio.run(main())
 
 
-def test_a_time_out_of_the_callers_is_kept(slow: Place) -> None:
+def test_a_time_out_of_the_callers_is_kept(place: Place, may_log_in: threading.Event) -> None:
     async def main() -> None:
-        client = AsyncInterpalClient(**slow.settings())
+        client = AsyncInterpalClient(**place.settings(timeout=600))
+        task = asyncio.create_task(client.get_self())
+        await login_is_asked_for(place)
         with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(client.get_self(), 0.2)
+            await asyncio.wait_for(task, 0.1)
         await client.close()
 
-    start = time.monotonic()
+    # All of it while the server keeps the answer back.
     asyncio.run(main())
-    assert time.monotonic() - start < 1
+    assert not may_log_in.is_set()
 
 
-def test_a_plain_login_beside_a_task_that_logs_in_is_refused_not_hung(slow: Place) -> None:
+def test_a_plain_login_beside_a_task_that_logs_in_is_refused_not_hung(
+    place: Place, may_log_in: threading.Event
+) -> None:
     async def main() -> None:
-        client = AsyncInterpalClient(**slow.settings())
+        client = AsyncInterpalClient(**place.settings())
         task = asyncio.create_task(client.get_self())
-        await told(slow, "login_started")
+        await login_is_asked_for(place)
         with pytest.raises(RuntimeError, match="alogin"):
             client.login()
         # Another client over the same vault would wait for the same login.
-        other = AsyncInterpalClient(**slow.settings())
+        other = AsyncInterpalClient(**place.settings())
         with pytest.raises(RuntimeError, match="alogin"):
             other.login()
         # What waits for nobody is not refused.
         assert other.get_session_info() is None
+        may_log_in.set()
         await other.alogin()
         assert (await task)["username"] == "maple_ink"
         client.login()
@@ -191,7 +193,7 @@ def test_a_plain_login_beside_a_task_that_logs_in_is_refused_not_hung(slow: Plac
         await other.close()
 
     asyncio.run(main())
-    assert slow.logins == 1
+    assert place.logins == 1
 
 
 def test_plain_calls_work_inside_and_outside_of_a_loop(place: Place) -> None:

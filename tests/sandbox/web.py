@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
+import threading
+import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import requests
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
     from types import TracebackType
+
+    from aiohttp import web
 
     from interpal.sandbox import Sandbox
 
@@ -55,7 +61,7 @@ class WebSocket:
 
     def __init__(self, base_url: str, query: str, headers: dict[str, str] | None = None):
         host, _, port = base_url.removeprefix("http://").partition(":")
-        self._socket = socket.create_connection((host, int(port)), timeout=5)
+        self._socket = socket.create_connection((host, int(port)), timeout=60)
         self._file = self._socket.makefile("rb")
         lines = [
             f"GET /v1/ws{query} HTTP/1.1",
@@ -110,10 +116,38 @@ class WebSocket:
         self._socket.close()
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
-    import time
+@contextmanager
+def held_back(
+    site: Sandbox, path: str, *, after: bool = False
+) -> Generator[threading.Event, None, None]:
+    """What is sent to *path* is answered when the event is set, at the latest after the block.
 
-    end = time.monotonic() + seconds
+    It is carried out then; with *after*, when it comes.
+    """
+    released = threading.Event()
+    server = site._server
+    assert server is not None
+    answer = server._answer
+
+    async def late(request: web.Request, handler: Any) -> web.StreamResponse:
+        if request.path != path:
+            return await answer(request, handler)
+        reply = await answer(request, handler) if after else None
+        while not released.is_set():  # noqa: ASYNC110  (set by another thread)
+            await asyncio.sleep(0.005)
+        return await answer(request, handler) if reply is None else reply
+
+    server._answer = late  # type: ignore[method-assign]
+    try:
+        yield released
+    finally:
+        released.set()
+        server._answer = answer  # type: ignore[method-assign]
+
+
+def eventually(condition: Callable[[], bool]) -> bool:
+    """Wait until *condition* holds, for a minute at most; whether it does."""
+    end = time.monotonic() + 60
     while time.monotonic() < end:
         if condition():
             return True
