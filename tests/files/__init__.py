@@ -56,6 +56,14 @@ def fork() -> int:
         return os.fork()
 
 
+def is_inside(thread: threading.Thread, function: Callable[..., object]) -> bool:
+    """Whether *thread* is in a call of *function*, which may be one that waits."""
+    frame = sys._current_frames().get(thread.ident or 0)
+    while frame is not None and frame.f_code is not function.__code__:
+        frame = frame.f_back
+    return frame is not None
+
+
 @contextmanager
 def held_by_a_thread(block: AbstractContextManager[object]) -> Generator[None, None, None]:
     """Inside, another thread of this process is in *block*."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -271,8 +270,6 @@ def test_a_copy_shows_no_secret(place: Place, tmp_path: Path) -> None:
     def step() -> None:
         raise RuntimeError("in the middle")
 
-    begun = time.monotonic()
     with pytest.raises(RuntimeError) as caught:
         copied(source, place.url, step=step)
     assert "c4n4ry" not in told(caught.value)
-    assert time.monotonic() - begun < 60

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from interpal.exceptions import LockTimeoutError
 from interpal.vault.core.records_apart import RecordsApart
+from interpal.vault.files.waiting import Waiting
+from tests.files import is_inside
+from tests.sandbox.web import eventually
 
 if TYPE_CHECKING:
     from tests.vault.places import Place
@@ -60,7 +62,7 @@ def test_a_write_waits_for_the_transaction_of_another(place: Place) -> None:
     thread.start()
     with vault.transaction() as records:
         inside.set()
-        time.sleep(0.1)
+        assert eventually(lambda: is_inside(thread, Waiting.pause))
         records["a"]["n"] += 1
         assert other["a"] == {"n": 1}
         with pytest.raises(LockTimeoutError) as caught, other.transaction(lock_timeout=0):

@@ -223,7 +223,7 @@ class RecordContract(StoreContract):
                 before = time.monotonic()
                 with pytest.raises(LockTimeoutError) as caught:
                     others.commit(ID, [RecordWrite(TAG, 0, b"theirs", 1)], timeout=timeout)
-                assert timeout <= time.monotonic() - before < timeout + 2
+                assert time.monotonic() - before >= timeout
                 assert caught.value.path == others.location
             assert others.load_record(ID, TAG).data is None
             writer.commit(ID, [RecordWrite(TAG, 0, b"mine", 1)])
@@ -443,7 +443,7 @@ class RecordContract(StoreContract):
             return 5
 
         def everybody_wrote() -> None:
-            before, deadline = list(written), time.monotonic() + 20
+            before, deadline = list(written), time.monotonic() + 60
             while any(written[n] == before[n] for n in (1, 2, 3)):
                 if time.monotonic() > deadline:
                     stop.set()

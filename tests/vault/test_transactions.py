@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,8 +11,11 @@ from interpal._hidden import Hidden
 from interpal.exceptions import LockTimeoutError, ValidationError, VaultLimitError
 from interpal.vault import Vault
 from interpal.vault.core import versions
+from interpal.vault.files.waiting import Waiting
 from interpal.vault.format.envelope import Payload
 from interpal.vault.format.header import MAX_GENERATION
+from tests.files import is_inside
+from tests.sandbox.web import eventually
 from tests.vault import OTHER_KEY, new_vault, reopened
 
 if TYPE_CHECKING:
@@ -134,7 +136,7 @@ def test_another_thread_waits_for_the_transaction(place: Place) -> None:
     thread.start()
     with vault.transaction() as records:
         inside.set()
-        time.sleep(0.1)
+        assert eventually(lambda: is_inside(thread, Waiting.pause))
         assert not done
         records["a"]["n"] += 1
     thread.join()
