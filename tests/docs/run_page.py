@@ -1,13 +1,14 @@
 """Run the blocks of one page, in order, as a reader would: `python -m tests.docs.run_page PAGE`.
 
-A `python` block runs in the page's one namespace, where `await` may stand at top level. In a
+A `python` block runs in the page's one namespace, as it stands: what a reader can copy. In a
 `console` block every line that starts with `$ ` is run by bash (`> ` goes on with it), and the
 lines below it are what it prints. In both, `…` stands for anything and a date or
 time for any other one. There is a sandbox, an
 empty home, shown as /home/you, and an empty
 working directory, shown as /home/you/bot. Hidden comments before a block say more:
 
-    <!-- setup: code -->        Python that runs first (`sandbox`, the running Sandbox, is there)
+    <!-- setup: code -->        Python that runs first (`sandbox`, the running Sandbox, is there);
+                                what it names, only a later setup can use
     <!-- raises: Name -->       the error that ends the block
     <!-- exit: 77 -->           the exit code of the last command of a console block
     <!-- file: name.py -->      the block, of any language, is saved under this name, not run
@@ -22,10 +23,7 @@ and one after a python block:
 
 from __future__ import annotations
 
-import ast
-import asyncio
 import contextlib
-import inspect
 import io
 import os
 import re
@@ -34,14 +32,13 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
-from types import CodeType
 from typing import Any
 
 from interpal.sandbox import Sandbox
 from tests.cli import TerminalRun
 from tests.docs.markdown import Block, blocks
 
-DOCUMENTED_PORTS = ("8473", "8474")
+DOCUMENTED_PORTS = ("8473", "8474", "8475")
 ACCOUNTS = {"maple_ink": "correct horse", "pedro_k": "battery staple"}
 
 
@@ -79,14 +76,15 @@ def as_shown(printed: str) -> str:
 
 
 def run_python(code: str, name: str, line: int, names: dict[str, Any]) -> None:
-    """Run *code*; `await` at its top level runs in the page's loop."""
-    padded = "\n" * (line - 1) + code
-    compiled = compile(padded, name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    assert isinstance(compiled, CodeType)
-    if compiled.co_flags & inspect.CO_COROUTINE:
-        names["_loop"].run_until_complete(eval(compiled, names))
-    else:
-        exec(compiled, names)
+    """Run *code*."""
+    exec(compile("\n" * (line - 1) + code, name, "exec"), names)
+
+
+def run_setup(code: str, name: str, names: dict[str, Any], hidden: dict[str, Any]) -> None:
+    """Run what no reader sees: it sees the page's names, and the page does not see its own."""
+    scope = {**names, **hidden}
+    run_python(textwrap.dedent(code), name, 1, scope)
+    hidden.update((key, value) for key, value in scope.items() if names.get(key) is not value)
 
 
 def run_python_block(block: Block, name: str, names: dict[str, Any]) -> str:
@@ -180,27 +178,26 @@ def here(page: str) -> str:
 
 def run_page(path: Path, sandbox: Sandbox) -> int:
     """Run every block of the page; how many were run."""
-    names: dict[str, Any] = {"__name__": "__main__", "sandbox": sandbox}
-    names["_loop"] = asyncio.new_event_loop()
+    hidden: dict[str, Any] = {"sandbox": sandbox}
     started: list[subprocess.Popen[str]] = []
     try:
-        return run_blocks(blocks(here(path.read_text())), path.name, names, started)
+        return run_blocks(blocks(here(path.read_text())), path.name, hidden, started)
     finally:
         for process in started:
             process.kill()
             process.communicate()
-        names["_loop"].close()
 
 
 def run_blocks(
-    found: list[Block], name: str, names: dict[str, Any], started: list[subprocess.Popen[str]]
+    found: list[Block], name: str, hidden: dict[str, Any], started: list[subprocess.Popen[str]]
 ) -> int:
     """Run blocks in order; what goes on is added to *started*."""
     count = 0
+    names: dict[str, Any] = {"__name__": "__main__"}
     for block, following in zip(found, [*found[1:], None], strict=True):
         setup = block.directives.get("setup")
         if setup:
-            run_python(textwrap.dedent(setup), f"{name} (setup)", 1, names)
+            run_setup(setup, f"{name} (setup)", names, hidden)
         if "file" in block.directives:
             Path(block.directives["file"].strip()).write_text(block.text)
             continue

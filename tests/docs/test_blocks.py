@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -70,6 +71,15 @@ def test_the_pages_are_there() -> None:
         *("keys", "operating", "command-line", "shared-server", "services", "cron", "fleets"),
         *("testing", "migrating", "format", "endpoints", "architecture"),
     } <= names
+
+
+@pytest.mark.parametrize("page", WITH_CODE, ids=name_of)
+def test_a_page_that_logs_in_says_where_the_account_is_from(page: Path) -> None:
+    text = page.read_text()
+    code = "".join(block.text for block in blocks(text) if block.language in ("python", "console"))
+    if re.search(r"Client\(|--user|Bot\(", code) and "maple_ink" in code:
+        own = "interpal.sandbox" in code or "interpal_sandbox" in code
+        assert own or "[the sandbox](index.md#quick-start)" in text
 
 
 @pytest.mark.parametrize("page", SHOWN, ids=name_of)
