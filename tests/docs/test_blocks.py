@@ -117,7 +117,8 @@ def test_few_blocks_are_not_run_and_each_says_why() -> None:
 def _only_installs(text: str) -> bool:
     lines = [line for line in text.strip().splitlines() if line.strip()]
     return all(
-        line.lstrip("$ ").startswith(("pip install", "python -m pip install")) for line in lines
+        line.lstrip("$ ").startswith(("pip install", "python -m pip install", "python3 -m venv"))
+        for line in lines
     )
 
 
