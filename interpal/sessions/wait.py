@@ -6,6 +6,7 @@ before the flow is done: `check_not_abandoned`.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Generator
 from contextvars import ContextVar
@@ -133,11 +134,16 @@ def pause(step: Pause) -> None:
 
 def drive(flow: Flow[T], send: Callable[[Any], Any], wait: Callable[[Pause], None] = pause) -> T:
     """Run a flow to its end: send its requests, wait its pauses. Frees its locks in any case."""
+    answer: Any = None
+    trouble: NetworkError | None = None
     try:
-        step = next(flow)
         while True:
-            answer: Any = None
-            trouble: NetworkError | None = None
+            try:
+                step = flow.send(answer) if trouble is None else flow.throw(trouble)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            answer = trouble = None
             if isinstance(step, messages.Pause):
                 wait(step)
             else:
@@ -145,10 +151,6 @@ def drive(flow: Flow[T], send: Callable[[Any], Any], wait: Callable[[Pause], Non
                     answer = send(step)
                 except NetworkError as error:
                     trouble = error
-            step = flow.send(answer) if trouble is None else flow.throw(trouble)
-    except StopIteration as end:
-        result: T = end.value
-        return result
     finally:
         flow.close()
 
@@ -156,4 +158,6 @@ def drive(flow: Flow[T], send: Callable[[Any], Any], wait: Callable[[Pause], Non
 def _who(holder: str | None) -> str:
     if holder is None:
         return "a process that cannot be seen from here (of another container or user)"
+    if holder == str(os.getpid()):
+        return "another thread or task of this process"
     return f"process {holder}"
