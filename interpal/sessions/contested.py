@@ -14,6 +14,7 @@ from itertools import count
 from interpal._clock import monotonic
 from interpal._log import Logger
 from interpal.exceptions import SessionExpiredError
+from interpal.sessions.refused_logins import HOW_TO_FORCE
 from interpal.vault.files.forks import in_child
 
 # A session that has lived for so many seconds was not ended by a quarrel.
@@ -74,14 +75,17 @@ class Contest:
             self._pause = min(self._pause * 2, LONGEST_PAUSE)
             _log.warning("%s: another login keeps ending this session", account[1])
 
-    def check(self, who: str) -> None:
-        """Raise `SessionExpiredError` where the next login is to wait."""
+    def check(self, who: str, *, place: str = "session_file", how: str = HOW_TO_FORCE) -> None:
+        """Raise `SessionExpiredError` where the next login is to wait.
+
+        *place* is what both programs are to be given, *how* what the caller can do at once.
+        """
         left = self._until - monotonic()
         if left > 0:
             raise SessionExpiredError(
                 f"another login keeps ending this session of {who}, right after it was made: give "
-                "both programs the same session_file, or stop one of them; the next login is made "
-                f"in {left:.0f} seconds, or by login(force=True)",
+                f"both programs the same {place}, or stop one of them; the next login is made "
+                f"in {left:.0f} seconds, or by {how}",
                 status_code=401,
             )
 

@@ -12,7 +12,8 @@ with an ended session changes nothing of the next one.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from functools import partial
@@ -22,6 +23,7 @@ from interpal._clock import is_recent, monotonic, utc_now
 from interpal.exceptions import (
     AuthenticationError,
     InterpalException,
+    LockTimeoutError,
     ValidationError,
     VaultError,
     VaultNotFoundError,
@@ -35,7 +37,7 @@ from interpal.sessions.merging import merged
 from interpal.sessions.one_login import one_login, take_login_lock, wait_visibly
 from interpal.sessions.refused_logins import RATE_LIMIT, Refusal, RefusedLogins, kind_of_status
 from interpal.sessions.singleflight import Flight
-from interpal.sessions.wait import Flow, patiently, wait_for
+from interpal.sessions.wait import Flow, patiently, pauses, wait_for
 from interpal.transport.messages import Response
 from interpal.transport.protocol import retry_after
 from interpal.vault.core.record_views import thaw
@@ -56,9 +58,25 @@ _ENDED_ANEW = 60.0
 
 
 class Turn(NamedTuple):
-    """Something to be done where the client lives: *work* returns a value, or an awaitable."""
+    """Something to be done where the client lives: *work* returns a value, or an awaitable.
+
+    *flight* is the login that it belongs to, of `login=` and of what is asked with it.
+    """
 
     work: Callable[[], Any]
+    flight: tuple[object, str] | None = None
+
+
+class Request(NamedTuple):
+    """A request of some library: what sends it, and what is done with a reply.
+
+    *send_again* is None for a body that can be read only once. *drop* gives the connection back.
+    """
+
+    send: Callable[[], Any]
+    send_again: Callable[[], Any] | None
+    status: Callable[[Any], int]
+    drop: Callable[[Any], Any]
 
 
 class Failed(NamedTuple):
@@ -124,7 +142,32 @@ class Settings(NamedTuple):
     on_event: OnEvent | None
 
 
-_resting: ContextVar[tuple[Keeper, ...]] = ContextVar("_resting", default=())
+class _Guest:
+    """Code of the user's that runs for a keeper, and what it starts, until it has returned."""
+
+    __slots__ = ("flight", "is_over", "keeper")
+
+    def __init__(self, keeper: Keeper, flight: tuple[object, str] | None) -> None:
+        self.keeper = keeper
+        self.flight = flight
+        self.is_over = False
+
+
+_guests: ContextVar[tuple[_Guest, ...]] = ContextVar("_guests", default=())
+
+
+class Call:
+    """One call of a client, for which a vault that cannot be written is told once.
+
+    *deadline*, by the monotonic clock, is that of its saves. `flight` is the login that it is in.
+    """
+
+    __slots__ = ("deadline", "flight", "has_failed")
+
+    def __init__(self, deadline: float = float("inf")) -> None:
+        self.deadline = deadline
+        self.flight: tuple[object, str] | None = None
+        self.has_failed = False
 
 
 class Keeper:
@@ -151,7 +194,9 @@ class Keeper:
         # differ from it are news. Changes whole, against the value that a step began with.
         self.base = NOTHING
         self._started = self._closed = False
-        self._pending = 0
+        # Of each process, since a forked child has none of its parent's threads.
+        self._at_work: dict[int, set[object]] = {}
+        self._gave_up_at = float("-inf")
         self._logins = 0
         # What the client has of its own: a program may add to it before the first request.
         self._at_first = self._looked_at()
@@ -172,29 +217,36 @@ class Keeper:
 
     @property
     def rests(self) -> bool:
-        """Whether a request is sent by `login=`, `is_valid=`, or another that is looked after."""
-        return self in _resting.get()
+        """Whether a request is sent by code that runs for this keeper: `login=`, or a hook."""
+        return any(guest.keeper is self and not guest.is_over for guest in _guests.get())
+
+    @contextmanager
+    def _guest(self, flight: tuple[object, str] | None = None) -> Generator[None, None, None]:
+        guest = _Guest(self, flight)
+        token = _guests.set((*_guests.get(), guest))
+        try:
+            yield
+        finally:
+            # For the tasks as well that it has started, which have a copy of the context.
+            guest.is_over = True
+            _guests.reset(token)
 
     def turn(self, turn: Turn) -> Any:
         """Take a turn that returns a value: its value, or `Failed`."""
-        token = _resting.set((*_resting.get(), self))
-        try:
-            return turn.work()
-        except self._errors as error:
-            return Failed(error)
-        finally:
-            _resting.reset(token)
+        with self._guest(turn.flight):
+            try:
+                return turn.work()
+            except self._errors as error:
+                return Failed(error)
 
     async def awaited_turn(self, turn: Turn) -> Any:
         """Take a turn that may return an awaitable."""
-        token = _resting.set((*_resting.get(), self))
-        try:
-            result = turn.work()
-            return await result if hasattr(result, "__await__") else result
-        except self._errors as error:
-            return Failed(error)
-        finally:
-            _resting.reset(token)
+        with self._guest(turn.flight):
+            try:
+                result = turn.work()
+                return await result if hasattr(result, "__await__") else result
+            except self._errors as error:
+                return Failed(error)
 
     async def awaited(self, flow: Flow[T]) -> T:
         """Run a flow for a client of asyncio: what blocks in threads, turns in its event loop."""
@@ -214,40 +266,18 @@ class Keeper:
     # What a client does.
 
     def exchange(
-        self,
-        send: Callable[[], Any],
-        status: Callable[[Any], int],
-        again: Callable[[Any], Callable[[], Any] | None],
-        *,
-        made_with: Kept | None = None,
+        self, request: Request, *, made_with: Kept | None = None, call: Call | None = None
     ) -> Flow[Any]:
         """Send a request, and once more where the session had ended; save what the reply changed.
 
-        *send* and what *again* returns send it; *again* is asked for a reply of 401, and gives None
-        where a body cannot be sent a second time. *made_with* is the `base` that its cookies were
-        taken from, where that was before. The last reply.
+        *made_with* is the `base` that its cookies were taken from, where that was before, and
+        *call* that of `start`. The last reply.
         """
-        with self._opening:
-            self._pending += 1
-        try:
-            return (yield from self._exchange(send, status, again, made_with))
-        finally:
-            with self._opening:
-                self._pending -= 1
-            if self._closed:
-                self._let_go()
-
-    def _exchange(
-        self,
-        send: Callable[[], Any],
-        status: Callable[[Any], int],
-        again: Callable[[Any], Callable[[], Any] | None],
-        made_with: Kept | None,
-    ) -> Flow[Any]:
-        yield from self.start()
+        call, status = call or Call(), request.status
+        yield from self.start(call)
         # In this order: what is sent is never older than what it is taken for.
         logins, seen = self._logins, made_with or self.base
-        reply = yield from self._take(Turn(send))
+        reply = yield from self._take(Turn(request.send))
         logged_in, tried = False, ""
         # What has become of the session meanwhile, then another's, then one of a login.
         for _ in range(3):
@@ -256,54 +286,51 @@ class Keeper:
             if self._logins != logins and self.base.login == seen.login:
                 # It was sent with the session of a login made since.
                 break
-            renewed = yield from self._renew_after_refusal(seen, is_over=seen.login == tried)
+            is_over = seen.login == tried
+            try:
+                with self._working():
+                    renewed = yield from self._renew_after_refusal(call, seen, is_over=is_over)
+            except Exception:
+                yield from self._take(Turn(partial(request.drop, reply)))
+                raise
             if renewed is None:
                 break
             logged_in, tried = renewed, seen.login
-            newer, once_more = self.base, again(reply)
-            if once_more is None:
+            if request.send_again is None:
                 break
-            seen = newer
-            reply = yield from self._take(Turn(once_more))
+            seen = self.base
+            yield from self._take(Turn(partial(request.drop, reply)))
+            reply = yield from self._take(Turn(request.send_again))
         if status(reply) == 401:
             if logged_in:
                 self._ended_anew = seen.login, monotonic()
         elif status(reply) < 500:
             self.contest.answered()
-        yield from self.save()
+        with self._working():
+            yield from self._save_changes(call)
         return reply
 
-    def start(self) -> Flow[None]:
+    def start(self, call: Call) -> Flow[None]:
         """Load the session, and see to it that there is one, at the first call."""
         if self._started:
             return
         flight = Flight((self, "start"))
-        deadline = monotonic() + self.settings.lock_timeout
-        try:
-            yield from wait_for(flight, deadline, "the start of this client")
-            if not self._started:
-                yield from self.load()
-                yield from self._begin()
-                self._started = True
-        finally:
-            flight.release()
+        with self._working():
+            try:
+                yield from wait_for(flight, self._deadline(), "the start of this client")
+                if not self._started:
+                    yield from self.load(call)
+                    yield from self._begin(call)
+                    self._started = True
+            finally:
+                flight.release()
 
-    def load(self) -> Flow[None]:
+    def load(self, call: Call) -> Flow[None]:
         """Put the saved cookies and headers into the client."""
         stored = yield from self.patiently(self.stored)
         if stored is not None and stored != self.base:
-            yield from self.adopt(stored, self._at_first if self.base is NOTHING else self.base)
-
-    def save(self) -> Flow[None]:
-        """Save what has changed since it was loaded or saved, and take over what others saved.
-
-        A disk that cannot be written is reported as `save_failed`, and costs only the save.
-        """
-        base = self.base
-        mine = yield from self.mine()
-        is_new = base.instead_of is not None
-        if is_new or mine.cookies != base.cookies or mine.headers != base.headers:
-            yield from self.save_quietly()
+            mine = self._at_first if self.base is NOTHING else self.base
+            yield from self.adopt(call, stored, mine)
 
     def logged_in(self) -> None:
         """A login of this client has given a session."""
@@ -314,38 +341,62 @@ class Keeper:
     def renew(self, *, force: bool) -> Flow[None]:
         """A new session: another's newer one, or, in any case with *force*, one of a login.
 
-        Raises `ValidationError` without `login=`, what `login=` raises, and what a login that was
-        refused before does.
+        Raises `ValidationError` without `login=` and inside of it, what `login=` raises, and what
+        a login that was refused before does.
         """
         if self.settings.login is None:
             raise ValidationError("renew: this client was kept without login=")
-        yield from one_login(_Renewal(self, self.base, force=force), self._deadline())
+        with self._working():
+            yield from self._one_login(Call(), self.base, force=force)
         self._started = True
 
     def close(self) -> Flow[None]:
         """Save what is left, and close a vault that was opened here.
 
-        Where requests are under way, the last of them does that.
+        Logins and saves of others are waited for, for `lock_timeout` at most with its own save;
+        then the last of them closes the vault. A reply, which may take any time, is not.
         """
         self._closed = True
-        try:
-            yield from self.save()
-        finally:
-            self._let_go()
+        call = Call(self._deadline())
+        coming = pauses()
+        # Code that runs for this keeper would wait for itself.
+        while self._workers and not self.rests and monotonic() < call.deadline:
+            yield next(coming)
+        with self._working():
+            yield from self._save_changes(call)
 
     # How.
 
-    def _let_go(self) -> None:
+    @property
+    def _workers(self) -> set[object]:
+        return self._at_work.setdefault(os.getpid(), set())
+
+    @contextmanager
+    def _working(self) -> Generator[None, None, None]:
+        """Inside, the vault stays open; the last to leave closes it where the client was closed."""
+        worker = object()
+        with self._opening:
+            self._workers.add(worker)
+        try:
+            yield
+        finally:
+            with self._opening:
+                self._workers.discard(worker)
+            if self._closed:
+                self.let_go()
+
+    def let_go(self) -> None:
+        """Close a vault that was opened here, unless somebody is at work with it."""
         with self._opening:
             vault = self._vault
-            if vault is not None and vault is not self._place and not self._pending:
+            if vault is not None and vault is not self._place and not self._workers:
                 self._vault = None
                 vault.close()
 
     def _deadline(self) -> float:
         return monotonic() + self.settings.lock_timeout
 
-    def _begin(self) -> Flow[None]:
+    def _begin(self, call: Call) -> Flow[None]:
         base, settings = self.base, self.settings
         usable = bool(base.cookies or base.headers) and not base.has_expired()
         trusted = timedelta(seconds=settings.revalidate_after)
@@ -353,15 +404,15 @@ class Keeper:
             base.validated_at, utc_now(), trusted
         )
         if usable and asks:
-            usable = yield from self.ask()
+            usable = yield from self.ask(call)
             if usable:
-                yield from self.save_quietly(validated=True)
+                yield from self.save(call, validated=True)
             else:
-                self.tell("invalidated")
+                self.tell(call, "invalidated")
         if not usable and settings.login is not None:
-            yield from one_login(_Renewal(self, base), self._deadline())
+            yield from self._one_login(call, base)
 
-    def _renew_after_refusal(self, seen: Kept, *, is_over: bool) -> Flow[bool | None]:
+    def _renew_after_refusal(self, call: Call, seen: Kept, *, is_over: bool) -> Flow[bool | None]:
         """After a 401: whether there was a login for it; None where there is no other session.
 
         *is_over*: with other cookies of the same login the reply was the same.
@@ -370,15 +421,31 @@ class Keeper:
             return False
         login, at = self._ended_anew
         if self.settings.is_valid is not None:
-            if (yield from self.ask()):
+            if (yield from self.ask(call)):
                 return None
         elif login == seen.login and monotonic() - at < _ENDED_ANEW:
             # Refused with a session just made: it is not the session that is refused.
             return None
         self.contest.ended(*self.whose)
-        self.tell("invalidated")
-        renewal = _Renewal(self, seen, force=False, is_over=is_over)
-        yield from one_login(renewal, self._deadline())
+        self.tell(call, "invalidated")
+        return (yield from self._one_login(call, seen, is_over=is_over))
+
+    def _one_login(
+        self, call: Call, old: Kept, *, force: bool = False, is_over: bool = False
+    ) -> Flow[bool]:
+        """Another session than *old*; whether there was a login for it."""
+        renewal = _Renewal(self, call, old, force=force, is_over=is_over)
+        if any(guest.flight == renewal.flight and not guest.is_over for guest in _guests.get()):
+            raise ValidationError(
+                f"the login of {self.settings.name} cannot wait for itself: call renew() after "
+                "login= and is_valid= have returned, and send what they need with the client that "
+                "they are given"
+            )
+        call.flight = renewal.flight
+        try:
+            yield from one_login(renewal, self._deadline())
+        finally:
+            call.flight = None
         return renewal.has_logged_in
 
     @property
@@ -386,12 +453,13 @@ class Keeper:
         """The session and its place, for `Contest`."""
         return ("", self.settings.name), self.path
 
-    def ask(self) -> Flow[bool]:
+    def ask(self, call: Call) -> Flow[bool]:
         """What `is_valid=` says of the session."""
         is_valid = self.settings.is_valid
         if is_valid is None:
             return True
-        return bool((yield from self._take(Turn(lambda: is_valid(self.client)))))
+        turn = Turn(lambda: is_valid(self.client), call.flight)
+        return bool((yield from self._take(turn)))
 
     def _take(self, turn: Turn) -> Flow[Any]:
         """Have a turn taken; what the library raised is raised here."""
@@ -410,11 +478,11 @@ class Keeper:
         headers = {n.lower(): t for n, t in self._jar.headers.items() if n.lower() in wanted}
         return self.base._replace(cookies=self._jar.cookies(utc_now()), headers=headers)
 
-    def adopt(self, kept: Kept, mine: Kept | None = None) -> Flow[None]:
+    def adopt(self, call: Call, kept: Kept, mine: Kept | None = None) -> Flow[None]:
         """Go over to what is kept, but for what the client has no longer as it was in *mine*."""
         yield from self._put(kept, mine)
         self.base = kept
-        self.tell("session_loaded")
+        self.tell(call, "session_loaded")
 
     def _put(self, kept: Kept, mine: Kept | None) -> Flow[None]:
         """Put what is kept into the client, where it still has what it had (*mine*)."""
@@ -456,8 +524,31 @@ class Keeper:
         """Do *action*, again while somebody holds the write lock."""
         return (yield from patiently(action, self.settings.lock_timeout))
 
-    def save_quietly(
-        self, *, lock: AccountLock | None = None, validated: bool = False
+    def change(self, call: Call, action: Callable[[], T]) -> Flow[T | Failed]:
+        """Change the vault, once it can be written. A failure is told, and costs the change alone.
+
+        Nobody waits for the write lock longer than has passed since that was given up.
+        """
+        now = monotonic()
+        seconds = min(self.settings.lock_timeout, now - self._gave_up_at, call.deadline - now)
+        try:
+            return (yield from patiently(action, max(0.0, seconds)))
+        except (VaultError, ValidationError) as error:
+            if isinstance(error, LockTimeoutError):
+                self._gave_up_at = monotonic()
+            self.tell(call, "save_failed", reason=str(error))
+            return Failed(error)
+
+    def _save_changes(self, call: Call) -> Flow[None]:
+        """Save what has changed since it was loaded or saved, and take over what others saved."""
+        base = self.base
+        mine = yield from self.mine()
+        is_new = base.instead_of is not None
+        if is_new or mine.cookies != base.cookies or mine.headers != base.headers:
+            yield from self.save(call)
+
+    def save(
+        self, call: Call, *, lock: AccountLock | None = None, validated: bool = False
     ) -> Flow[None]:
         """Save what the client has, and put into it what others have saved."""
         while True:
@@ -465,12 +556,8 @@ class Keeper:
             base = self.base
             mine = yield from self.mine()
             save = partial(self._save, base, mine, lock=lock, validated=validated)
-            try:
-                kept = yield from self.patiently(save)
-            except (VaultError, ValidationError) as error:
-                self.tell("save_failed", reason=str(error))
-                return
-            if kept is None:
+            kept = yield from self.change(call, save)
+            if kept is None or isinstance(kept, Failed):
                 return
             if kept is not NOTHING:
                 break
@@ -479,7 +566,7 @@ class Keeper:
         with self._guard:
             if self.base is base:
                 self.base = kept
-        self.tell("saved")
+        self.tell(call, "saved")
 
     def _save(
         self, base: Kept, mine: Kept, *, lock: AccountLock | None, validated: bool
@@ -524,21 +611,28 @@ class Keeper:
                 records.attempts.pop(name, None)
         return Kept(stored.login, cookies, headers, end, validated_at)
 
-    def tell(self, name: str, **facts: Any) -> None:
+    def tell(self, call: Call, name: str, /, **facts: Any) -> None:
         """Tell an event."""
+        if name == "save_failed":
+            if call.has_failed:
+                return
+            call.has_failed = True
         event = Event(name, self.settings.name, self.path, utc_now(), facts)
-        events.tell(event, self.settings.on_event)
+        with self._guest(call.flight):
+            events.tell(event, self.settings.on_event)
 
 
 class _Renewal:
     """One wish of a `Keeper` for another session than *old*, for `one_login`."""
 
     def __init__(
-        self, keeper: Keeper, old: Kept, *, force: bool = False, is_over: bool = False
+        self, keeper: Keeper, call: Call, old: Kept, *, force: bool, is_over: bool
     ) -> None:
         """*is_over*: *old* is so, whatever cookies of that login there are."""
         self._is_over = is_over
         self._keeper = keeper
+        self._call = call
+        self._tell = partial(keeper.tell, call)
         self._old = old
         self._force = force
         self._since = monotonic()
@@ -553,7 +647,7 @@ class _Renewal:
         """Take *lock*."""
         keeper = self._keeper
         what = f"the login of {keeper.settings.name}"
-        yield from wait_visibly(lock, deadline, what, keeper.path, keeper.tell)
+        yield from wait_visibly(lock, deadline, what, keeper.path, self._tell)
 
     def arrived(self) -> Kept | None:
         """The session that another thread of this client has got meanwhile."""
@@ -572,7 +666,7 @@ class _Renewal:
                 vault.start(create=True)
             return vault.login_lock(keeper.settings.name)
 
-        return (yield from take_login_lock(self.wait, lock, deadline, keeper.tell))
+        return (yield from take_login_lock(self.wait, lock, deadline, self._tell))
 
     def newer(self) -> Flow[Kept | None]:
         """Under the lock: what another process has saved."""
@@ -586,8 +680,8 @@ class _Renewal:
             self._is_over or (stored.cookies == old.cookies and stored.headers == old.headers)
         ):
             return None
-        yield from keeper.adopt(stored)
-        if (yield from keeper.ask()):
+        yield from keeper.adopt(self._call, stored)
+        if (yield from keeper.ask(self._call)):
             return stored
         return None
 
@@ -598,7 +692,7 @@ class _Renewal:
         if login is None:
             raise ValidationError("this client was kept without login=")
         if not force:
-            keeper.contest.check(name)
+            keeper.contest.check(name, place="vault", how=HOW_TO_FORCE)
         keeper.refusals.check(
             name, settings.credentials, since=self._since, force=force, how=HOW_TO_FORCE
         )
@@ -614,8 +708,8 @@ class _Renewal:
             )
         except VaultNotFoundError:
             pass  # Taken away a moment ago: no word of anybody is left.
-        keeper.tell("login_started")
-        result = yield Turn(lambda: login(keeper.client))  # type: ignore[misc]
+        self._tell("login_started")
+        result = yield Turn(lambda: login(keeper.client), self.flight)  # type: ignore[misc]
         if isinstance(result, Failed):
             yield from self._note(result.error)
             raise result.error
@@ -625,7 +719,7 @@ class _Renewal:
                 f"login= of {name} has left neither a cookie nor one of the headers= that are kept"
             )
         validated = settings.is_valid is not None
-        if validated and not (yield from keeper.ask()):
+        if validated and not (yield from keeper.ask(self._call)):
             yield from self._remember(Refusal("no-session"))
             raise AuthenticationError(
                 f"login= of {name} has run, and is_valid= says that there is no session: the site "
@@ -638,8 +732,8 @@ class _Renewal:
         keeper.base = Kept(
             login_name, mine.cookies, mine.headers, None, None, instead_of=keeper.base.login
         )
-        keeper.tell("logged_in")
-        yield from keeper.save_quietly(lock=lock, validated=validated)
+        self._tell("logged_in")
+        yield from keeper.save(self._call, lock=lock, validated=validated)
         return keeper.base
 
     def _note(self, error: Exception) -> Flow[None]:
@@ -651,7 +745,7 @@ class _Renewal:
         kind = kind_of_status(status)
         if kind is not None:
             yield from self._remember(Refusal(kind))
-        elif status is None and not isinstance(error, VaultError):
+        elif status is None and not isinstance(error, (VaultError, ValidationError)):
             reason = f"the login of {self._keeper.settings.name}: {type(error).__name__}"
             self._keeper.refusals.unreachable(reason)
 
@@ -664,10 +758,7 @@ class _Renewal:
             vault = keeper.opened()
             refused_logins.note(vault, settings.name, refusal, settings.credentials, now=now)
 
-        try:
-            yield from keeper.patiently(note)
-        except VaultError as error:
-            keeper.tell("save_failed", reason=str(error))
+        yield from keeper.change(self._call, note)
 
 
 def status_of(error: Exception) -> tuple[int | None, float | None]:

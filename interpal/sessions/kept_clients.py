@@ -93,12 +93,18 @@ def keep(
     )
     adapter = _adapter_of(client)
     keeper = Keeper(client, adapter.jar_of(client), vault, settings, adapter.errors())
-    adapter.begin(keeper)
     with _guard:
         if hasattr(client, _ATTRIBUTE):
             raise ValidationError("client: its session is kept already")
         # Past a `__setattr__` that warns of names that it does not know.
         object.__setattr__(client, _ATTRIBUTE, keeper)
+    try:
+        adapter.begin(keeper)
+    except BaseException:
+        object.__delattr__(client, _ATTRIBUTE)
+        keeper.let_go()
+        raise
+    with _guard:
         object.__setattr__(client, "__class__", _class_of(type(client), adapter.mixin(client)))
     return client
 
@@ -125,7 +131,7 @@ class Kept:
     """What every client that is kept has beside its own."""
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
-        raise TypeError("a kept client is secret and cannot be pickled")
+        raise TypeError("a kept client is secret and cannot be copied or pickled")
 
 
 class KeptInThreads(Kept):

@@ -10,7 +10,8 @@ import os
 import time
 from collections.abc import Callable, Generator
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from interpal._clock import monotonic
 from interpal._lazy import LateModule
@@ -51,12 +52,8 @@ LONGEST_PAUSE = 0.25
 WAITING_IS_SHOWN_AFTER = 1.0
 
 
-def _nobody_left() -> bool:
-    return False
-
-
-# Whether nobody waits any more for the flow that runs here. Set by a driver, for one flow.
-is_abandoned: ContextVar[Callable[[], bool]] = ContextVar("is_abandoned", default=_nobody_left)
+# Whether nobody waits any more for the flow that runs here: no, where no driver has set it.
+is_abandoned: ContextVar[Callable[[], bool]] = ContextVar("is_abandoned", default=bool)
 
 
 class AbandonedError(Exception):
@@ -134,30 +131,27 @@ def pause(step: Pause) -> None:
 
 def drive(flow: Flow[T], send: Callable[[Any], Any], wait: Callable[[Pause], None] = pause) -> T:
     """Run a flow to its end: send its requests, wait its pauses. Frees its locks in any case."""
-    answer: Any = None
-    trouble: NetworkError | None = None
+    proceed: Callable[[], Step] = partial(next, flow)
     try:
         while True:
             try:
-                step = flow.send(answer) if trouble is None else flow.throw(trouble)
+                step = proceed()
             except StopIteration as end:
-                result: T = end.value
-                return result
-            answer = trouble = None
+                return cast("T", end.value)
             if isinstance(step, messages.Pause):
                 wait(step)
-            else:
-                try:
-                    answer = send(step)
-                except NetworkError as error:
-                    trouble = error
+                proceed = partial(next, flow)
+                continue
+            try:
+                proceed = partial(flow.send, send(step))
+            except NetworkError as error:
+                proceed = partial(flow.throw, error)
     finally:
         flow.close()
 
 
 def _who(holder: str | None) -> str:
-    if holder is None:
-        return "a process that cannot be seen from here (of another container or user)"
     if holder == str(os.getpid()):
         return "another thread or task of this process"
-    return f"process {holder}"
+    unseen = "a process that cannot be seen from here (of another container or user)"
+    return unseen if holder is None else f"process {holder}"

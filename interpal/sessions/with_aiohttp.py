@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from interpal.sessions.jars import AiohttpJar
+from interpal.sessions.keeping import Request
 from interpal.sessions.kept_clients import Kept, keeper_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Generator
+    from collections.abc import Coroutine, Generator
 
     from interpal.sessions.keeping import Keeper
     from interpal.sessions.wait import Flow
@@ -81,16 +82,11 @@ class _KeptSession(Kept):
         if keeper.rests:
             return send(method, url, **kwargs)
 
-        def first() -> Any:
+        def sent() -> Any:
             return send(method, url, **kwargs)
 
-        def again(reply: aiohttp.ClientResponse) -> Callable[[], Any] | None:
-            if not _is_repeatable(kwargs.get("data")):
-                return None
-            reply.release()
-            return first
-
-        return Reply(_reply_of(keeper, first, again))
+        again = sent if _is_repeatable(kwargs.get("data")) else None
+        return Reply(_reply_of(keeper, Request(sent, again, _status, _drop)))
 
     async def close(self) -> None:
         """Save what is left, and close the connections."""
@@ -117,13 +113,17 @@ for _method in _VERBS:
     setattr(_KeptSession, _method, _verb(_method))
 
 
-async def _reply_of(
-    keeper: Keeper, first: Callable[[], Any], again: Callable[[Any], Callable[[], Any] | None]
-) -> aiohttp.ClientResponse:
-    reply: aiohttp.ClientResponse = await keeper.awaited(
-        keeper.exchange(first, lambda reply: int(reply.status), again)
-    )
+async def _reply_of(keeper: Keeper, request: Request) -> aiohttp.ClientResponse:
+    reply: aiohttp.ClientResponse = await keeper.awaited(keeper.exchange(request))
     return reply
+
+
+def _status(reply: aiohttp.ClientResponse) -> int:
+    return reply.status
+
+
+def _drop(reply: aiohttp.ClientResponse) -> None:
+    reply.release()
 
 
 def _is_repeatable(data: Any) -> bool:

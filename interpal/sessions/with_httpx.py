@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import httpx
 
 from interpal.sessions.jars import StandardJar, locked
+from interpal.sessions.keeping import Call, Request
 from interpal.sessions.kept_clients import Kept, KeptInThreads, keeper_of, save_last
 from interpal.sessions.wait import Flow, drive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from interpal.sessions.keeping import Keeper
 
 # What a request was made from, for another one: its cookies, and its headers' names.
@@ -37,7 +36,7 @@ def errors() -> tuple[type[Exception], ...]:
 def begin(keeper: Keeper) -> None:
     """Load the session; a client of asyncio does it with its first request."""
     if isinstance(keeper.client, httpx.Client):
-        drive(keeper.load(), keeper.turn)
+        drive(keeper.load(Call()), keeper.turn)
 
 
 def run(client: httpx.Client | httpx.AsyncClient, flow: Flow[Any]) -> Any:
@@ -79,16 +78,12 @@ class KeptClient(_Both, KeptInThreads, httpx.Client):
             return super().send(request, **kwargs)
         send = super().send
 
-        def again(reply: httpx.Response) -> Callable[[], httpx.Response] | None:
-            if not isinstance(request.stream, httpx.ByteStream):
-                return None
-            reply.close()
-            return lambda: send(_renewed(self, request), **kwargs)
-
-        def first() -> httpx.Response:
+        def sent() -> httpx.Response:
             return send(_renewed(self, request), **kwargs)
 
-        reply: httpx.Response = run(self, keeper.exchange(first, _status, again))
+        again = sent if isinstance(request.stream, httpx.ByteStream) else None
+        exchange = keeper.exchange(Request(sent, again, _status, httpx.Response.close))
+        reply: httpx.Response = run(self, exchange)
         return reply
 
     def __exit__(self, *exc_info: Any) -> None:
@@ -108,20 +103,12 @@ class KeptAsyncClient(_Both, Kept, httpx.AsyncClient):
             return await super().send(request, **kwargs)
         send = super().send
 
-        def again(reply: httpx.Response) -> Callable[[], Any] | None:
-            if not isinstance(request.stream, httpx.ByteStream):
-                return None
-
-            async def once_more() -> httpx.Response:
-                await reply.aclose()
-                return await send(_renewed(self, request), **kwargs)
-
-            return once_more
-
-        def first() -> Any:
+        def sent() -> Any:
             return send(_renewed(self, request), **kwargs)
 
-        reply: httpx.Response = await run(self, keeper.exchange(first, _status, again))
+        again = sent if isinstance(request.stream, httpx.ByteStream) else None
+        exchange = keeper.exchange(Request(sent, again, _status, httpx.Response.aclose))
+        reply: httpx.Response = await run(self, exchange)
         return reply
 
     async def aclose(self) -> None:

@@ -8,17 +8,16 @@ import requests
 from requests.cookies import RequestsCookieJar
 
 from interpal.sessions.jars import StandardJar, locked
+from interpal.sessions.keeping import Call, Request
 from interpal.sessions.kept_clients import KeptInThreads, keeper_of
 from interpal.sessions.wait import Flow, drive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from interpal.sessions.keeping import Keeper
 
 # What a prepared request was made from, for another one: its cookies, its headers' names, and
-# what the session was then.
-_MADE_FROM = "_kept_made_from"
+# what the session was then. And the call that it was made for.
+_MADE_FROM, _CALL = "_kept_made_from", "_kept_call"
 
 
 def knows(client: object) -> bool:
@@ -38,7 +37,7 @@ def errors() -> tuple[type[Exception], ...]:
 
 def begin(keeper: Keeper) -> None:
     """Load the session."""
-    drive(keeper.load(), keeper.turn)
+    drive(keeper.load(Call()), keeper.turn)
 
 
 def run(client: requests.Session, flow: Flow[Any]) -> Any:
@@ -57,13 +56,15 @@ class KeptSession(KeptInThreads, requests.Session):
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
         """`requests.Session.prepare_request`, with the cookies of a session that is there."""
         keeper = keeper_of(self)
+        call = Call()
         if not keeper.rests:
-            run(self, keeper.start())
+            run(self, keeper.start(call))
         kept = keeper.base
         with locked(self.cookies):
             prepared = super().prepare_request(request)
         names = {name.lower() for name in request.headers or {}}
         setattr(prepared, _MADE_FROM, (request.cookies, names, kept))
+        setattr(prepared, _CALL, call)
         return prepared
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
@@ -72,20 +73,22 @@ class KeptSession(KeptInThreads, requests.Session):
         if keeper.rests:
             return send(request, **kwargs)
 
-        def again(reply: requests.Response) -> Callable[[], requests.Response] | None:
-            body: object = request.body
-            if not isinstance(body, (bytes, str, type(None))):
-                return None
-            reply.close()
-            return lambda: send(_renewed(self, request), **kwargs)
+        def again() -> requests.Response:
+            return send(_renewed(self, request), **kwargs)
 
+        body: object = request.body
         reply: requests.Response = run(
             self,
             keeper.exchange(
-                lambda: send(request, **kwargs),
-                lambda reply: int(reply.status_code),
-                again,
+                Request(
+                    lambda: send(request, **kwargs),
+                    again if isinstance(body, (bytes, str, type(None))) else None,
+                    lambda reply: int(reply.status_code),
+                    requests.Response.close,
+                ),
                 made_with=getattr(request, _MADE_FROM, (None, None, None))[2],
+                # Of its first sending: each later one is a call of its own.
+                call=vars(request).pop(_CALL, None),
             ),
         )
         return reply

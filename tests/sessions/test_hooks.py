@@ -1,14 +1,22 @@
-"""What `login=`, `is_valid=` and hooks of the program raise."""
+"""What `login=`, `is_valid=`, hooks and `on_event=` raise, and what they do with the client."""
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from interpal.exceptions import LockTimeoutError, ValidationError
+from interpal.sessions import renew
 from tests.sessions.clients import Aiohttp, Httpx, HttpxAsync, Library, Requests
 
 if TYPE_CHECKING:
+    from interpal.sessions.events import Event
     from interpal.vault import Vault
     from tests.sessions.forum import Forum
 
@@ -59,3 +67,154 @@ def test_what_a_function_of_the_program_raises_reaches_whoever_called(
             library.renew(client)
     with pytest.raises(wanted):
         library.get(client, f"{forum.url}/page")
+
+
+# What they do with the client.
+
+
+def test_a_login_that_would_wait_for_itself_is_told_so(
+    library: Library, forum: Forum, vault: Vault
+) -> None:
+    own = library.login(forum)
+    errors: list[Exception] = []
+
+    def login(client: Any) -> None:
+        with pytest.raises(ValidationError, match="cannot wait for itself") as caught:
+            renew(client)
+        errors.append(caught.value)
+        own(client)
+
+    async def login_there(client: Any) -> None:
+        with pytest.raises(ValidationError, match="cannot wait for itself") as caught:
+            await renew(client)
+        errors.append(caught.value)
+        await own(client)
+
+    client = library.keep(
+        "forum", vault, login=login_there if is_async(library) else login, lock_timeout=1
+    )
+    assert library.get(client, f"{forum.url}/page")[0] == 200
+    assert len(errors) == 1
+    assert forum.stats["/login"] == 1
+
+
+def test_another_client_of_the_same_session_cannot_be_used_by_its_login(
+    forum: Forum, vault: Vault
+) -> None:
+    driver = Requests()
+    own = driver.login(forum)
+
+    def login(client: Any) -> None:
+        with pytest.raises(ValidationError, match="cannot wait for itself"):
+            driver.get(driver.keep("forum", vault, login=own), f"{forum.url}/page")
+        own(client)
+
+    client = driver.keep("forum", vault, login=login, lock_timeout=1)
+    assert driver.get(client, f"{forum.url}/page")[0] == 200
+    driver.end()
+
+
+def test_a_hook_of_a_request_may_renew_the_session(forum: Forum, vault: Vault) -> None:
+    driver = Requests()
+    client = driver.keep("forum", vault, login=driver.login(forum))
+    first_page = driver.get(client, f"{forum.url}/page")
+
+    def once(*_: Any, **__: Any) -> None:
+        client.hooks["response"] = []
+        renew(client, force=True)
+
+    client.hooks["response"] = once
+    assert driver.get(client, f"{forum.url}/page") == first_page
+    assert forum.stats["/login"] == 2
+    driver.end()
+
+
+def test_a_thread_with_the_context_of_the_login_sends_for_it(forum: Forum, vault: Vault) -> None:
+    driver = Requests()
+    own = driver.login(forum)
+
+    def login(client: Any) -> None:
+        own(client)
+        with ThreadPoolExecutor(1) as pool:
+            context = contextvars.copy_context()
+            page = pool.submit(context.run, client.get, f"{forum.url}/page")
+            assert page.result().status_code == 200
+
+    client = driver.keep("forum", vault, login=login, lock_timeout=1)
+    assert driver.get(client, f"{forum.url}/page")[0] == 200
+    assert forum.stats["/login"] == 1
+    driver.end()
+
+
+def test_a_thread_that_waits_for_the_login_of_this_process_is_told_so(
+    forum: Forum, vault: Vault
+) -> None:
+    driver = Requests()
+    own = driver.login(forum)
+
+    def login(client: Any) -> None:
+        own(client)
+        with (
+            ThreadPoolExecutor(1) as pool,
+            pytest.raises(LockTimeoutError, match="another thread or task of this process") as told,
+        ):
+            pool.submit(client.get, f"{forum.url}/page").result()
+        assert told.value.holder == str(os.getpid())
+
+    client = driver.keep("forum", vault, login=login, lock_timeout=0.05)
+    driver.renew(client)
+    driver.end()
+
+
+def test_what_a_login_starts_and_leaves_running_is_looked_after_once_it_is_over(
+    library: Library, forum: Forum, vault: Vault
+) -> None:
+    own, replies = library.login(forum), []
+    over, left = threading.Event(), []
+
+    def later(client: Any) -> None:
+        assert over.wait(SOON)
+        replies.append(client.get(f"{forum.url}/page").status_code)
+
+    def login(client: Any) -> None:
+        own(client)
+        if not left:
+            context = contextvars.copy_context()
+            left.append(threading.Thread(target=context.run, args=(later, client)))
+            left[0].start()
+
+    async def later_there(client: Any) -> None:
+        await asyncio.to_thread(over.wait, SOON)
+        replies.append((await library._send(client, "GET", f"{forum.url}/page"))[0])  # type: ignore[attr-defined]
+
+    async def login_there(client: Any) -> None:
+        await own(client)
+        if not left:
+            left.append(asyncio.ensure_future(later_there(client)))
+
+    client = library.keep("forum", vault, login=login_there if is_async(library) else login)
+    assert library.get(client, f"{forum.url}/page")[0] == 200
+    forum.end_all()
+    over.set()
+    if is_async(library):
+        library.loop.run_until_complete(left[0])
+    else:
+        left[0].join()
+    assert replies == [200]
+    assert forum.stats["/login"] == 2
+
+
+def test_on_event_may_use_the_client(forum: Forum, vault: Vault) -> None:
+    driver = Requests()
+    statuses: list[int] = []
+
+    def on_event(event: Event) -> None:
+        if event.name in ("login_started", "logged_in", "saved"):
+            statuses.append(client.get(f"{forum.url}/page").status_code)
+
+    client = driver.keep(
+        "forum", vault, login=driver.login(forum), on_event=on_event, lock_timeout=1
+    )
+    assert driver.get(client, f"{forum.url}/page")[0] == 200
+    assert statuses == [401, 200, 200]
+    driver.end()

@@ -21,6 +21,7 @@ from interpal.exceptions import (
     AuthenticationError,
     InvalidCredentialsError,
     LoginRateLimitError,
+    SessionExpiredError,
     ValidationError,
 )
 from interpal.session import from_text
@@ -385,6 +386,17 @@ def test_a_rate_limit_holds_everybody_back(library: Library, forum: Forum, vault
         library.get(other, f"{forum.url}/page")
     assert 100 < caught.value.retry_after <= 121
     assert forum.stats["/login"] == 1
+
+
+def test_who_keeps_ending_a_session_is_told_what_to_do_about_it(
+    library: Library, forum: Forum, vault: Vault
+) -> None:
+    client = library.keep("forum", vault, login=library.login(forum))
+    remedy = r"give both programs the same vault.*renew\(client, force=True\)"
+    with pytest.raises(SessionExpiredError, match=remedy):
+        for _ in range(10):
+            library.get(client, f"{forum.url}/page")
+            forum.end_all()
 
 
 def test_a_server_in_trouble_is_asked_again(library: Library, forum: Forum, vault: Vault) -> None:
