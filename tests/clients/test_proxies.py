@@ -388,6 +388,15 @@ def test_hosts_that_are_reached_without_a_proxy(
     assert "127" not in repr(found)
 
 
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.8.9.1", "[::1]"])
+def test_no_proxy_is_asked_for_a_server_on_this_machine(host: str) -> None:
+    environ = {"ALL_PROXY": "http://127.0.0.1:9"}
+    for argument in (None, "http://127.0.0.1:9"):
+        for scheme in ("http", "https"):
+            network = Network(Hidden(argument), True)
+            assert network.proxy_of(f"{scheme}://{host}:8473/v1", environ) is None
+
+
 def test_a_header_of_a_stranger_is_no_proxy() -> None:
     environ = {"HTTP_PROXY": "http://127.0.0.1:9", "REQUEST_METHOD": "GET"}
     assert Network(Hidden(None), True).proxy_of("http://site.invalid/", environ) is None

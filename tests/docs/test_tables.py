@@ -23,11 +23,18 @@ from interpal.vault.cli.app import cli
 from interpal.vault.format import key_slots
 from interpal.vault.health import guessing
 from interpal.vault.keys.environment import SOURCES
+from interpal.vault.stores.redis import client as redis_client
+from interpal.vault.stores.redis import servers as redis_servers
 from tests.docs.markdown import ROOT
 
 
 def page(name: str) -> str:
     return (ROOT / name).read_text()
+
+
+def words(name: str) -> str:
+    """A page with its lines joined."""
+    return " ".join(page(name).split())
 
 
 def rows(text: str, title: str) -> list[list[str]]:
@@ -237,3 +244,15 @@ def test_every_argument_of_a_call_has_a_meaning_in_the_reference() -> None:
             function = getattr(declared, "__wrapped__", declared)
             taken |= set(inspect.signature(function).parameters) - {"self"}
     assert set(MEANINGS) == taken
+
+
+def test_the_waits_for_a_redis_server_are_those_of_the_code() -> None:
+    assert redis_servers.CONNECT_SECONDS == redis_servers.COMMAND_SECONDS == 3
+    last, most = redis_client.MOST_SECONDS, redis_client.FAILOVER_SECONDS
+    assert "no connection within 3 seconds, or for 3 seconds" in words("docs/scaling.md")
+    assert f"not complete after {last:.0f}." in words("docs/scaling.md")
+    save = redis_client.SAVE_SECONDS
+    assert f"for {most:.0f} seconds, for a save {save:.0f}" in words("docs/scaling.md")
+    assert f"wait up to {most:.0f} seconds for it, saves up to {save:.0f}" in words(
+        "docs/fleets.md"
+    )
