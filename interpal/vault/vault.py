@@ -269,11 +269,6 @@ class Vault(Records, KeySlots):
         """The newest records as they were decrypted: to be read, never to be changed."""
         return self._read().payload.records if self._records_apart is None else self._records_apart
 
-    def __getitem__(self, name: str) -> ReadOnlyRecord:
-        return (
-            super().__getitem__(name) if self._records_apart is None else self._records_apart[name]
-        )
-
     def __iter__(self) -> Iterator[str]:
         # What `tuple` asks of a mapping first, its length, would read all of them once more.
         return (

@@ -35,7 +35,7 @@ class Box:
 
     def __init__(self) -> None:
         self.data: bytes | None = None
-        self.fault: OSError | None = None
+        self.fault: Exception | None = None
         self._lock = threading.Lock()
 
     def load(self) -> bytes | None:
@@ -180,6 +180,28 @@ def test_what_the_system_says_is_an_error_of_the_vault(box: Box) -> None:
     box.fault = ConnectionError("no route")
     with pytest.raises(VaultIOError, match="a box: no route"):
         opened(box)
+
+
+@pytest.mark.parametrize("fault", [KeyError("bucket"), StopIteration(), IndexError()])
+def test_what_a_place_raises_is_not_taken_for_a_record_that_is_not_there(
+    box: Box, fault: Exception
+) -> None:
+    ways: list[Callable[[Vault], object]] = [
+        lambda vault: vault.get("forum", "none"),
+        lambda vault: vault["forum"],
+        lambda vault: "forum" in vault,
+        lambda vault: list(vault.items()),
+        lambda vault: vault.pop("forum", None),
+    ]
+    with Vault.open(SimpleStore(box, "box"), key=KEY, create=True) as vault:
+        for way in ways:
+            box.fault = fault
+            # Python makes a RuntimeError of what would end a generator.
+            with pytest.raises((type(fault), RuntimeError)):
+                way(vault)
+            box.fault = None
+        assert vault.get("forum", "none") == "none"
+        assert "forum" not in vault
 
 
 def test_a_damaged_vault_is_left_where_it_is(box: Box) -> None:

@@ -162,8 +162,8 @@ _FLAT = frozenset((str, int, float, bool, type(None)))
 
 
 def freeze(record: Mapping[str, Any]) -> ReadOnlyRecord:
-    """A deep, read-only copy of a record."""
-    return ReadOnlyRecord(thaw(record))
+    """A deep, read-only copy of a record; itself where it is one."""
+    return record if isinstance(record, ReadOnlyRecord) else ReadOnlyRecord(thaw(record))
 
 
 def thaw(record: Mapping[str, Any]) -> Record:
@@ -206,6 +206,13 @@ class Records(ChangeMethods[str, Record]):
 
     def __getitem__(self, name: str) -> ReadOnlyRecord:
         return freeze(self.stored_records()[name])
+
+    if not TYPE_CHECKING:
+
+        def get(self, name, default=None):
+            """The record *name*, or *default*; a KeyError of a store of one's own is raised."""
+            found = self.stored_records().get(name)
+            return default if found is None else freeze(found)
 
     def __iter__(self) -> Iterator[str]:
         return iter(tuple(self.stored_records()))

@@ -137,10 +137,21 @@ class RecordsApart(ReadMethods[str, Record]):
     # Reading.
 
     def __getitem__(self, name: str) -> ReadOnlyRecord:
-        known = self._look(name)
-        if known is None:
+        record = self._found(name)
+        if record is None:
             raise KeyError(name)
-        return known.record.reveal()
+        return record
+
+    if not TYPE_CHECKING:
+
+        def get(self, name, default=None):
+            """The record of a name, or *default*; a KeyError of a store of one's own is raised."""
+            record = self._found(name)
+            return default if record is None else record
+
+    def _found(self, name: str) -> ReadOnlyRecord | None:
+        known = self._look(name)
+        return None if known is None else known.record.reveal()
 
     def forget(self) -> None:
         """Keep no decrypted record."""
