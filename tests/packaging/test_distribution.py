@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tarfile
+import textwrap
 import venv
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from interpal.sandbox import Sandbox
 from tests.packaging.environment import read_lock
 
 ROOT = Path(__file__).parents[2]
@@ -138,3 +141,61 @@ def lowest(name: str) -> str:
     """The lowest version of a dependency that pyproject.toml declares, as the index writes it."""
     (found,) = [pin for pin in read_lock().oldest if pin.name == name]
     return found.text.split()[0].partition("==")[2]
+
+
+FROZEN = """
+    import json, os, sys
+    import keyring
+    from keyring.backend import KeyringBackend
+
+    class InMemory(KeyringBackend):
+        priority = 1
+        kept = {("bot", "vault"): os.environ["KEY"]}
+
+        def get_password(self, service, username):
+            return self.kept.get((service, username))
+
+        def set_password(self, service, username, password):
+            self.kept[service, username] = password
+
+    keyring.set_keyring(InMemory())
+    from interpal import InterpalClient
+
+    store, base_url = sys.argv[1:]
+    with InterpalClient(
+        "maple_ink", "secret", auto_login=True, persist_session=True, store=store, base_url=base_url
+    ) as client:
+        print(json.dumps([getattr(sys, "frozen", False), client.get_self()["username"]]))
+"""
+
+
+@pytest.mark.long
+def test_a_program_that_pyinstaller_freezes_resumes_with_a_key_from_the_keyring(
+    distributions: Path, tmp_path: Path
+) -> None:
+    wheel = wheel_of(distributions)
+    python = environment(tmp_path / "env", wheel, "run", "keyring", "beside")
+    (tmp_path / "bot.py").write_text(textwrap.dedent(FROZEN))
+    freeze = [str(python), "-I", "-m", "PyInstaller", "--noconfirm"]
+    variables = {
+        "HOME": str(tmp_path),
+        "KEY": os.urandom(32).hex(),
+        "INTERPALS_VAULT_KEYRING": "bot/vault",
+    }
+    with Sandbox({"maple_ink": "secret"}) as sandbox:
+        for way, program in (("--onedir", "dist/bot/bot"), ("--onefile", "dist-of-one/bot")):
+            folder = program.partition("/")[0]
+            frozen = [*freeze, way, "--distpath", folder, "bot.py"]
+            subprocess.run(frozen, cwd=tmp_path, check=True, capture_output=True)
+            for store in ("file:v.json", "sqlite:v.db"):
+                done = subprocess.run(
+                    [tmp_path / program, store, sandbox.base_url],
+                    cwd=tmp_path,
+                    env=variables,
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                )
+                assert done.returncode == 0, done.stderr
+                assert json.loads(done.stdout) == [True, "maple_ink"]
+        assert sandbox.stats()["logins"] == {"maple_ink": 2}

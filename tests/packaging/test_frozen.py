@@ -1,6 +1,6 @@
 """What PyInstaller is told to put into a frozen program: all that is imported by name, and keyring.
 
-No program is frozen here: that takes minutes, and an environment with PyInstaller.
+`make long` freezes a program (test_distribution.py): that takes minutes, and PyInstaller.
 """
 
 from __future__ import annotations
