@@ -42,6 +42,14 @@ def test_a_sound_vault_has_no_findings(run: Program, vault: Path) -> None:
         assert terminal.end() == 0
 
 
+def test_a_key_that_is_nowhere_is_told_though_none_is_needed(run: Program, vault: Path) -> None:
+    done = run("doctor")
+    assert done.code == 0
+    assert "Here no key is set, and there is no key file" in done.err
+    for env in (WITH_KEY, {"INTERPALS_VAULT_PASSPHRASE": PASSPHRASE}):
+        assert "no key file" not in run("doctor", env=env).err
+
+
 def test_doctor_without_a_vault_exits_66(run: Program) -> None:
     done = run("doctor", "--json")
     assert done.code == 66

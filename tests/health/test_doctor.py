@@ -24,6 +24,7 @@ from interpal.vault.files.folders import OpenFolder
 from interpal.vault.health import doctor, report, surroundings
 from interpal.vault.keys.sources import default_key_path
 from interpal.vault.stores.file import FileStore
+from tests.files import in_child
 from tests.vault import KEY
 
 if TYPE_CHECKING:
@@ -101,6 +102,15 @@ def test_a_file_that_cannot_be_read_at_all_is_said_to_be_so(
 
     monkeypatch.setattr(report, "load", fail)
     assert found(path)["unreadable"].message == "cannot read"
+
+
+def test_a_file_that_may_not_be_read_is_not_called_damaged(path: Path) -> None:
+    for folder in (path.parent, *list(path.parent.parents)[:3]):
+        folder.chmod(0o711)
+    told = in_child(lambda: list(found(path)["unreadable"]), uid=STRANGER)
+    assert "Permission denied" in told
+    assert "Check its owner and mode" in told
+    assert "restore a good copy" not in told
 
 
 @pytest.mark.usefixtures("as_stranger")

@@ -6,14 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from interpal.exceptions import StoreUnavailableError, VaultError, VaultNotFoundError
+from interpal.exceptions import (
+    KeySourceError,
+    StoreUnavailableError,
+    VaultError,
+    VaultNotFoundError,
+)
 from interpal.vault.cli import errors, output, stores
 from interpal.vault.cli.app import cli, file_option, json_option
 from interpal.vault.cli.formatting import Cell
 from interpal.vault.cli.git import run_git
-from interpal.vault.files.permissions import quoted
+from interpal.vault.files.permissions import quoted, shown
 from interpal.vault.health import doctor, guessing, surroundings
 from interpal.vault.health.surroundings import Finding
+from interpal.vault.keys.sources import find_source
 from interpal.vault.stores.file import FileStore
 
 if TYPE_CHECKING:
@@ -78,6 +84,12 @@ def doctor_verb(path: str, fix: bool, as_json: bool) -> int:
             output.put(f"{store.location}: no problems found.")
         for kid, kdf in passphrases.items():
             output.say(f"Slot {kid}: to withstand guessing, {guessing.advice(kdf)}.")
+        without = _missing_key_file()
+        if not missing and not passphrases and without is not None:
+            output.say(
+                f"Here no key is set, and there is no key file {without}: only a program that "
+                "passes the key itself opens this vault."
+            )
         if sqlite is not None:
             old = " (up to 3.51.2 it has a rare fault: docs/scaling.md)"
             output.put(f"SQLite {sqlite}{old if _has_log_fault(sqlite) else ''}")
@@ -143,6 +155,15 @@ def _passphrases(store: Store) -> dict[str, KdfParameters]:
     except VaultError:
         return {}
     return {slot.kid: slot.kdf for slot in slots if slot.kdf is not None}
+
+
+def _missing_key_file() -> str | None:
+    """The path of the user's key file, where nothing else is set and it is not there."""
+    try:
+        source = find_source()
+    except KeySourceError:
+        return None
+    return shown(source.users_file) if source.is_missing and source.users_file else None
 
 
 def _mend(finding: Finding, *, as_json: bool) -> None:

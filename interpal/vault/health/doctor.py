@@ -11,7 +11,7 @@ import stat
 import time
 from typing import TYPE_CHECKING
 
-from interpal.exceptions import VaultError, VaultLimitError
+from interpal.exceptions import VaultError, VaultLimitError, VaultPermissionError
 from interpal.vault.files import writable
 from interpal.vault.files.mounts import network_filesystem, second_view
 from interpal.vault.files.permissions import how_to_close, kind_of, quoted, shown
@@ -150,7 +150,7 @@ def _of_content(store: FileStore, now: float) -> Iterator[Finding]:
     except VaultError as error:
         message = str(error).removeprefix(f"{path}: ")
         remedy = "restore a good copy, or move the file away"
-        if isinstance(error, VaultLimitError) and ". " in message:
+        if isinstance(error, (VaultLimitError, VaultPermissionError)) and ". " in message:
             # It may be sound, and says what to do.
             message, remedy = message.split(". ", 1)
         try:
