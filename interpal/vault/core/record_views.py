@@ -209,7 +209,7 @@ class Records(ChangeMethods[str, Record]):
 
     if not TYPE_CHECKING:
 
-        def get(self, name, default=None):
+        def get(self, name: str, default: Any = None) -> Any:
             """The record *name*, or *default*; a KeyError of a store of one's own is raised."""
             found = self.stored_records().get(name)
             return default if found is None else freeze(found)
