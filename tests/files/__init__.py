@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import traceback
 import warnings
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpal.exceptions import InterpalException
@@ -107,6 +110,35 @@ def _told(work: Callable[[], object]) -> str:
         return str(work())
     except (InterpalException, OSError) as error:
         return f"{type(error).__name__}: {error}"
+
+
+def may_mount() -> bool:
+    return (
+        os.geteuid() == 0
+        and not subprocess.run(
+            ["unshare", "-m", "true"], check=False, capture_output=True
+        ).returncode
+    )
+
+
+@contextmanager
+def mounted(*arguments: str) -> Generator[None, None, None]:
+    """Something mounted, as the arguments of mount(8) say, while the block runs."""
+    point = arguments[-1]
+    subprocess.run(["mount", *arguments], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", point], check=True)
+
+
+@contextmanager
+def public_folder() -> Generator[Path, None, None]:
+    """A folder that another user can reach, as those of pytest are not."""
+    path = Path(tempfile.mkdtemp(prefix="interpal-public-", dir="/tmp"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
 
 
 def in_mount(mount: str, script: str, *arguments: str) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shlex
 import shutil
-import subprocess
-import tempfile
+import signal
 from base64 import b64encode
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,12 +16,14 @@ import pytest
 
 from interpal import InterpalClient
 from interpal.exceptions import VaultError, VaultIOError, VaultPermissionError
+from interpal.vault import Vault
 from interpal.vault.stores.sqlite import store as sqlite_store
-from tests.files import STRANGER, in_child
+from tests.files import STRANGER, background, in_child, mounted, public_folder
 from tests.helpers import Place, export_of
+from tests.sandbox.web import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from interpal.sandbox import Sandbox
     from tests.helpers import Driver
@@ -33,16 +36,6 @@ def store(request: pytest.FixtureRequest) -> str:
 
 def settings_of(place: Place, store: str, **changes: Any) -> dict[str, Any]:
     return place.settings(session_file=None, store=f"{store}:{place.path}", **changes)
-
-
-@contextmanager
-def mounted(*arguments: str) -> Generator[None, None, None]:
-    point = arguments[-1]
-    subprocess.run(["mount", *arguments], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", point], check=True)
 
 
 @pytest.mark.parametrize("made", [False, True], ids=["empty file", "vault"])
@@ -107,13 +100,16 @@ def test_a_session_that_must_be_asked_about_is_used_on_a_read_only_file_system(
     assert place.attempts == 1
 
 
-def start_as_stranger(place: Place, store: str) -> str:
-    """What a start as another user ends in."""
+def start_as_stranger(place: Place, store: str, **changes: Any) -> str:
+    """What a start as another user ends in, and the first call."""
 
     def start() -> str:
         try:
-            settings = settings_of(place, store, on_event=None, revalidate_after=0)
+            settings = settings_of(
+                place, store, on_event=None, **{"revalidate_after": 0, **changes}
+            )
             with InterpalClient(**settings) as client:
+                client.get_self()
                 return f"persisted: {client.persisted}"
         except VaultError as error:
             return f"{type(error).__name__}: {error}"
@@ -123,11 +119,8 @@ def start_as_stranger(place: Place, store: str) -> str:
 
 @pytest.fixture
 def public(site: Sandbox) -> Iterator[Place]:
-    """A place that another user can reach, as the folders of pytest are not."""
-    folder = Path(tempfile.mkdtemp(prefix="interpal-set-up-", dir="/tmp"))
-    folder.chmod(0o755)
-    yield Place(folder / "place", site)
-    shutil.rmtree(folder)
+    with public_folder() as folder:
+        yield Place(folder / "place", site)
 
 
 @pytest.mark.parametrize("saved", [False, True], ids=["nothing saved", "session ended"])
@@ -148,6 +141,172 @@ def test_a_folder_that_this_user_cannot_write_is_named(
     assert f"cannot make files in the folder {folder} (owner 0, mode 0755)" in said
     assert f"chown {STRANGER} {folder}" in said
     assert place.requests() == before
+
+
+TRUSTED = pytest.mark.parametrize("trusted", [0, 3600], ids=["asked about", "trusted"])
+
+
+@TRUSTED
+@pytest.mark.parametrize("mode", [0o400, 0o444])
+def test_a_database_that_may_only_be_read_is_told_before_a_login(
+    public: Place, mode: int, trusted: int
+) -> None:
+    place = public
+    os.chown(place.folder, STRANGER, STRANGER)
+    assert start_as_stranger(place, "sqlite") == "persisted: True"
+    place.path.chmod(mode)
+    # What it says can still be used.
+    assert start_as_stranger(place, "sqlite", password=None) == "persisted: True"
+    assert start_as_stranger(place, "sqlite", revalidate_after=3600) == "persisted: True"
+    place.site.invalidate()
+    before = place.requests()
+    for _ in range(3):
+        said = start_as_stranger(place, "sqlite", revalidate_after=trusted)
+        assert said.startswith("VaultPermissionError"), said
+        assert f"{place.path}: cannot open it for writing" in said
+        assert f"Its mode is 0400. Fix it: chmod u+rw {place.path}" in said
+    assert place.attempts == 1
+    if not trusted:
+        assert place.requests() == before
+    # What SQLite has put beside it while it could only be read is of the same mode.
+    files = shlex.split(said.partition("chmod u+rw ")[2])
+    assert files == [str(place.path), *(f"{place.path}{suffix}" for suffix in ("-wal", "-shm"))]
+    place.path.chmod(0o600)
+    said = start_as_stranger(place, "sqlite", revalidate_after=trusted)
+    assert f"chmod u+rw {place.path}-shm" in said
+    assert place.attempts == 1
+    for path in files:
+        Path(path).chmod(0o600)
+    assert start_as_stranger(place, "sqlite") == "persisted: True"
+
+
+def test_a_log_that_may_only_be_read_is_told_before_a_login(public: Place) -> None:
+    place = public
+    os.chown(place.folder, STRANGER, STRANGER)
+    assert start_as_stranger(place, "sqlite") == "persisted: True"
+
+    def use() -> None:
+        vault = Vault.open(f"sqlite:{place.path}", key=place.key)
+        vault["other"] = {"n": 1}
+        signal.pause()
+
+    log = Path(f"{place.path}-wal")
+    with background(use, uid=STRANGER):
+        eventually(lambda: log.exists() and log.stat().st_size > 0)
+        log.chmod(0o400)
+        place.site.invalidate()
+        for _ in range(2):
+            assert f"chmod u+rw {log}" in start_as_stranger(place, "sqlite")
+    assert place.attempts == 1
+
+
+def test_a_session_is_not_imported_into_a_database_that_may_only_be_read(public: Place) -> None:
+    place = public
+    os.chown(place.folder, STRANGER, STRANGER)
+    assert start_as_stranger(place, "sqlite") == "persisted: True"
+    place.path.chmod(0o400)
+    session = export_of(place.log_in())
+
+    def load() -> object:
+        settings = settings_of(place, "sqlite", on_event=None, password=None, auto_login=False)
+        with InterpalClient(**settings) as client:
+            client.import_session(session)
+            return client.persisted
+
+    said = in_child(load, uid=STRANGER)
+    assert said.startswith("VaultPermissionError")
+    assert f"chmod u+rw {place.path}" in said
+
+
+def lock_is_a_file(locks: Path) -> str:
+    shutil.rmtree(locks)
+    locks.touch(mode=0o600)
+    os.chown(locks, STRANGER, STRANGER)
+    return f"{locks} is a file, not a folder"
+
+
+def lock_folder_is_closed(locks: Path) -> str:
+    locks.chmod(0)
+    return f"chmod u+rwx {locks}"
+
+
+def lock_folder_is_full(locks: Path) -> str:
+    (locks / "login.lock").unlink()
+    locks.chmod(0o500)
+    return f"chmod u+rwx {locks}"
+
+
+def lock_is_read_only(locks: Path) -> str:
+    (locks / "login.lock").chmod(0o400)
+    return f"chmod u+rw {locks}/login.lock"
+
+
+def lock_is_a_folder(locks: Path) -> str:
+    (locks / "login.lock").unlink()
+    (locks / "login.lock").mkdir()
+    return f"{locks}/login.lock is a folder, not a regular file"
+
+
+def lock_is_foreign(locks: Path) -> str:
+    os.chown(locks / "login.lock", 0, 0)
+    return f"chown {STRANGER} {locks}/login.lock"
+
+
+LOCKS = (
+    lock_is_a_file,
+    lock_folder_is_closed,
+    lock_folder_is_full,
+    lock_is_read_only,
+    lock_is_a_folder,
+    lock_is_foreign,
+)
+
+
+@TRUSTED
+@pytest.mark.parametrize("mistake", LOCKS)
+def test_locks_that_cannot_be_taken_are_told_before_a_login(
+    public: Place, store: str, mistake: Callable[[Path], str], trusted: int
+) -> None:
+    assert sqlite_store.__name__, "loaded: the other user cannot read the modules"
+    place = public
+    os.chown(place.folder, STRANGER, STRANGER)
+    assert start_as_stranger(place, store) == "persisted: True"
+    remedy = mistake(Path(f"{place.path}.locks"))
+    place.site.invalidate()
+    before = place.requests()
+    for _ in range(2):
+        said = start_as_stranger(place, store, revalidate_after=trusted)
+        assert said.startswith("VaultPermissionError"), said
+        assert remedy in said
+    assert place.attempts == 1
+    if not trusted:
+        assert place.requests() == before
+
+
+def test_a_path_below_a_file_is_told_before_a_login(
+    driver: Driver, place: Place, store: str
+) -> None:
+    (place.folder / "afile").touch()
+    place.path = place.folder / "afile" / "x.json"
+    given = place.log_in().session_cookie
+    place.site.invalidate()
+    for _ in range(2):
+        client = driver.open(**settings_of(place, store, session_cookie=given))
+        with pytest.raises(VaultIOError, match="a file where a folder is needed") as caught:
+            driver.run(client, "get_self")
+        assert caught.value.errno == errno.ENOTDIR
+    assert place.attempts == 1
+
+
+def test_a_file_system_that_makes_nothing_is_told_before_a_login(
+    driver: Driver, place: Place, store: str
+) -> None:
+    for folder in ("/proc", "/proc/interpal"):
+        place.path = Path(folder) / "x.json"
+        for _ in range(2):
+            with pytest.raises(VaultIOError, match="This file system cannot do it"):
+                driver.open(**settings_of(place, store))
+    assert place.attempts == 0
 
 
 def test_a_lock_folder_of_another_user_is_told_before_a_login(

@@ -86,7 +86,7 @@ def test_a_plain_user_reads_in_a_folder_that_he_may_not_write(home: Path) -> Non
     def read() -> str:
         vault = Vault.open(home / "vault", key=KEY)
         found = dict(vault["maple_ink"])
-        with pytest.raises(VaultPermissionError, match=rf"chmod u\+wx {home}"):
+        with pytest.raises(VaultPermissionError, match=rf"chmod u\+rwx {home}"):
             vault["maple_ink"] = {"n": 2}
         return f"{found} {sorted(os.listdir(home))}"
 

@@ -144,4 +144,4 @@ def test_a_database_in_a_folder_that_cannot_be_written_is_read_and_the_folder_na
     said = in_child(lambda: write(2), uid=STRANGER)
     assert said.startswith("VaultPermissionError")
     assert f"cannot make files in the folder {folder} (owner {STRANGER}, mode 0500)" in said
-    assert f"chmod u+wx {folder}" in said
+    assert f"chmod u+rwx {folder}" in said

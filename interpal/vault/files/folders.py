@@ -103,6 +103,9 @@ class OpenFolder:
                 except FileExistsError:
                     pass  # another process was first
                 except OSError as error:
+                    if error.errno == errno.ENOENT and os.fstat(self._fd).st_nlink:
+                        # It stands, and is of a file system that makes nothing: proc(5).
+                        error = OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
                     raise io_error(error, self.path_of(name), "make the folder") from error
                 fd = os.open(name, _FOLDER, dir_fd=self._fd)
             except NotADirectoryError:

@@ -28,6 +28,7 @@ from interpal.vault.files.waiting import Waiting
 _open_files: set[int] = set()
 _guard = threading.RLock()
 
+WRITE_LOCK = "write.lock"
 LOGIN_LOCK = "login.lock"
 LOGIN_LOCKS = 16
 

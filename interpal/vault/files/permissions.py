@@ -53,7 +53,11 @@ _KINDS = {
 }
 # Whether the system can be asked for the effective user, who is the one that counts.
 EFFECTIVE = os.access in os.supports_effective_ids
-_READING = {"read", "look at the file", "look at the folder", "look at the lock", "list the folder"}
+# What makes nothing in the folder of its path.
+_IN_PLACE = {
+    "read", "open it for writing", "open the folder", "look at the file", "look at the folder",
+    "look at the lock", "list the folder",
+}  # fmt: skip
 _warned: set[tuple[str, str]] = set()
 _only_looking: ContextVar[bool] = ContextVar("without_repairs", default=False)
 
@@ -82,11 +86,15 @@ def quoted(path: str) -> str:
     return shlex.quote(shown(path))
 
 
-def io_error(error: OSError, path: str, what: str) -> VaultError:
-    """The package's error for *error*, met when trying to *what* ("read", "save") at *path*."""
+def io_error(error: OSError, path: str, what: str, *others: str) -> VaultError:
+    """The package's error for *error*, met when trying to *what* ("read", "save") at *path*.
+
+    It is met at the files *others* as well.
+    """
     reason = f"{shown(path)}: cannot {what}: {error.strerror or error}."
     if error.errno in (errno.EACCES, errno.EPERM):
-        remedy = "" if what in _READING else _unwritable_folder(path)
+        remedy = "" if what in _IN_PLACE else _unwritable_folder(path)
+        remedy = remedy or _narrow_mode(path, *others)
         remedy = remedy or (
             f"Check its owner and mode (ls -ld {quoted(path)}), and those of its folders."
         )
@@ -102,17 +110,33 @@ def _unwritable_folder(path: str) -> str:
         found = os.stat(folder)
     except OSError:
         return ""
-    if os.access(folder, os.W_OK | os.X_OK, effective_ids=EFFECTIVE):
+    if os.access(folder, os.R_OK | os.W_OK | os.X_OK, effective_ids=EFFECTIVE):
         return ""
     where, word = shown(folder), quoted(folder)
     ours = found.st_uid == us
-    fix = f"chmod u+wx {word}" if ours else "use a folder of this user"
+    fix = f"chmod u+rwx {word}" if ours else "use a folder of this user"
     if not ours and folder != os.path.dirname(folder):
         fix += f", or: chown {us} {word}"
     return (
         f"User {us}, as which this process runs, cannot make files in the folder {where} (owner "
         f"{found.st_uid}, mode {stat.S_IMODE(found.st_mode):04o}): {fix}."
     )
+
+
+def _narrow_mode(path: str, *others: str) -> str:
+    """What is wrong with the mode of a file or folder of this user, if that is.
+
+    The remedy is for *others* as well.
+    """
+    try:
+        found = os.stat(path, follow_symlinks=False)
+    except OSError:
+        return ""
+    rights, added = (0o700, "rwx") if stat.S_ISDIR(found.st_mode) else (0o600, "rw")
+    if found.st_uid != os.geteuid() or found.st_mode & rights == rights:
+        return ""
+    words = " ".join(map(quoted, (path, *others)))
+    return f"Its mode is {stat.S_IMODE(found.st_mode):04o}. Fix it: chmod u+{added} {words}"
 
 
 class reported:  # noqa: N801  (read as a statement: `with reported(path, "save")`)

@@ -8,10 +8,18 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 
 from interpal.exceptions import VaultError, VaultIOError, VaultPermissionError
+from interpal.vault.files.locks import LOGIN_LOCK, WRITE_LOCK
 from interpal.vault.files.mounts import is_mount_point
-from interpal.vault.files.permissions import EFFECTIVE, foreign_owner, io_error, reported
+from interpal.vault.files.permissions import (
+    EFFECTIVE,
+    foreign_owner,
+    io_error,
+    reported,
+    wrong_kind,
+)
 
 _SET_UP = {
     errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOSYS,
@@ -41,22 +49,77 @@ def check(path: str) -> None:
     folder = os.path.dirname(path)
     with reported(folder, "look at the folder"):
         try:
-            flags = os.statvfs(folder).f_flag
+            is_folder, flags = stat.S_ISDIR(os.stat(folder).st_mode), os.statvfs(folder).f_flag
         except FileNotFoundError:
             return
+        if not is_folder:
+            raise _error(errno.ENOTDIR)
     real = os.path.join(os.path.realpath(folder), os.path.basename(path))
     if is_mount_point(real):
         # To the kernel it is busy: nothing can be renamed to it.
-        raise io_error(OSError(errno.EBUSY, os.strerror(errno.EBUSY)), real, "replace the file")
+        raise io_error(_error(errno.EBUSY), real, "replace the file")
     if flags & os.ST_RDONLY:
-        raise io_error(OSError(errno.EROFS, os.strerror(errno.EROFS)), real, "save")
-    for name in ("", "write.lock", "login.lock"):
-        lock = os.path.join(f"{real}.locks", name).rstrip("/")
-        try:
-            found = os.stat(lock, follow_symlinks=False)
-        except OSError:
-            continue  # made when it is first taken, or what is in its way is reported then
-        if found.st_uid != os.geteuid():
-            raise foreign_owner(lock, found)
-    if not os.access(folder, os.W_OK | os.X_OK, effective_ids=EFFECTIVE):
-        raise io_error(OSError(errno.EACCES, os.strerror(errno.EACCES)), real, "save")
+        raise io_error(_error(errno.EROFS), real, "save")
+    _check_locks(f"{real}.locks")
+    _check_folder(folder, real, "save", os.W_OK)
+
+
+def check_files(*paths: str) -> None:
+    """Refuse files that this user may not read and write where they are; opens none."""
+    narrow = [path for path in paths if not _may(path, os.R_OK | os.W_OK)]
+    if narrow:
+        raise io_error(_refusal(narrow[0]), narrow[0], "open it for writing", *narrow[1:])
+
+
+def _check_locks(folder: str) -> None:
+    """Refuse a folder of locks, or a lock in it, that this user cannot take.
+
+    What is missing is made when it is first taken.
+    """
+    found = _look(folder)
+    if found is None:
+        return
+    if not stat.S_ISDIR(found.st_mode):
+        raise wrong_kind(folder, found, "a folder")
+    _check_owner(folder, found)
+    for name in (WRITE_LOCK, LOGIN_LOCK):
+        lock = os.path.join(folder, name)
+        found = _look(lock)
+        _check_folder(folder, lock, "open the lock", 0 if found else os.W_OK)
+        if found is not None:
+            if not stat.S_ISREG(found.st_mode):
+                raise wrong_kind(lock, found, "a regular file")
+            _check_owner(lock, found)
+            check_files(lock)
+
+
+def _check_owner(path: str, found: os.stat_result) -> None:
+    if found.st_uid != os.geteuid():
+        raise foreign_owner(path, found)
+
+
+def _check_folder(folder: str, path: str, what: str, writing: int) -> None:
+    """Refuse a *folder* that this user cannot open, or with `W_OK` make *path* in."""
+    if not _may(folder, os.R_OK | os.X_OK | writing):
+        raise io_error(_refusal(folder), path, what)
+
+
+def _may(path: str, rights: int) -> bool:
+    return os.access(path, rights, effective_ids=EFFECTIVE)
+
+
+def _refusal(path: str) -> OSError:
+    """Why what stands at *path* may not be written."""
+    return _error(errno.EROFS if os.statvfs(path).f_flag & os.ST_RDONLY else errno.EACCES)
+
+
+def _look(path: str) -> os.stat_result | None:
+    """What stands at *path*; None for nothing, and for what this user cannot look at."""
+    try:
+        return os.stat(path, follow_symlinks=False)
+    except OSError:
+        return None
+
+
+def _error(number: int) -> OSError:
+    return OSError(number, os.strerror(number))

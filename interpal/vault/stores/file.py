@@ -42,6 +42,10 @@ DEFAULT_FILE = ".interpals_session.json"
 GENERAL_FILE = ".session_vault.json"
 """The same, for those who keep no sessions of Interpals: the command line looks for both."""
 
+# What this user has to be allowed.
+_FILE = os.R_OK | os.W_OK
+_FOLDER = _FILE | os.X_OK
+
 _log = Logger("interpal.vault.stores.file")
 
 # Folders whose file system was checked already: the table of mounts may be long.
@@ -145,13 +149,15 @@ class FileStore:
 
     def seems_writable(self) -> bool:
         """Whether files can be made beside the vault, and its locks be taken, at a glance."""
-        if not os.access(self._folder, os.W_OK | os.X_OK, effective_ids=EFFECTIVE):
-            return False
-        try:
-            found = os.stat(f"{self.path}.locks", follow_symlinks=False)
-        except OSError:
-            return True
-        return found.st_uid == os.geteuid()
+        held = f"{self.path}.locks"
+        return os.access(self._folder, _FOLDER, effective_ids=EFFECTIVE) and all(
+            may_take(path, rights)
+            for path, rights in (
+                (held, _FOLDER),
+                (f"{held}/write.lock", _FILE),
+                (f"{held}/login.lock", _FILE),
+            )
+        )
 
     def check_writable(self) -> None:
         """Refuse a place that is set up so that nothing can be saved (`writable.check`)."""
@@ -221,6 +227,15 @@ class FileWriter:
             message = f"{path}: this process does not hold the write lock (any more)"
             raise VaultIOError(message, path=path)
         return self._folder
+
+
+def may_take(path: str, rights: int) -> bool:
+    """Whether what stands at *path*, if something does, is of this user, with these *rights*."""
+    try:
+        found = os.stat(path, follow_symlinks=False)
+    except OSError:
+        return True
+    return found.st_uid == os.geteuid() and os.access(path, rights, effective_ids=EFFECTIVE)
 
 
 def _load(folder: Folder, name: str, most: int, *, foreign: bool = False) -> Stored | None:

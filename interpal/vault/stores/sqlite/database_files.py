@@ -11,6 +11,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from interpal.exceptions import VaultPermissionError
+from interpal.vault.files import writable
 from interpal.vault.files.permissions import (
     foreign_owner,
     is_loose,
@@ -60,6 +61,17 @@ def check_file(folder: Folder, name: str) -> tuple[int, int] | None:
     if is_loose(found) and may_repair():
         _tighten(path, found)
     return found.st_dev, found.st_ino
+
+
+def check_writable(path: str) -> None:
+    """Refuse a database that could not be changed: itself, its log and the place of both.
+
+    A database is written where it is, whatever the folder allows. Raises `VaultPermissionError`,
+    `VaultIOError`.
+    """
+    writable.check(path)
+    files = (path, *(path + suffix for suffix in SIDE_FILES))
+    writable.check_files(*filter(os.path.exists, files))
 
 
 def _tighten(path: str, found: os.stat_result) -> None:

@@ -14,7 +14,7 @@ from interpal.exceptions import (
     VaultIOError,
     VaultPermissionError,
 )
-from interpal.vault.files.permissions import EFFECTIVE, quoted, shown
+from interpal.vault.files.permissions import quoted, shown
 
 if TYPE_CHECKING:
     import sqlite3
@@ -56,15 +56,10 @@ def translate_error(error: sqlite3.Error, path: str) -> VaultError:
 
 def _of_place(path: str) -> VaultError | None:
     """What is wrong with the place of the database, which SQLite does not name."""
-    from interpal.vault.files import writable
+    from interpal.vault.stores.sqlite.database_files import check_writable
 
     try:
-        writable.check(path)
-        if os.path.exists(path) and not os.access(path, os.W_OK, effective_ids=EFFECTIVE):
-            raise VaultPermissionError(
-                f"{shown(path)}: cannot save: this user may not write it. chmod u+w {quoted(path)}",
-                path=shown(path),
-            )
+        check_writable(path)
     except (VaultPermissionError, VaultIOError) as error:
         return error
     return None

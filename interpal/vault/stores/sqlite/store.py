@@ -18,9 +18,10 @@ from interpal.exceptions import StaleWriteError, VaultError, VaultIOError
 from interpal.vault.files.locks import FileLock, is_login_under_way, login_lock
 from interpal.vault.files.permissions import shown
 from interpal.vault.stores.base import LoadedRecord, Stored, StoredRecord
-from interpal.vault.stores.file import FileStore
+from interpal.vault.stores.file import FileStore, may_take
 from interpal.vault.stores.sizes import too_large
 from interpal.vault.stores.sqlite.connections import PATIENCE, Pool, SqliteConnection
+from interpal.vault.stores.sqlite.database_files import SIDE_FILES, check_writable
 from interpal.vault.stores.values import check_max_size
 
 if TYPE_CHECKING:
@@ -190,12 +191,14 @@ class SqliteStore:
         return is_login_under_way(self.path)
 
     def seems_writable(self) -> bool:
-        """Whether files can be made beside the database, as far as one look tells."""
-        return FileStore(self.path).seems_writable()
+        """Whether the database and what is beside it can be changed, as far as one look tells."""
+        files = (self.path + suffix for suffix in ("", *SIDE_FILES))
+        may_write = all(may_take(file, os.R_OK | os.W_OK) for file in files)
+        return may_write and FileStore(self.path).seems_writable()
 
     def check_writable(self) -> None:
-        """Refuse a place that is set up so that nothing can be saved (`writable.check`)."""
-        FileStore(self.path).check_writable()
+        """Refuse a database that could not be changed (`database_files.check_writable`)."""
+        check_writable(self.path)
 
     def close(self) -> None:
         """Close the connections. The last one that closes takes `-wal` and `-shm` away."""
