@@ -43,13 +43,13 @@ from interpal.vault.files.permissions import without_repairs
 from interpal.vault.keys.sources import KeySource, find_source
 from interpal.vault.stores.file import DEFAULT_FILE as DEFAULT_SESSION_FILE
 from interpal.vault.stores.opening import open_store, resolve_place
-from interpal.vault.stores.values import tells_whether_writable
+from interpal.vault.stores.values import check_writable, seems_writable
 from interpal.vault.vault import Vault
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from interpal.sessions import refused_logins
+    from interpal.sessions import refused_logins, set_up
     from interpal.sessions.damaged_files import Recovery
     from interpal.transport import protocol
     from interpal.vault.core.login_locks import AccountLock
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from interpal.vault.stores.base import Store
 else:
     refused_logins = LateModule("interpal.sessions.refused_logins")
+    set_up = LateModule("interpal.sessions.set_up")
     protocol = LateModule("interpal.transport.protocol")
 
 T = TypeVar("T")
@@ -295,17 +296,21 @@ class SessionManager:
 
     def seems_writable(self) -> bool:
         """Whether sessions could be saved, as far as one look tells. A server is not asked."""
-        store = self._store
-        return not tells_whether_writable(store) or store.seems_writable()
+        return seems_writable(self._store)
 
     def check_writable(self) -> None:
         """Raise where the vault's place is set up so that nothing can be saved there.
 
-        Raises `VaultPermissionError` or `VaultIOError`. A server is not asked.
+        Raises `VaultPermissionError`, `VaultIOError`, and `StoreUnavailableError` where a server
+        does not answer.
         """
-        store = self._store
-        if tells_whether_writable(store):
-            store.check_writable()
+        check_writable(self._store)
+
+    def check_room(self, username: str | None, session: Session | None = None) -> None:
+        """Raise `VaultLimitError` where the vault has no room for *session* (None: of a login)."""
+        name = self._name_for(username)
+        record = None if session is None else session.to_record()
+        self._with_vault(lambda vault: set_up.check_room(vault, name, record), username=username)
 
     def login_lock(self, username: str) -> AccountLock:
         """The login lock of an account in a vault that was read before."""
@@ -332,7 +337,7 @@ class SessionManager:
         is saved, if one is. True where it was saved.
         """
         username = username or session.username or self._username
-        name = record_name(username) if username else DEFAULT_NAME
+        name = self._name_for(username)
 
         def save(vault: Vault) -> bool:
             try:
@@ -435,6 +440,9 @@ class SessionManager:
             raise KeySourceError(f"{self.path}: {source.described} was forgotten with close()")
 
         self._source = KeySource(source.kind, source.name, gone)
+
+    def _name_for(self, username: str | None) -> str:
+        return record_name(username) if username else DEFAULT_NAME
 
     def _wanted(self, username: str | None) -> str | None:
         return self._username if username is None else username

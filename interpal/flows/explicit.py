@@ -161,7 +161,7 @@ def import_session(context: ClientContext, session: Session) -> Flow[None]:
     Raises what is wrong with how that place is set up, and with its key (`set_up.ready_place`).
     """
     yield from _after_removals(context, None)
-    yield from set_up.ready_place(context, context.state.name or session.username)
+    yield from set_up.ready_place(context, session)
     due = context.manager is not None
     state = context.change(lambda now: now.hand_over(session, due=due))
     yield from saving.save(context, state.epoch, imports=True)

@@ -126,6 +126,8 @@ class _Renewal:
                 manager.check_writable()
                 # The name of the lock is an HMAC under the key of the vault.
                 manager.ensure_vault(username)
+                if not context.could_save:
+                    manager.check_room(username)
             return manager.login_lock(username)
 
         def refuses(error: VaultError) -> bool:

@@ -29,7 +29,7 @@ from interpal.exceptions import (
     VaultNotFoundError,
 )
 from interpal.session import from_text, to_text
-from interpal.sessions import events, refused_logins
+from interpal.sessions import events, refused_logins, set_up
 from interpal.sessions.contested import Contest
 from interpal.sessions.events import Event, OnEvent
 from interpal.sessions.jars import Cookies, Jar, JarCookie, end_of
@@ -42,6 +42,7 @@ from interpal.transport.messages import Response
 from interpal.transport.protocol import retry_after
 from interpal.vault.core.record_views import thaw
 from interpal.vault.files.thread_lock import ThreadLock
+from interpal.vault.files.writable import is_set_up_wrong
 from interpal.vault.stores.opening import open_store
 from interpal.vault.vault import Vault
 
@@ -194,6 +195,8 @@ class Keeper:
         # differ from it are news. Changes whole, against the value that a step began with.
         self.base = NOTHING
         self._started = self._closed = False
+        # What goes wrong with the vault's place later costs the save only.
+        self.could_save = False
         # Of each process, since a forked child has none of its parent's threads.
         self._at_work: dict[int, set[object]] = {}
         self._gave_up_at = float("-inf")
@@ -322,6 +325,8 @@ class Keeper:
                     yield from self.load(call)
                     yield from self._begin(call)
                     self._started = True
+                    if self.settings.login is not None and not self.could_save:
+                        self.could_save = self.opened().seems_writable()
             finally:
                 flight.release()
 
@@ -404,6 +409,8 @@ class Keeper:
             base.validated_at, utc_now(), trusted
         )
         if usable and asks:
+            if settings.login is not None:
+                set_up.check_before_asking(self.opened().check_writable)
             usable = yield from self.ask(call)
             if usable:
                 yield from self.save(call, validated=True)
@@ -659,14 +666,22 @@ class _Renewal:
         keeper = self._keeper
 
         def lock() -> AccountLock:
-            vault = keeper.opened()
+            vault, name = keeper.opened(), keeper.settings.name
+            vault.check_writable()
             try:
                 vault.ensure_salt()
             except VaultNotFoundError:
                 vault.start(create=True)
-            return vault.login_lock(keeper.settings.name)
+            if not keeper.could_save:
+                set_up.check_room(vault, name)
+            return vault.login_lock(name)
 
-        return (yield from take_login_lock(self.wait, lock, deadline, self._tell))
+        def refuses(error: VaultError) -> bool:
+            return is_set_up_wrong(error, was_right=keeper.could_save)
+
+        found = yield from take_login_lock(self.wait, lock, deadline, self._tell, refuses=refuses)
+        keeper.could_save = keeper.could_save or found is not None
+        return found
 
     def newer(self) -> Flow[Kept | None]:
         """Under the lock: what another process has saved."""

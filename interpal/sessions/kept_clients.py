@@ -71,7 +71,8 @@ def keep(
     vault raises. Requests raise what *login* raises; `InvalidCredentialsError`,
     `LoginRateLimitError` or `AuthenticationError` for what was refused before;
     `SessionExpiredError` where two programs keep ending each other's session;
-    `LockTimeoutError`. A vault that cannot be written is an event, `save_failed`.
+    `LockTimeoutError`; and before *login* is called, what is wrong with how the vault is set up, by
+    which nothing could be saved. What goes wrong later, or a full disk, is an event, `save_failed`.
     """
     check_name(name)
     hidden = Hidden((credentials or "").encode("utf-8", "surrogatepass"))

@@ -33,7 +33,7 @@ from interpal.vault.format.payload import SALT_BYTES
 from interpal.vault.keys.sources import KeySource, find_source
 from interpal.vault.keys.unlock import SlotOpener
 from interpal.vault.stores.opening import open_store
-from interpal.vault.stores.values import keeps_records
+from interpal.vault.stores.values import check_writable, keeps_records, seems_writable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -430,6 +430,30 @@ class Vault(Records, KeySlots):
                 payload = state.payload.replace(salt=os.urandom(SALT_BYTES))
                 header = versions.next_header(state.header)
                 versions.save(writer, header, payload, state.vault_key)
+
+    def seems_writable(self) -> bool:
+        """Whether something could be saved, as far as one look tells."""
+        return seems_writable(self._store)
+
+    def check_writable(self) -> None:
+        """Refuse a place that is set up so that nothing can be saved (`PlacedStore`)."""
+        check_writable(self._store)
+
+    def check_room(self, name: str, record: Record, attempt: Record) -> None:
+        """Refuse a vault that has no room for what a login may add: `VaultLimitError`.
+
+        That is *record* under *name*, or where the store keeps each record apart, and has room for
+        any, the refused login *attempt*. Saves nothing.
+        """
+        state = self._read()
+        payload = state.payload
+        if self._records_apart is None:
+            payload = payload.replace(records={name: record, **payload.records})
+        else:
+            payload = payload.replace(attempts={name: attempt, **payload.attempts})
+        header = self._versions.next_header(state.header)
+        with self._versions.located():
+            self._versions.sealed(header, payload, state.vault_key)
 
     def login_lock(self, name: str) -> AccountLock:
         """The login lock of an account, not yet taken."""

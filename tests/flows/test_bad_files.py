@@ -20,7 +20,7 @@ from interpal.exceptions import (
 )
 from interpal.vault.format import envelope, jwe
 from interpal.vault.stores.file import FileStore
-from tests.helpers import SELF
+from tests.helpers import SELF, export_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -161,15 +161,50 @@ def test_a_vault_that_is_too_large_is_refused_and_no_login_replaces_it(
     assert place.logins == 1
 
 
-def test_a_session_that_makes_the_vault_too_large_is_used_and_not_saved(
+def test_a_vault_without_room_for_a_session_is_told_before_a_login(
     driver: Driver, place: Place
 ) -> None:
     place.save()
     vault = place.bytes
     store = FileStore(place.path, max_size=len(vault) + 100)
-    client = driver.open(**place.settings("pedro_k", session_file=None, store=store))
-    assert not client.persisted
+    for _ in range(2):
+        with pytest.raises(VaultLimitError, match=r"open_store\(…, max_size=…\) .* client"):
+            driver.open(**place.settings("pedro_k", session_file=None, store=store))
+    assert place.attempts == place.logins == 1
     assert place.bytes == vault
+    # The session that is there can be replaced by the next one.
+    place.site.invalidate()
+    client = driver.open(**place.settings(session_file=None, store=store, revalidate_after=0))
+    assert client.persisted
+    assert place.logins == 2
+
+
+def test_a_session_that_a_vault_has_no_room_for_is_not_imported(
+    driver: Driver, place: Place
+) -> None:
+    place.save()
+    vault, session = place.bytes, export_of(place.log_in("pedro_k"))
+    store = FileStore(place.path, max_size=len(vault) + 100)
+    client = driver.open(
+        **place.settings("pedro_k", session_file=None, store=store, auto_login=False)
+    )
+    with pytest.raises(VaultLimitError, match="Nothing was changed"):
+        driver.run(client, "import_session", session)
+    assert client.session is None
+    assert place.bytes == vault
+
+
+def test_a_session_that_makes_a_vault_too_large_later_is_used_and_not_saved(
+    driver: Driver, place: Place
+) -> None:
+    store = FileStore(place.path, max_size=3000)
+    client = driver.open(**place.settings(session_file=None, store=store))
+    with place.vault() as vault, vault.transaction() as records:
+        del records["maple_ink"]
+        records["other"] = {"note": "x" * 1000}
+    place.site.invalidate()
+    assert driver.run(client, "get_self")["username"] == "maple_ink"
+    assert not client.persisted
     assert "save_failed" in place.told
 
 

@@ -5,12 +5,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interpal.vault import Vault
+from tests.files import may_mount
+from tests.fixtures import redis_server
 from tests.sessions.clients import KEY, LIBRARIES, Library
 from tests.sessions.forum import Forum
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
+
+__all__ = ["redis_server"]
+
+collect_ignore = [] if may_mount() else ["test_set_up.py"]
 
 
 @pytest.fixture

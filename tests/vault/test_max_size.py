@@ -19,6 +19,7 @@ from interpal.vault.stores.memory import Memory
 from interpal.vault.stores.redis.store import RedisStore
 from interpal.vault.stores.simple import SimpleStore
 from interpal.vault.stores.sqlite.store import SqliteStore
+from interpal.vault.stores.values import keeps_records
 from tests.vault import KEY, OTHER_KEY
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def test_a_file_that_is_too_large_is_not_read_and_stays_as_it_is(path: Path) -> 
     os.truncate(path, 64 * MIB + 1)
     expected = (
         r"vault.json: this has 67,108,865 bytes, and at most 67,108,864 \(64 MiB\) are read\. .*"
-        r"max_size= .*--max-size"
+        r"open_store\(…, max_size=…\) in Python, as the store of a client, .*--max-size"
     )
     with pytest.raises(VaultLimitError, match=expected) as caught:
         Vault.open(path, key=KEY, create=True)
@@ -173,6 +174,47 @@ def test_a_vault_that_is_too_large_is_refused_at_every_place(place: Place) -> No
                 records.attempts[f"b{number}"] = {"until": 4_000_000_000}
             records["b"] = {"n": 2}
         assert set(vault) == {"a"}
+    assert place.saved() == before
+
+
+@pytest.mark.parametrize(
+    ("kind", "remedy"),
+    [("file", "Keep fewer records in it"), ("sqlite", r"Remove key slots \(.*slot remove")],
+)
+def test_the_remedy_is_for_what_the_store_keeps_in_one_piece(
+    kind: str, remedy: str, tmp_path: Path
+) -> None:
+    with (
+        Vault.open(f"{kind}:{tmp_path / 'v'}", key=KEY, create=True, max_size=2000) as vault,
+        pytest.raises(
+            VaultLimitError, match=f"{remedy}.*, or allow more, up to 256 MiB: open_store"
+        ),
+        vault.transaction() as records,
+    ):
+        for number in range(100):
+            records.attempts[f"a{number}"] = {"until": 4_000_000_000}
+
+
+def test_room_for_a_login_is_that_for_a_session_or_for_a_refusal(place: Place) -> None:
+    session, refusal = {"text": "x" * 1000}, {"kind": "password", "until": 4_000_000_000}
+    place.new({"a": session}).close()
+    before = place.saved()
+    with place.open() as vault:
+        size = len(vault._store.load().reveal())
+        apart = keeps_records(vault._store)
+    with place.open(max_size=size + 1000) as vault:
+        vault.check_room("a", session, refusal)
+        if apart:
+            vault.check_room("b", session, refusal)
+        else:
+            with pytest.raises(VaultLimitError, match="Nothing was changed"):
+                vault.check_room("b", session, refusal)
+    with place.open(max_size=size + 10) as vault:
+        if not apart:
+            vault.check_room("a", session, refusal)
+        else:
+            with pytest.raises(VaultLimitError, match="Remove key slots"):
+                vault.check_room("a", session, refusal)
     assert place.saved() == before
 
 

@@ -213,7 +213,10 @@ class PlacedStore(Store, Protocol):
         ...
 
     def check_writable(self) -> None:
-        """Raise `VaultPermissionError` or `VaultIOError` where the place is set up wrong."""
+        """Raise where the place is set up wrong: `VaultPermissionError`, `VaultIOError`.
+
+        Of a server that does not answer, `StoreUnavailableError`.
+        """
         ...
 
 

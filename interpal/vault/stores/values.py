@@ -69,7 +69,8 @@ def max_size_of(store: Store) -> int:
 def check_size(store: Store, size: int, *, written: bool = False) -> None:
     """Refuse to read or write a vault of *size* bytes that is too large: `VaultLimitError`."""
     if size > max_size_of(store):
-        raise sizes.too_large(store.location, size, max_size_of(store), written=written)
+        most, apart = max_size_of(store), keeps_records(store)
+        raise sizes.too_large(store.location, size, most, written=written, apart=apart)
 
 
 def watches_records(store: RecordStore) -> TypeIs[WatchingRecordStore]:
@@ -87,6 +88,17 @@ def keeps_records(store: Store) -> TypeIs[RecordStore]:
     return hasattr(store, "load_record")
 
 
-def tells_whether_writable(store: Store) -> TypeIs[PlacedStore]:
+def _tells_whether_writable(store: Store) -> TypeIs[PlacedStore]:
     """Whether *store* is a `PlacedStore`."""
     return hasattr(store, "check_writable")
+
+
+def seems_writable(store: Store) -> bool:
+    """Whether something could be saved, as far as one look tells; False where it cannot tell."""
+    return _tells_whether_writable(store) and store.seems_writable()
+
+
+def check_writable(store: Store) -> None:
+    """`PlacedStore.check_writable`, of a store that has it."""
+    if _tells_whether_writable(store):
+        store.check_writable()

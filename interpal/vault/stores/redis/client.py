@@ -607,6 +607,7 @@ def translate_error(error: redis.RedisError, address: Address, *, wrote: bool) -
         number = errno.ENOSPC
         remedy = "Its memory is used up (maxmemory): raise that limit, or remove records."
     elif isinstance(error, kinds.ReadOnlyError) or "READONLY" in text:
+        number = errno.EROFS
         remedy = "It is a replica: use the address of the primary, or redis+sentinel://."
     elif "MISCONF" in text:
         remedy = "It cannot save to its disk: check the server's log and its disk."

@@ -49,6 +49,26 @@ class Script:
 # Replies of those that have changed nothing.
 NOTHING_WRITTEN = (0, b"vault", b"lock", b"busy", b"fence", b"record", b"lost", b"taken")
 
+TRY = Script(
+    """
+-- a key that nothing has: all that changes keys, those that may leave something last
+local key = KEYS[1]
+redis.call('DEL', key)
+redis.call('HDEL', key, 'a')
+redis.call('SREM', key, 'a')
+redis.call('PEXPIRE', key, 1)
+redis.call('PERSIST', key)
+redis.call('SET', key, '', 'PX', 1000)
+redis.call('DEL', key)
+redis.call('HSET', key, 'a', '')
+redis.call('DEL', key)
+redis.call('SADD', key, 'a')
+redis.call('DEL', key)
+redis.call('TIME')
+return 1
+"""
+)
+
 READ_MANY = Script(
     """
 -- index, records…; tags… -> envelopes; what has expired leaves the index

@@ -145,6 +145,17 @@ class RedisStore:
         """Whether anybody holds a login lock of this vault."""
         return self._space.has_login_lock()
 
+    def seems_writable(self) -> bool:
+        """False: what the server allows is not known before it is asked."""
+        return False
+
+    def check_writable(self) -> None:
+        """Refuse a server that takes no changes, or not from this user; changes nothing there.
+
+        Raises `VaultPermissionError`, `VaultIOError`, `StoreUnavailableError`.
+        """
+        self._space.client.run(scripts.TRY, (self._space.key("try"),), (), again=True)
+
     def close(self) -> None:
         """Close the connections."""
         self._space.client.close()
