@@ -18,7 +18,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "architecture.md"
 # A resume costs what it imports, and whoever audits how a session is read reads these lines.
 # Make it less where you can; to make it more, have a reason.
 MOST_MODULES = 47
-MOST_LINES = 10_000
+MOST_LINES = 10_050
 
 # Beside what the floor has: `json` and AESGCM.
 OTHERS = {
