@@ -159,7 +159,7 @@ def test_a_database_that_may_only_be_read_is_told_before_a_login(
     assert start_as_stranger(place, "sqlite", password=None) == "persisted: True"
     assert start_as_stranger(place, "sqlite", revalidate_after=3600) == "persisted: True"
     place.site.invalidate()
-    before = place.requests()
+    before, said = place.requests(), ""
     for _ in range(3):
         said = start_as_stranger(place, "sqlite", revalidate_after=trusted)
         assert said.startswith("VaultPermissionError"), said

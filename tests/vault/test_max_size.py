@@ -200,7 +200,9 @@ def test_room_for_a_login_is_that_for_a_session_or_for_a_refusal(place: Place) -
     place.new({"a": session}).close()
     before = place.saved()
     with place.open() as vault:
-        size = len(vault._store.load().reveal())
+        stored = vault._store.load()
+        assert stored is not None
+        size = len(stored.reveal())
         apart = keeps_records(vault._store)
     with place.open(max_size=size + 1000) as vault:
         vault.check_room("a", session, refusal)
