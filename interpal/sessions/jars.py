@@ -276,7 +276,8 @@ class AiohttpJar:
         ends = {}
         for (domain, path), morsels in list(cookies.items()):
             for name, morsel in morsels.items():
-                key = name, domain, path or "/"
+                # The path of the two is without its last slash.
+                key = name, domain, morsel["path"] or path or "/"
                 said = (morsel.value, str(morsel["max-age"]), str(morsel["expires"]))
                 known = self._ends.get(key)
                 end = known[1] if known is not None and known[0] == said else _end(said, now)
@@ -287,13 +288,19 @@ class AiohttpJar:
         return {key: cookie for key, cookie in found.items() if not cookie.has_expired(now)}
 
     def put(self, cookie: JarCookie) -> None:
-        """Set a cookie in the place of the one with its key."""
-        from http.cookies import Morsel
+        """Set a cookie in the place of the one with its key, if aiohttp can send it."""
+        from http.cookies import CookieError, Morsel, SimpleCookie
 
         from yarl import URL
 
         morsel: Morsel[str] = Morsel()
-        morsel.set(cookie.name, cookie.value, cookie.value)
+        value, coded = SimpleCookie().value_decode(cookie.value)
+        state: dict[str, Any] = {"key": cookie.name, "value": value, "coded_value": coded}
+        try:
+            # As aiohttp does it, since `set` refuses names that sites use.
+            morsel.__setstate__(state)  # type: ignore[attr-defined]
+        except CookieError:
+            return
         morsel["path"] = cookie.path
         if not cookie.host_only:
             morsel["domain"] = cookie.domain
@@ -321,7 +328,8 @@ def _from_morsel(
 ) -> JarCookie:
     return JarCookie(
         key[0],
-        morsel.value,
+        # In quotes as it was received, so that others send it so.
+        morsel.coded_value if morsel.coded_value.startswith('"') else morsel.value,
         key[1],
         key[2],
         end,

@@ -201,6 +201,8 @@ class Keeper:
         self._at_work: dict[int, set[object]] = {}
         self._gave_up_at = float("-inf")
         self._logins = 0
+        # What its jar does not take, and other clients do: aiohttp's none of an IP address.
+        self._foreign: Cookies = {}
         # What the client has of its own: a program may add to it before the first request.
         self._at_first = self._looked_at()
         self.refusals = RefusedLogins()
@@ -483,7 +485,12 @@ class Keeper:
     def _looked_at(self) -> Kept:
         wanted = self.settings.headers
         headers = {n.lower(): t for n, t in self._jar.headers.items() if n.lower() in wanted}
-        return self.base._replace(cookies=self._jar.cookies(utc_now()), headers=headers)
+        return self.base._replace(cookies=self._cookies(), headers=headers)
+
+    def _cookies(self) -> Cookies:
+        now = utc_now()
+        foreign = {key: one for key, one in self._foreign.items() if not one.has_expired(now)}
+        return {**foreign, **self._jar.cookies(now)}
 
     def adopt(self, call: Call, kept: Kept, mine: Kept | None = None) -> Flow[None]:
         """Go over to what is kept, but for what the client has no longer as it was in *mine*."""
@@ -496,14 +503,24 @@ class Keeper:
 
         def put() -> None:
             jar = self._jar
-            now_here = jar.cookies(utc_now())
+            now_here = self._cookies()
             before = now_here if mine is None else mine.cookies
             for key in [key for key in before if key not in kept.cookies]:
                 if now_here.get(key) == before[key]:
                     jar.drop(key)
-            for key, cookie in kept.cookies.items():
-                if cookie != now_here.get(key) and now_here.get(key) == before.get(key):
-                    jar.put(cookie)
+                    self._foreign.pop(key, None)
+            coming = {
+                key: cookie
+                for key, cookie in kept.cookies.items()
+                if cookie != now_here.get(key) and now_here.get(key) == before.get(key)
+            }
+            for cookie in coming.values():
+                jar.put(cookie)
+            held = jar.cookies(utc_now()) if coming else {}
+            for key, cookie in coming.items():
+                self._foreign.pop(key, None)
+                if key not in held:
+                    self._foreign[key] = cookie
             for name in self.settings.headers:
                 old, new = jar.headers.get(name), kept.headers.get(name)
                 if old == new or (mine is not None and old != mine.headers.get(name)):

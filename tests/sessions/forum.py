@@ -28,6 +28,7 @@ class Forum(loopback.Loopback):
         self.refuse: int | None = None
         self.attributes = ATTRIBUTES
         self.seen: list[dict[str, str]] = []
+        self.given: list[str] = []
         self._number = 0
         self._lock = threading.Lock()
         forum = self
@@ -55,12 +56,15 @@ class Forum(loopback.Loopback):
 
     def answer(self, handler: BaseHTTPRequestHandler, body: bytes) -> None:
         url = urlsplit(handler.path)
-        given = SimpleCookie(handler.headers.get("Cookie", ""))
-        cookies = {name: morsel.value for name, morsel in given.items()}
+        given = handler.headers.get("Cookie", "")
+        cookies = {name: morsel.value for name, morsel in SimpleCookie(given).items()}
         with self._lock:
             self.stats[url.path] += 1
             self.seen.append(cookies)
-            status, headers, text = self._reply(url.path, parse_qs(url.query), cookies, body)
+            self.given.append(given)
+            status, headers, text = self._reply(
+                url.path, parse_qs(url.query, keep_blank_values=True), cookies, body
+            )
         handler.send_response(status)
         for name, value in headers:
             handler.send_header(name, value)

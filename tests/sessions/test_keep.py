@@ -10,6 +10,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import aiohttp
 import httpx
@@ -80,6 +81,56 @@ def test_a_cookie_goes_to_a_member_of_a_record_and_back() -> None:
     assert "b'" not in repr(cookie)
     with pytest.raises(TypeError):
         pickle.dumps(cookie)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "attributes"),
+    [
+        ("a[1]", "1", "; Path=/"),
+        ("a", '"in quotes"', "; Path=/"),
+        ("a", '"a;b"', "; Path=/"),
+        ("a", "b=c", "; Path=/"),
+        ("a", "", "; Path=/"),
+        ("a", "1", "; Path=/page/; Priority=High; Partitioned"),
+        ("a", "1", "; Path=/; Max-Age=99999999999999999999"),
+        ("a", "1", "; Path=/; Expires=nonsense"),
+    ],
+)
+def test_a_cookie_is_sent_by_the_next_program_as_it_would_be_by_this_one(
+    library: Library, forum: Forum, vault: Vault, name: str, value: str, attributes: str
+) -> None:
+    forum.attributes = attributes
+    url = f"{forum.url}/theme?{urlencode({'name': name, 'value': value})}"
+    one, first = library.client(), library.keep("forum", vault)
+    for client in (one, first):
+        library.get(client, url)
+    library.get(one, f"{forum.url}/page/1")
+    library.close(one)
+    wanted = forum.given[-1]
+    for _ in range(2):
+        library.get(library.keep("forum", vault), f"{forum.url}/page/1")
+        assert forum.given[-1] == wanted
+    assert len(members(vault)) == len(vault["forum"]["jar"]) == 1
+
+
+def test_a_cookie_that_a_library_does_not_take_stays_for_the_others(
+    library: Library, forum: Forum, vault: Vault
+) -> None:
+    with keep(requests.Session(), "forum", vault) as other:
+        for name in ("a space", "bell\a"):
+            other.cookies.set(name, "1", domain="localhost")
+        other.cookies.set("of_an_address", "1", domain="127.0.0.1")
+    client = library.keep("forum", vault)
+    library.get(client, f"{forum.url}/theme?name=a&value=1")
+    with keep(requests.Session(), "forum", vault) as other:
+        other.cookies.set("of_an_address", "2", domain="127.0.0.1")
+    library.get(client, f"{forum.url}/theme?name=b&value=1")
+    library.close(client)
+    assert set(members(vault)) == {"of_an_address", "a space", "bell\a", "a", "b"}
+    assert members(vault)["of_an_address"]["value"] == "2"
+    with keep(requests.Session(), "forum", vault) as other:
+        del other.cookies["of_an_address"]
+    assert set(members(vault)) == {"a space", "bell\a", "a", "b"}
 
 
 def test_one_session_cookie_leaves_the_session_without_a_known_end(
