@@ -164,6 +164,6 @@ with freezegun.freeze_time("2026-11-27"):
     from interpal._clock import monotonic
     before = monotonic()
     time.sleep(0.1)
-    said.append(str(0.1 <= monotonic() - before < 10))
+    said.append(str(monotonic() - before >= 0.1))
 """
     assert run(script, tmp_path) == ["True"]

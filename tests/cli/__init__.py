@@ -198,7 +198,7 @@ class TerminalRun:
         os.close(self._master)
         os.close(self.slave)
 
-    def expect(self, text: str, seconds: float = 20) -> None:
+    def expect(self, text: str, seconds: float = 60) -> None:
         """Wait until *text* is on the screen, after what was expected before."""
         self._expected = getattr(self, "_expected", 0)
         deadline = time.monotonic() + seconds
@@ -217,7 +217,7 @@ class TerminalRun:
         self.expect(question)
         self.type(text + "\n")
 
-    def question(self, seconds: float = 20) -> bool:
+    def question(self, seconds: float = 60) -> bool:
         """Wait until it asks something new; False where it ends instead."""
         asked = getattr(self, "_asked", 0)
         deadline = time.monotonic() + seconds
@@ -231,7 +231,7 @@ class TerminalRun:
                 return False
             assert time.monotonic() < deadline, f"it neither asks nor ends:\n{self.screen}"
 
-    def end(self, seconds: float = 20) -> int:
+    def end(self, seconds: float = 60) -> int:
         """Wait for the end; the exit code, with all that was shown in `screen`."""
         deadline = time.monotonic() + seconds
         while self.process.poll() is None:

@@ -307,7 +307,7 @@ def test_exec_passes_signals_on_and_restores_them(run: Program, vault: Path) -> 
             ignored = next(line for line in status if line.startswith("SigIgn"))
         assert not int(ignored.split()[1], 16) & (1 << (signal.SIGPIPE - 1))
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == -signal.SIGTERM
+        assert process.wait(60) == -signal.SIGTERM
 
 
 def test_exec_gives_the_command_the_terminal(run: Program, vault: Path) -> None:

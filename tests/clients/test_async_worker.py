@@ -6,7 +6,6 @@ import asyncio
 import inspect
 import os
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from unittest import mock
@@ -93,12 +92,14 @@ def test_a_step_that_runs_does_not_hold_back_the_time_out_of_its_task(
 
     async def main() -> None:
         client = AsyncInterpalClient(**place.settings())
+        call = asyncio.create_task(client.get_self())
+        assert await asyncio.to_thread(entered.wait, 60)
         with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(client.get_self(), 0.2)
-        assert entered.is_set()
+            await asyncio.wait_for(call, 0.1)
         assert not release.is_set()
         closing = asyncio.create_task(client.close())
-        await asyncio.sleep(0.1)
+        for _ in range(100):
+            await asyncio.sleep(0.001)
         # The step that was left is waited for, and nothing comes of it.
         assert not closing.done()
         release.set()
@@ -135,19 +136,20 @@ def test_a_login_whose_task_is_cancelled_is_not_saved(
 
     asyncio.run(main())
     assert place.names() == []
-    with InterpalClient(**place.settings(lock_timeout=1)) as later:
+    with InterpalClient(**place.settings()) as later:
         assert later.is_authenticated
 
 
 def test_a_cancelled_step_that_has_not_begun_does_not_begin(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    release = threading.Event()
+    entered, release = threading.Event(), threading.Event()
     finds: list[str] = []
     find = SessionManager.find
 
     def held_up(manager: SessionManager, username: str | None = None, **settings: Any) -> Any:
         finds.append(threading.current_thread().name)
+        entered.set()
         release.wait(60)
         return find(manager, username, **settings)
 
@@ -158,13 +160,13 @@ def test_a_cancelled_step_that_has_not_begun_does_not_begin(
     async def main() -> None:
         client = AsyncInterpalClient(**place.settings())
         first = asyncio.create_task(client.get_self())
-        await asyncio.sleep(0.1)
+        assert await asyncio.to_thread(entered.wait, 60)
         second = asyncio.create_task(client.validate_session())
-        await asyncio.sleep(0.1)
-        start = time.monotonic()
+        executor = client._worker._executor
+        assert executor is not None
+        assert await asyncio.to_thread(eventually, lambda: executor._work_queue.qsize() == 1)
         second.cancel()
         await asyncio.gather(second, return_exceptions=True)
-        assert time.monotonic() - start < 10
         assert not first.done()
         release.set()
         assert (await first)["username"] == "maple_ink"

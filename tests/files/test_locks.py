@@ -89,7 +89,7 @@ def test_a_holder_that_is_stopped_is_waited_for_and_named_and_not_robbed(tmp_pat
     start = time.monotonic()
     with pytest.raises(LockTimeoutError, match=f"process {process.pid} holds the lock") as caught:
         lock_of(tmp_path).acquire(0.3)
-    assert 0.3 <= time.monotonic() - start < 2
+    assert time.monotonic() - start >= 0.3
     assert caught.value.holder == str(process.pid) == lock_of(tmp_path).holder()
     assert caught.value.path == str(tmp_path / "vault")
     finish(process)
@@ -107,22 +107,23 @@ def test_the_lock_of_a_killed_holder_is_free_at_once(tmp_path: Path) -> None:
     assert lock.holder() is None
 
 
-def test_one_that_waits_gets_the_lock_soon_after_it_is_free(tmp_path: Path) -> None:
-    held = lock_of(tmp_path)
+@pytest.mark.parametrize("pauses", [1, 10, 300])
+def test_one_that_waits_gets_the_lock_soon_after_it_is_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pauses: int
+) -> None:
+    held, lock = lock_of(tmp_path), lock_of(tmp_path)
     held.acquire(0)
-    freed: list[float] = []
+    slept: list[float] = []
 
-    def free() -> None:
-        time.sleep(0.2)
-        freed.append(time.monotonic())
-        held.release()
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == pauses:
+            held.release()
 
-    thread = threading.Thread(target=free)
-    thread.start()
-    lock = lock_of(tmp_path)
-    lock.acquire(5)
-    thread.join()
-    assert time.monotonic() - freed[0] < 0.5
+    monkeypatch.setattr(time, "sleep", sleep)
+    lock.acquire(600)
+    assert len(slept) == pauses
+    assert max(slept) < 0.1
     lock.release()
 
 
@@ -173,14 +174,14 @@ os._exit(0)
     with Popen(command, stdin=PIPE, stdout=PIPE, text=True) as process:
         process.wait()  # the holder is dead, its child waits for the end of its input
         lock = lock_of(tmp_path)
-        lock.acquire(2)
+        lock.acquire(60)
         lock.release()
 
 
 def test_a_child_forked_while_another_thread_waits_does_not_keep_the_lock(tmp_path: Path) -> None:
     held, waiting = lock_of(tmp_path), lock_of(tmp_path)
     held.acquire(0)
-    thread = threading.Thread(target=waiting.acquire, args=(5,))
+    thread = threading.Thread(target=waiting.acquire, args=(60,))
     thread.start()
     while len(locks._open_files) < 2:
         time.sleep(0.001)
@@ -276,7 +277,7 @@ def test_threads_of_one_process_exclude_each_other(tmp_path: Path) -> None:
     def work() -> None:
         for _ in range(10):
             lock = lock_of(tmp_path)
-            lock.acquire(10)
+            lock.acquire(60)
             inside.append(1)
             most.append(len(inside))
             time.sleep(0.0005)

@@ -116,8 +116,11 @@ def test_a_neighbour_can_never_read_what_is_saved(public: Path) -> None:
 
     def spy() -> tuple[int, int]:
         tried = read = 0
-        while not (public / "done").exists():
-            for name in set(os.listdir(public)) - {"done"}:
+        seen: set[str] = set()
+        # Until many a save has come and gone, each of which has files of other names.
+        while tried < 1000 or len(seen) < 20:
+            for name in os.listdir(public):
+                seen.add(name)
                 with suppress(OSError):
                     tried += 1
                     os.close(os.open(public / name, os.O_RDONLY | os.O_NONBLOCK))
@@ -126,10 +129,8 @@ def test_a_neighbour_can_never_read_what_is_saved(public: Path) -> None:
 
     def write() -> None:
         store = FileStore(public / "vault")
-        until = time.monotonic() + 0.7
-        while time.monotonic() < until:
+        while True:
             save(store, b"x" * 100_000)
-        (public / "done").touch()
 
     old = os.umask(0)
     try:
@@ -138,7 +139,6 @@ def test_a_neighbour_can_never_read_what_is_saved(public: Path) -> None:
     finally:
         os.umask(old)
     print(f"{tried} tries of a neighbour, {read} opened")
-    assert tried > 100
     assert read == 0
 
 
@@ -246,12 +246,11 @@ def test_a_symlink_that_comes_and_goes_never_leads_anywhere(public: Path) -> Non
         return 0
 
     with background(swap, uid=STRANGER), Folder.open(str(folder), strict=False) as opened:
-        start = time.monotonic()
-        # Longer where the machine is busy and the other process slow to start.
-        while (spent := time.monotonic() - start) < 0.7 or (refused <= 10 and spent < 30):
+        looks = 0
+        while looks < 2000 or refused <= 10:
+            looks += 1
             refused += look(opened)
     print(f"{refused} links refused")
-    assert refused > 10
     assert precious.read_bytes() == b"canary"
     assert mode_of(precious) == 0o644
 

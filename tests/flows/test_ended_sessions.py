@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,9 +18,12 @@ from interpal.exceptions import (
 )
 from interpal.flows import context as context_module
 from interpal.sandbox import Sandbox
+from interpal.sessions.singleflight import Flight
 from tests.helpers import ACCOUNTS, SELF, TOKEN, Place
+from tests.sandbox.web import held_back
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
 
     from tests.helpers import Driver
@@ -326,26 +330,47 @@ def test_threads_of_a_client_that_saves_nothing_share_a_login_too(
         assert list(place.folder.iterdir()) == []
 
 
+@contextmanager
+def lost_when_seven_wait(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> Generator[None, None, None]:
+    """The server answers no login: it drops the connection when seven more calls wait for one."""
+    waiting: set[int] = set()
+    try_acquire = Flight.try_acquire
+
+    def noted(flight: Flight) -> bool:
+        taken = try_acquire(flight)
+        if not taken and flight._key[1] != "refusal":
+            waiting.add(id(flight))
+            if len(waiting) == 7:
+                released.set()
+        return taken
+
+    monkeypatch.setattr(Flight, "try_acquire", noted)
+    place.site.fault(TOKEN, drop=True, after=True, times=None)
+    with held_back(place.site, TOKEN) as released:
+        yield
+
+
 def test_many_that_wait_for_a_login_that_fails_do_not_all_try_it(
-    driver: Driver, place: Place
+    driver: Driver, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Long enough for all to have been refused before the first one gives up, on a busy machine.
-    client = driver.open(**place.settings(persist_session=False, timeout=2))
+    client = driver.open(**place.settings(persist_session=False))
     place.site.invalidate()
-    place.site.fault(TOKEN, hang=5, times=None)
-    results = driver.together(client, [("get_threads",)] * 8)
+    with lost_when_seven_wait(place, monkeypatch):
+        results = driver.together(client, [("get_threads",)] * 8)
     assert all(isinstance(result, NetworkError) for result in results)
     assert place.requests(TOKEN) == 2
 
 
 def test_calls_that_come_while_a_client_starts_do_not_each_try_a_login_that_fails(
-    driver: Driver, place: Place
+    driver: Driver, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = driver.open(**place.settings(persist_session=False, auto_login=False, timeout=1))
+    client = driver.open(**place.settings(persist_session=False, auto_login=False))
     context = client._context
     context.change(lambda state: state.use(None, None))
-    place.site.fault(TOKEN, hang=3, times=None)
-    results = driver.together(client, [("get_threads",)] * 8)
+    with lost_when_seven_wait(place, monkeypatch):
+        results = driver.together(client, [("get_threads",)] * 8)
     assert all(isinstance(result, NetworkError) for result in results)
     assert place.requests(TOKEN) == 1
 

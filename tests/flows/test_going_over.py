@@ -11,15 +11,15 @@ import pytest
 from interpal import InterpalClient
 from interpal.exceptions import AuthenticationError, InvalidCredentialsError
 from interpal.sandbox import Sandbox
+from interpal.sessions.wait import pause
+from tests.files import is_inside
 from tests.helpers import ACCOUNTS, SELF, TOKEN, Place, export_of
-from tests.sandbox.web import eventually
+from tests.sandbox.web import eventually, held_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
 GONE = "was logged out, or has gone over to another account"
-WHILE = 1.0
-"""Seconds for which the server holds back what is to be under way."""
 
 
 @contextmanager
@@ -27,12 +27,20 @@ def under_way(
     place: Place, path: str, call: Callable[[], Any]
 ) -> Generator[Future[Any], None, None]:
     """A call in another thread; in the body its request to *path* is held back by the server."""
-    place.site.fault(path, hang=WHILE)
     before = place.requests(path)
-    with ThreadPoolExecutor(1) as pool:
+    with beside() as pool, held_back(place.site, path, times=1):
         future = pool.submit(call)
         assert eventually(lambda: place.requests(path) > before)
         yield future
+
+
+def beside() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1)
+
+
+def waits(pool: ThreadPoolExecutor) -> bool:
+    """Whether a call in a thread of *pool* waits for another one."""
+    return any(is_inside(thread, pause) for thread in pool._threads)
 
 
 def alone(place: Place, username: str | None = "maple_ink", **changes: Any) -> dict[str, Any]:
@@ -50,11 +58,14 @@ def client(place: Place) -> Generator[InterpalClient, None, None]:
 def test_neither_the_call_that_logs_in_nor_one_that_waits_for_it_is_sent_as_another(
     place: Place,
 ) -> None:
-    with InterpalClient(**alone(place)) as client, ThreadPoolExecutor(1) as pool:
+    with InterpalClient(**alone(place)) as client, beside() as pool, beside() as another:
         place.site.invalidate()
         with under_way(place, TOKEN, client.get_self) as first:
             second = pool.submit(client.get_self)
-            assert client.login("pedro_k", "radio").username == "pedro_k"
+            assert eventually(lambda: waits(pool))
+            login = another.submit(client.login, "pedro_k", "radio")
+            assert eventually(lambda: waits(another))
+        assert login.result().username == "pedro_k"
         for call in (first, second):
             with pytest.raises(AuthenticationError, match=GONE):
                 call.result()
@@ -73,9 +84,12 @@ def test_a_session_that_has_ended_is_not_valid_because_anothers_lives(
 
 
 def test_the_refusal_of_one_account_is_no_word_of_another(place: Place) -> None:
-    with InterpalClient(**place.settings("ghost", password="secret", auto_login=False)) as client:
+    settings = place.settings("ghost", password="secret", auto_login=False)
+    with InterpalClient(**settings) as client, beside() as pool:
         with under_way(place, TOKEN, client.login) as refused:
-            client.login("maple_ink", "secret")
+            login = pool.submit(client.login, "maple_ink", "secret")
+            assert eventually(lambda: waits(pool))
+        login.result()
         with pytest.raises(InvalidCredentialsError):
             refused.result()
         assert client.login(force=True).username == "maple_ink"

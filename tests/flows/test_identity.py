@@ -15,7 +15,7 @@ from interpal._clock import utc_now
 from interpal.exceptions import AccountMismatchError, AuthenticationError, NetworkError
 from interpal.vault.files.locks import FileLock
 from tests.helpers import SELF, TOKEN, Place, export_of
-from tests.sandbox.web import eventually
+from tests.sandbox.web import eventually, held_back
 
 if TYPE_CHECKING:
     from interpal.session import Session
@@ -234,11 +234,15 @@ def test_a_login_that_waits_to_be_saved_is_not_saved_after_a_logout(place: Place
 
     other = FileLock(str(place.path), "write.lock")
     settings = place.settings(auto_login=False, on_event=hook)
-    with InterpalClient(**settings) as client, ThreadPoolExecutor(2) as pool:
-        place.site.fault(TOKEN, hang=0.5, after=True)
+    with (
+        InterpalClient(**settings) as client,
+        ThreadPoolExecutor(2) as pool,
+        held_back(place.site, TOKEN, after=True) as released,
+    ):
         login = pool.submit(client.login)
         assert eventually(lambda: place.requests(TOKEN) == 1)
         other.acquire(5)  # Another process is saving.
+        released.set()
         assert logged_in.wait(60)
         logout = pool.submit(client.logout)
         assert eventually(lambda: not client.is_authenticated)

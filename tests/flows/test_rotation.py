@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,13 +11,16 @@ from interpal._clock import utc_now
 from interpal.exceptions import APIError
 from interpal.flows import pending_requests
 from interpal.sandbox import Sandbox
+from interpal.sessions.wait import pauses
 from tests.helpers import ACCOUNTS, SELF, TOKEN, Place, listening, replying, request_head
 from tests.helpers import http as reply
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Generator
     from pathlib import Path
 
+    from interpal.transport.messages import Pause
     from tests.helpers import Driver
 
 
@@ -98,7 +100,13 @@ def test_a_refusal_that_overtakes_the_reply_with_the_new_cookie_is_no_end(
     driver: Driver, place: Place, call: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pending_requests, "LONGEST_WAIT", 60)  # for a machine that is busy
-    asked, refused = threading.Event(), threading.Event()
+    asked, waits = threading.Event(), threading.Event()
+
+    def noted(longest: float) -> Generator[Pause, None, None]:
+        waits.set()
+        return pauses(longest)
+
+    monkeypatch.setattr(pending_requests, "pauses", noted)
 
     def answer(connection: socket.socket) -> None:
         data = request_head(connection)
@@ -106,16 +114,13 @@ def test_a_refusal_that_overtakes_the_reply_with_the_new_cookie_is_no_end(
             connection.sendall(reply("200 OK", PROFILE))
         elif SLOW.encode() in data:
             asked.set()
-            # Until the refusal has had time to be taken for an end.
-            refused.wait(60)
-            time.sleep(0.3)
+            waits.wait(60)
             connection.sendall(
                 reply("200 OK", PROFILE, "Set-Cookie: interpals_sessid=rotated; Path=/")
             )
         else:
             asked.wait(60)
             connection.sendall(reply("401 Unauthorized"))
-            refused.set()
 
     with listening(answer, at_once=True) as base_url:
         place.save(user_id="17", origin=base_url, last_validated_at=utc_now())

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from contextlib import contextmanager
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -118,19 +119,20 @@ class WebSocket:
 
 @contextmanager
 def held_back(
-    site: Sandbox, path: str, *, after: bool = False
+    site: Sandbox, path: str, *, after: bool = False, times: int | None = None
 ) -> Generator[threading.Event, None, None]:
     """What is sent to *path* is answered when the event is set, at the latest after the block.
 
-    It is carried out then; with *after*, when it comes.
+    It is carried out then; with *after*, when it comes. *times* bounds how many requests wait so.
     """
+    left = count() if times is None else iter(range(times))
     released = threading.Event()
     server = site._server
     assert server is not None
     answer = server._answer
 
     async def late(request: web.Request, handler: Any) -> web.StreamResponse:
-        if request.path != path:
+        if request.path != path or next(left, None) is None:
             return await answer(request, handler)
         reply = await answer(request, handler) if after else None
         while not released.is_set():  # noqa: ASYNC110  (set by another thread)
