@@ -49,8 +49,9 @@ def paragraphs(text: str) -> Iterator[str]:
 def options(command: click.Command, context: click.Context) -> Iterator[str]:
     """The options of a command, each with its help."""
     for parameter in command.get_params(context):
+        # Newer versions of click have a record of an argument too; the usage shows it.
         record = parameter.get_help_record(context)
-        if record is not None:
+        if record is not None and isinstance(parameter, click.Option):
             yield ".TP"
             yield f"\\fB{escaped(record[0])}\\fR"
             yield escaped(record[1])

@@ -67,8 +67,9 @@ def of_aiohttp(error: BaseException, proxy: Proxy | None, known: str | None = No
     if proxy is not None and _is_of_proxy(error, proxy):
         return no_proxy(error, proxy)
     if isinstance(error, aiohttp.ClientConnectorError) and error.errno is None:
-        # TLS that the other side ended is no error of TLS to asyncio.
-        known = NO_TLS
+        # TLS that the other side ended is no error of TLS to asyncio. (Those that are have no
+        # number in older versions.)
+        known = known if isinstance(error, aiohttp.ClientSSLError) else NO_TLS
     elif isinstance(error, aiohttp.ServerDisconnectedError):
         known = HUNG_UP
     elif isinstance(error, aiohttp.ClientPayloadError):

@@ -36,6 +36,11 @@ class Pin(NamedTuple):
     name: str
     text: str
 
+    @property
+    def is_conditional(self) -> bool:
+        """Whether a marker says where it is installed."""
+        return " ; " in self.text.partition("\n")[0]
+
 
 class Lock(NamedTuple):
     """What the lock file holds.
@@ -51,7 +56,8 @@ class Lock(NamedTuple):
     def of(self, parts: Iterable[str], *, oldest: bool = False) -> list[Pin]:
         """What these parts need. KeyError for a part that is not in it."""
         wanted = frozenset[str]().union(*(self.parts[part] for part in parts))
-        old = {pin.name for pin in self.oldest} if oldest else set[str]()
+        # One that a marker keeps for some systems or Pythons is wanted elsewhere all the same.
+        old = {pin.name for pin in self.oldest if oldest and not pin.is_conditional}
         pins = [pin for pin in self.pins if pin.name in wanted - old]
         return [*pins, *(self.oldest if oldest else ())]
 

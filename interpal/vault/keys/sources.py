@@ -222,6 +222,8 @@ def _why_no_home() -> str:
         return "HOME is not set"
     if not home:
         return "HOME is empty"
+    if home == "/":
+        return "HOME is /"
     return (
         "the home directory is not known" if os.path.isabs(home) else "HOME is not an absolute path"
     )
@@ -286,7 +288,7 @@ def _check_home(path: str) -> None:
     Under `sudo -E`, root would leave a folder there that its user cannot use.
     """
     if path.startswith("/.config/") and not os.environ.get("XDG_CONFIG_HOME"):
-        raise _no_place("HOME is /")
+        raise _no_place(_why_no_home())
     above = os.path.dirname(path)
     while not os.path.lexists(above) and above != os.path.dirname(above):
         above = os.path.dirname(above)
