@@ -79,7 +79,7 @@ def _password(username: str, file: str | None) -> Hidden[str]:
     value = os.environ.get(PASSWORD)
     if value is not None:
         if not value:
-            raise ValidationError(f"{PASSWORD} is set but empty: set it, or unset it")
+            raise ValidationError(f"{PASSWORD} is set but empty: give it the password, or unset it")
         return Hidden(value)
     terminal = Terminal.open()
     if terminal is None:

@@ -24,14 +24,14 @@ def check_base_url(url: str) -> str:
     from urllib.parse import urlsplit
 
     try:
-        parts = urlsplit(url)
+        # What `urlsplit` would pass over or stumble on, and the next to read it would not.
+        odd = " " in url or not url.isprintable() or url != url.strip("\"'`")
+        parts = urlsplit("" if odd else url)
         host = parts.hostname
         _ = parts.port
-        # Which `urlsplit` would pass over, and the next to read it would not.
-        clean = url.isprintable() and " " not in url
     except (ValueError, AttributeError, TypeError):
-        raise ValidationError("base_url: this is no URL") from None
-    if not clean or url != url.strip("\"'`"):
+        raise ValidationError("base_url: this is not a URL") from None
+    if odd:
         raise ValidationError(
             "base_url: a quote, a blank or a character that does not print is in it; an env file "
             "of docker keeps quotes, and one with Windows line ends a CR"

@@ -47,7 +47,13 @@ def test_the_first_refusal_names_the_account(driver: Driver, place: Place) -> No
 
 @pytest.mark.parametrize(
     "url",
-    ['"https://example.org"', "https://example.org\r", "https://exam\u200bple.org", " https://x"],
+    [
+        '"https://example.org"',
+        "https://example.org\r",
+        "https://exam\u200bple.org",
+        " https://x",
+        "https://x:1 ",
+    ],
 )
 def test_what_does_not_print_in_a_base_url_is_named(place: Place, driver: Driver, url: str) -> None:
     with pytest.raises(ValidationError, match="a quote, a blank or a character that does not"):

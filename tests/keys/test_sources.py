@@ -710,6 +710,13 @@ def test_a_wrong_passphrase_with_a_quote_or_blank_around_it_says_so(path: Path, 
     assert "quote" not in str(caught.value)
 
 
+def test_a_wrong_passphrase_with_colour_codes_says_so(path: Path) -> None:
+    Vault.open(path, passphrase="correct horse", create=True, kdf=CHEAP).close()
+    with pytest.raises(WrongKeyError, match="a character that does not print") as caught:
+        Vault.open(path, passphrase="\x1b[32mcorrect horse\x1b[0m")
+    assert "horse" not in str(caught.value)
+
+
 KEY_TEXT = b64encode(KEY).decode()
 
 

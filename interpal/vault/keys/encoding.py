@@ -30,7 +30,7 @@ _NO_KEY = f"not a key; a key is {KEY_BYTES} bytes as base64, base64url or hex"
 
 def parse_passphrase(content: Hidden[bytes], name: str) -> Hidden[bytes]:
     """The normalised passphrase in UTF-8 *content*. Raises `KeySourceError` naming *name*."""
-    reason = "not valid UTF-8"
+    reason = "the passphrase is not UTF-8; save it as UTF-8"
     try:
         return checked_passphrase(content.reveal().decode())
     except ValidationError as error:
@@ -110,12 +110,20 @@ def without_newline(content: Hidden[bytes]) -> Hidden[bytes]:
 
 
 def doubt_about(kind: str, secret: Hidden[bytes]) -> str:
-    """What a wrong passphrase has at its ends that nobody may have meant; else nothing.
+    """What a wrong passphrase has that nobody may have meant; else nothing.
 
-    `docker --env-file` and systemd keep quotes and blanks that a shell would remove.
+    `docker --env-file` and systemd keep quotes and blanks that a shell would remove; a program
+    that prints it may colour it.
     """
     text = secret.reveal()
-    if kind != "passphrase" or text == text.strip(_AROUND):
+    if kind != "passphrase":
+        return ""
+    if not text.decode().isprintable():
+        return (
+            ". It has a character that does not print, such as the colour codes of a program: if "
+            "that is not part of it, have it printed plainly"
+        )
+    if text == text.strip(_AROUND):
         return ""
     return (
         ". It has a blank or a quote at its beginning or end: if that is not part of it, remove "

@@ -156,7 +156,7 @@ class ConfiguredSource(NamedTuple):
         kind = self.source.kind
         # Set but empty is a mistake in somebody's configuration, never "unset".
         if not self.setting.reveal():
-            raise KeySourceError(f"{self.name} is set but empty: set it, or unset it, for a {kind}")
+            raise KeySourceError(f"{self.name} is set but empty: give it a {kind}, or unset it")
         return self.source.read(self.setting, self.name)
 
 
