@@ -23,7 +23,7 @@ Both clients have these calls, with the same names and arguments: `InterpalClien
 reply, and a call of `AsyncInterpalClient` is awaited. They are also available under the managers
 of interpal 1.x: `client.messages.get_threads()` is `client.get_threads()`. They return
 [replies](replies.md): dicts whose members are attributes too. For anything else, use
-`client.request(method, path, …)`.
+`client.request(method, path, …)`. The example logs in to [the sandbox](index.md#quick-start).
 
 ```python
 from interpal import InterpalClient

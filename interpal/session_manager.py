@@ -116,7 +116,7 @@ class SessionManager:
         places = [Hidden(place) for place in (store, session_file) if place is not None]
         store = session_file = None
         if len(places) > 1:
-            raise ValidationError("store, session_file: give one of them")
+            raise ValidationError("store, session_file: give one of them, not both")
         self._place = _checked_place(places[0] if places else Hidden(DEFAULT_SESSION_FILE))
         self._source: KeySource = find_source(*hidden.reveal())
         self.lifetime = check_expiration_hours(expiration_hours)

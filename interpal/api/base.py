@@ -68,8 +68,6 @@ else:
 
 T = TypeVar("T")
 
-BASE_URL_VARIABLE = "INTERPALS_BASE_URL"
-
 
 class Blocking:
     """A client whose operations return their result."""
@@ -317,7 +315,7 @@ class Operations:
         password = session_cookie = auth_token = vault_passphrase = vault_key = None
         store = session_file = proxy = None
         if token_alone:
-            raise ValidationError("auth_token: a token alone is no session; give session_cookie=")
+            raise ValidationError("auth_token: a token alone is no session: give session_cookie=")
         if unused and persist_session is None:
             raise ValidationError(
                 f"{', '.join(unused)}: nothing is saved without persist_session=True; give it, or "
@@ -327,15 +325,10 @@ class Operations:
             warnings.warn(
                 "session_file: nothing is saved without persist_session=True", stacklevel=2
             )
-        if base_url is None:
-            base_url = os.environ.get(BASE_URL_VARIABLE, origin.DEFAULT_BASE_URL)
-            if not base_url.strip():
-                raise ValidationError(
-                    f"{BASE_URL_VARIABLE} is set, but empty: give it the address to use, or "
-                    f"unset it for {origin.DEFAULT_BASE_URL}"
-                )
         settings = Settings(
-            base_url=origin.check_base_url(base_url),
+            base_url=origin.configured_base_url()
+            if base_url is None
+            else origin.check_base_url(base_url),
             user_agent=arguments.header("user_agent", user_agent) if user_agent else None,
             lifetime=check_expiration_hours(session_expiration_hours),
             revalidate_after=arguments.seconds("revalidate_after", revalidate_after),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -27,10 +26,7 @@ def read_browser_file(content: Hidden[bytes], user: str | None) -> Hidden[dict[s
     It is for the site of `INTERPALS_BASE_URL`. Raises `VaultFormatError` where it has cookies and
     no session among them.
     """
-    base_url = origin.check_base_url(
-        os.environ.get("INTERPALS_BASE_URL") or origin.DEFAULT_BASE_URL
-    )
-    site, now = origin.origin_of(base_url), utc_now()
+    site, now = origin.origin_of(origin.configured_base_url()), utc_now()
     found = Hidden(session_in(content.reveal().decode("utf-8", "replace"), site, now))
     session = found.reveal()
     if session is None:

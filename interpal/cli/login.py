@@ -98,7 +98,10 @@ def _password(username: str, file: str | None) -> Hidden[str]:
 def _ask(question: str) -> str:
     terminal = Terminal.open()
     if terminal is None:
-        raise ValidationError("--user: there is no terminal to ask for the username; name it")
+        raise ValidationError(
+            "there is no terminal to ask for the username: give --user NAME, or set "
+            "INTERPALS_USERNAME"
+        )
     with terminal:
         answer = terminal.ask(question)
     if not answer:

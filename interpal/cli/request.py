@@ -71,4 +71,4 @@ def _parsed(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        raise ValidationError("--json-body: this is no JSON") from None
+        raise ValidationError("--json-body: not valid JSON") from None

@@ -28,7 +28,7 @@ def username(value: object) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or not value.strip():
-        raise ValidationError("username: expected text, not an empty one")
+        raise ValidationError("username: expected text that is not empty")
     if any("\ud800" <= character <= "\udfff" for character in value):
         raise ValidationError("username: this text cannot be written as UTF-8")
     if any(character < " " or "\x7f" <= character <= "\x9f" for character in value):
@@ -96,7 +96,7 @@ def headers(values: Mapping[Any, Any] | None) -> dict[str, str]:
         if not isinstance(name, str) or not name or any(mark in name for mark in " :\t"):
             raise ValidationError("headers: a name is text without blanks and colons")
         if name.lower() in _OWN_HEADERS:
-            raise ValidationError(f"headers: {name} is for the client to say")
+            raise ValidationError(f"headers: the client sets {name} itself; leave it out")
         checked[header("headers", name)] = header(f"headers: {name}", value)
     return checked
 

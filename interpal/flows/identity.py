@@ -88,8 +88,8 @@ def _check_it_can_be_replaced(state: ClientState, session: Session) -> None:
         return
     raise AccountMismatchError(
         f"the saved session of {state.name} was never validated, and an e-mail address does not "
-        "tell whose it is; it is not used, and nothing was changed: log in once with password=, "
-        "or leave username= out",
+        "tell whose it is; the session is not used, and nothing was changed: log in once with "
+        "password=, or leave username= out",
         expected=state.name,
         found=session.user_id,
     )

@@ -241,16 +241,15 @@ def _lives(
 ) -> AuthenticationError:
     text = protocol.error_text(response, context.secrets(session))
     return AuthenticationError(
-        f"{_name(request)}: the server answered 401{f' ({text})' if text else ''}, though the "
-        "session lives; it was kept: this account may not do this, or not in this way",
+        f"{_name(request)}: the server answered 401{f' ({text})' if text else ''}, although "
+        "the session is alive; it was kept: this account may not do this, or not in this way",
         status_code=401,
     )
 
 
 def _refused_anew(request: Request) -> SessionExpiredError:
     return SessionExpiredError(
-        f"{_name(request)}: the server refuses this call even with a session that it has just "
-        "given out",
+        f"{_name(request)}: the server refuses this call even with a new session",
         status_code=401,
         replayed=True,
     )

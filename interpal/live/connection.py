@@ -321,7 +321,7 @@ class Connection:
         if not access.is_current(self._context, opened):
             return _RenewedError()
         return WebSocketAuthenticationError(
-            f"{where}: the server answered {status}, yet takes the session for calls",
+            f"{where}: the server answered {status}, but accepts the session for calls",
             status_code=status,
         )
 

@@ -43,8 +43,8 @@ def event_name(name: object) -> str:
     name = name if name.startswith("on_") else f"on_{name}"
     if name == "on_event":
         raise ValidationError(
-            "event: on_event is the argument that hears of the session's life; frames of any type "
-            "are heard of by on_frame"
+            "event: on_event= is an argument of the client, for events of the session; for frames "
+            "of every type use on_frame"
         )
     return name
 

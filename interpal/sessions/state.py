@@ -234,8 +234,8 @@ class ClientState:
         self.check_not_closed()
         if self.epoch != epoch:
             raise AuthenticationError(
-                "this client was logged out, or has gone over to another account, while a call was "
-                "under way, which was not done; use a client for each account"
+                "this client was logged out, or switched to another account, while a call was "
+                "under way; the call was not made. Use one client for each account"
             )
 
     def check_not_closed(self) -> None:

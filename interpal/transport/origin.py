@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from interpal.exceptions import ValidationError
@@ -10,12 +11,24 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DEFAULT_BASE_URL = "https://api.interpals.net"
+BASE_URL_VARIABLE = "INTERPALS_BASE_URL"
 
 _URL_CHARACTERS = "!#$%&'()*+,/:;=?@[]~"
 
 
-def check_base_url(url: str) -> str:
-    """*url* without a slash at its end. Raises `ValidationError`.
+def configured_base_url() -> str:
+    """What `INTERPALS_BASE_URL` says, else the site. Raises `ValidationError` naming it."""
+    url = os.environ.get(BASE_URL_VARIABLE, DEFAULT_BASE_URL)
+    if not url.strip():
+        raise ValidationError(
+            f"{BASE_URL_VARIABLE} is set, but empty: give it the address to use, or unset it for "
+            f"{DEFAULT_BASE_URL}"
+        )
+    return check_base_url(url, BASE_URL_VARIABLE)
+
+
+def check_base_url(url: str, name: str = "base_url") -> str:
+    """*url* without a slash at its end. Raises `ValidationError` naming *name*.
 
     Plain http would show password and session to the network, so it is for loopback alone.
     """
@@ -30,19 +43,21 @@ def check_base_url(url: str) -> str:
         host = parts.hostname
         _ = parts.port
     except (ValueError, AttributeError, TypeError):
-        raise ValidationError("base_url: this is not a URL") from None
+        raise ValidationError(f"{name}: this is not a URL; write https://HOST") from None
     if odd:
         raise ValidationError(
-            "base_url: a quote, a blank or a character that does not print is in it; an env file "
-            "of docker keeps quotes, and one with Windows line ends a CR"
+            f"{name}: there is a quote, a blank or an invisible character in it; remove it (an env "
+            "file of docker keeps quotes, and one with Windows line ends has CRs)"
         )
     if parts.scheme not in ("http", "https") or not host:
-        raise ValidationError("base_url: expected https://host, or http:// for a loopback host")
+        raise ValidationError(
+            f"{name}: expected https://HOST, or http://HOST:PORT for a server on this machine"
+        )
     if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
-        raise ValidationError("base_url: no credentials, query or fragment may be in it")
+        raise ValidationError(f"{name}: must not contain credentials, a query or a fragment")
     if parts.scheme == "http" and not is_loopback(host):
         raise ValidationError(
-            f"base_url: plain http to {host} would show the session to the network; use https"
+            f"{name}: plain http to {host} would show the session to the network; use https"
         )
     return url.rstrip("/")
 

@@ -306,7 +306,7 @@ def read_reply(response: Response, request: Request, now: datetime, secrets: Sec
         if kind is None:
             raise APIError(f"{what}: the reply holds too many values", status_code=status)
         kind = secrets.scrub(kind)
-        raise APIError(f"{what}: the reply is no JSON ({kind}){PERHAPS_ENDED}", status_code=status)
+        raise APIError(f"{what}: the reply is not JSON ({kind}){PERHAPS_ENDED}", status_code=status)
     text = error_text(response, secrets)
     message = f"{what}: the server answered {status}" + (f": {text}" if text else "")
     if status == 403 or 300 <= status < 400:

@@ -87,8 +87,24 @@ def test_help_is_help(run: Program) -> None:
 
 
 def test_the_hint_of_a_missing_vault_names_it(run: Program, tmp_path: Path) -> None:
-    path = tmp_path / "team.json"
-    assert f"`interpal-vault init -f {path}`" in run("list", "-f", "team.json").err
+    assert "`interpal-vault init`" in run("list").err
+    for name in ("team.json", "sqlite:team.db", str(tmp_path / "team.json")):
+        assert f"`interpal-vault init -f {name}`" in run("list", "-f", name).err
+
+
+def test_the_commands_of_a_message_are_for_the_vault_that_was_named(
+    run: Program, tmp_path: Path, vault: Path
+) -> None:
+    make_vault(tmp_path / "my team.json", "cedar", passphrase=PASSPHRASE)
+    env = {
+        "INTERPALS_VAULT_PASSPHRASE": PASSPHRASE,
+        "INTERPALS_VAULT_NEW_PASSPHRASE": "correct horse battery",
+    }
+    named = ("-f", "my team.json")
+    assert "`interpal-vault list -f 'my team.json'`" in run("remove", "x", *named, env=env).err
+    assert "`interpal-vault rotate -f 'my team.json'`" in run("passwd", *named, env=env).err
+    assert "`interpal-vault list`" in run("remove", "x", env=WITH_KEY).err
+    assert "`interpal-vault slot add`" in run("passwd", env=WITH_KEY).err
 
 
 def test_fish_gets_whole_descriptions(run: Program) -> None:
@@ -153,7 +169,7 @@ def test_inspect_shows_the_first_accounts_and_how_many_there_are(run: Program, m
     out = run("inspect", many.name, env=WITH_KEY).out
     assert "bot-19" in out
     assert "bot-20" not in out
-    assert "and 11 more; `interpal-vault list` shows all" in out
+    assert "and 11 more; `interpal-vault list -f many.json` shows all" in out
     assert "31 sessions: 10 expired, 21 not expired" in out
 
 

@@ -207,5 +207,5 @@ def test_anything_can_be_deleted_by_its_path(driver: Driver, place: Place) -> No
 def test_a_profile_that_is_none_is_told(driver: Driver, place: Place) -> None:
     client = driver.open(**place.settings())
     place.site.fault(SELF, status=200, body=[1])
-    with pytest.raises(APIError, match="no JSON object"):
+    with pytest.raises(APIError, match="not a JSON object"):
         driver.run(client, "get_self")

@@ -87,7 +87,7 @@ def test_a_call_under_way_is_never_repeated_as_the_account_that_took_over(
         client.go_over = go_over if driver.kind == "sync" else go_over_awaited
         refused, session = driver.together(client, [("get", "/v1/slow"), ("go_over",)])
     assert isinstance(refused, AuthenticationError)
-    assert "has gone over to another account" in str(refused)
+    assert "switched to another account" in str(refused)
     assert session.session_cookie == "theirs"
     assert not repeated
     assert client.session.username == "pedro_k"

@@ -132,7 +132,7 @@ def test_an_endpoint_that_always_says_401_costs_no_login(
     place.site.fault(path, status=401, times=None)
     saved = place.record()
     for asked in (1, 2):
-        with pytest.raises(AuthenticationError, match="session lives") as caught:
+        with pytest.raises(AuthenticationError, match="session is alive") as caught:
             driver.run(client, "request", method, path)
         assert type(caught.value) is AuthenticationError
         assert caught.value.status_code == 401
@@ -153,18 +153,18 @@ def test_a_path_that_is_refused_is_asked_about_again_after_a_minute(
     for refused in (path, other):
         place.site.fault(refused, status=401, times=None)
     for wanted, asked in ((path, 1), (path, 1), (other, 2), (path, 2)):
-        with pytest.raises(AuthenticationError, match="session lives"):
+        with pytest.raises(AuthenticationError, match="session is alive"):
             driver.run(client, "get", wanted)
         assert place.requests(SELF) == asked
     monkeypatch.setattr(context_module, "ASKED_AGAIN_AFTER", 0)
-    with pytest.raises(AuthenticationError, match="session lives"):
+    with pytest.raises(AuthenticationError, match="session is alive"):
         driver.run(client, "get", path)
     assert place.requests(SELF) == 3
     # It was asked about the session of before.
     monkeypatch.setattr(context_module, "ASKED_AGAIN_AFTER", 60)
     place.site.invalidate()
     driver.run(client, "get_threads")
-    with pytest.raises(AuthenticationError, match="session lives"):
+    with pytest.raises(AuthenticationError, match="session is alive"):
         driver.run(client, "get", path)
     assert place.logins == 2
 
@@ -183,7 +183,7 @@ def test_without_credentials_a_refused_call_costs_nothing(driver: Driver, place:
     before = place.snapshot()
     place.site.fault("/v1/feed", status=401, times=None)
     client = driver.open(**place.settings(password=None, revalidate_after=3600))
-    with pytest.raises(AuthenticationError, match="session lives"):
+    with pytest.raises(AuthenticationError, match="session is alive"):
         driver.run(client, "get_feed")
     assert place.snapshot() == before
     assert driver.run(client, "get_threads")

@@ -19,7 +19,7 @@ from tests.sandbox.web import eventually, held_back
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-GONE = "was logged out, or has gone over to another account"
+GONE = "was logged out, or switched to another account"
 
 
 @contextmanager

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from interpal.session import Session
     from tests.helpers import Driver
 
-GONE = "was logged out, or has gone over to another account"
+GONE = "was logged out, or switched to another account"
 THREADS = "/v1/user/self/threads"
 
 
@@ -190,7 +190,7 @@ def test_a_login_of_another_account_is_whole_for_every_thread(place: Place) -> N
                 try:
                     client.get_threads()
                 except AuthenticationError as error:
-                    if "gone over" not in str(error):
+                    if "switched to" not in str(error):
                         wrong.append(error)
 
         with ThreadPoolExecutor(4) as pool:

@@ -56,8 +56,16 @@ def test_the_first_refusal_names_the_account(driver: Driver, place: Place) -> No
     ],
 )
 def test_what_does_not_print_in_a_base_url_is_named(place: Place, driver: Driver, url: str) -> None:
-    with pytest.raises(ValidationError, match="a quote, a blank or a character that does not"):
+    with pytest.raises(ValidationError, match="a quote, a blank or an invisible character"):
         driver.open(**place.settings(base_url=url))
+
+
+def test_the_variable_is_named_where_the_base_url_comes_from_it(
+    place: Place, driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INTERPALS_BASE_URL", "127.0.0.1:8473")
+    with pytest.raises(ValidationError, match=r"INTERPALS_BASE_URL: expected https://HOST"):
+        driver.open(**{**place.settings(), "base_url": None})
 
 
 def test_a_wait_for_the_write_lock_says_how_long_it_was(driver: Driver, place: Place) -> None:

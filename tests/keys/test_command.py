@@ -152,7 +152,7 @@ def test_a_command_that_fails_is_told_by_its_status_and_not_its_output(
         (b"no-such-program c4n4ry", "'no-such-program': No such file"),
         (b"~/bin/pass c4n4ry", "'~/bin/pass': No such file"),
         (b"~/bin/pass c4n4ry", "without a shell"),
-        (b"/etc/passwd c4n4ry", "'/etc/passwd': Permission denied. Make it executable"),
+        (b"/etc/passwd c4n4ry", "'/etc/passwd': Permission denied. Name a program"),
         (b"'c4n4ry", "No closing quotation); quote it as for a shell"),
         (b"c4n4ry \\", "No escaped character"),
         (b"   ", "names no program"),
@@ -229,3 +229,13 @@ def test_the_passphrase_is_the_output_less_one_newline() -> None:
     source = sources.find_source(environ={NAME: f"{sys.executable} -c 'print(\"correct horse\")'"})
     assert source.read().reveal() == b"correct horse"
     assert (source.kind, source.name) == ("passphrase", NAME)
+
+
+def test_the_remedy_is_that_of_the_error(tmp_path: Path) -> None:
+    script = tmp_path / "getpw"
+    script.write_text("echo x\n")
+    script.chmod(0o755)
+    assert "begin with a line such as #!/bin/sh" in refused(str(script))
+    script.chmod(0o644)
+    assert "chmod u+x" in refused(str(script))
+    assert "without a shell" not in refused(str(script))

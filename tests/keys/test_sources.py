@@ -631,7 +631,7 @@ def test_where_there_is_no_keyring_at_all_it_is_not_to_be_unlocked(
 
 
 def test_a_backend_that_returns_no_text_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(KeySourceError, match="no text"):
+    with pytest.raises(KeySourceError, match="not text"):
         with_backend(monkeypatch, lambda *entry: b"c4n4ry").read()
 
 
@@ -837,10 +837,10 @@ def test_a_source_loads_only_what_it_uses(path: Path) -> None:
         ("\ufeffcorrect horse", "byte order mark"),
         ("c\0o\0", "NUL"),
         ("correct horse\nsecond", "more than one line"),
-        ("correct horse\n\n", "more than one line"),
+        ("correct horse\n\n", "ends with a newline"),
         ("\ncorrect horse", "more than one line"),
-        ("\n\n", "more than one line"),
-        ("correct horse\r", "more than one line"),
+        ("\n\n", "ends with a newline"),
+        ("correct horse\r", "ends with a newline or a CR"),
         ("correct\rhorse", "more than one line"),
     ],
 )

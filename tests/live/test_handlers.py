@@ -286,7 +286,7 @@ def test_names_of_events() -> None:
     assert live.handlers.of("on_typing") == [typing]
     assert live.handlers.of("on_notification") == [notified]
     assert live.handlers.of("on_ready") == [on_ready]
-    with pytest.raises(ValidationError, match="on_event is the argument"):
+    with pytest.raises(ValidationError, match="on_event= is an argument"):
         live.event("on_event")(typing)
     for name in ("", "on message", 7):
         with pytest.raises(ValidationError, match="event"):

@@ -33,8 +33,8 @@ def name_of(vault: Vault, user: str | None) -> str:
     if not names:
         raise errors.NotFound(
             "no-such-account",
-            f"{vault.path}: there are no accounts in it yet; log in, or use `interpal-vault "
-            "import`",
+            f"{vault.path}: there are no accounts in it yet; log in, or use "
+            f"{errors.command('import FILES', vault.path)}",
             path=vault.path,
         )
     return names[0]

@@ -75,7 +75,8 @@ def copy_verb(
     else:
         output.say(_summary(done, said, where))
         if left_out:
-            output.say(f"Key slots that were not copied: {', '.join(left_out)}; see `slot add`")
+            add = errors.command("slot add", where)
+            output.say(f"Key slots that were not copied: {', '.join(left_out)}; see {add}")
     if done.kept:
         raise VaultExistsError(
             f"{where}: the sessions of {formatting.listed(done.kept)} were not copied, because "

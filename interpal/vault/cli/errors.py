@@ -11,6 +11,7 @@ import click
 
 from interpal import exceptions as e
 from interpal.vault.files.permissions import quoted
+from interpal.vault.stores.file import DEFAULT_FILE, GENERAL_FILE
 
 OK = 0
 FOUND = 1
@@ -29,6 +30,8 @@ NOT_EXECUTABLE = 126
 NO_COMMAND = 127
 BROKEN_PIPE = 141
 INTERRUPTED = 130
+
+_NAMES = "interpal.vault.cli.names"
 
 
 class Failure(NamedTuple):
@@ -122,11 +125,29 @@ def failure_of(error: BaseException) -> Failure:
     )
 
 
+def note_name(location: str, text: str) -> None:
+    """Remember how the person named the store at *location*."""
+    context = click.get_current_context(silent=True)
+    if context is not None:
+        context.meta.setdefault(_NAMES, {})[location] = text
+
+
+def command(verb: str, location: str) -> str:
+    """The command *verb* for a message, with the vault at *location* as the person named it."""
+    context = click.get_current_context(silent=True)
+    names = {} if context is None else context.meta.get(_NAMES, {})
+    name = names.get(location, location)
+    option = "" if name in (DEFAULT_FILE, GENERAL_FILE) else f" -f {quoted(name)}"
+    return f"`interpal-vault {verb}{option}`"
+
+
 def no_vault(path: str) -> e.VaultNotFoundError:
     """There is nothing at the path."""
+    context = click.get_current_context(silent=True)
+    takes_file = context is not None and "path" in context.params
+    other = "name another with -f FILE" if takes_file else "check the path"
     return e.VaultNotFoundError(
-        f"{path}: no vault found; create one with `interpal-vault init -f {quoted(path)}`, or name "
-        "another with -f FILE",
+        f"{path}: no vault found; create one with {command('init', path)}, or {other}",
         path=path,
     )
 
@@ -135,7 +156,7 @@ def no_account(name: str, path: str) -> NotFound:
     """No record of that name."""
     return NotFound(
         "no-such-account",
-        f"{path}: no account {name}; `interpal-vault list` shows the accounts",
+        f"{path}: no account {name}; {command('list', path)} shows the accounts",
         path=path,
     )
 

@@ -185,7 +185,9 @@ def _read_source(
     kind = legacy_file.classify(stored.reveal())
     if kind == "vault":
         if stores.same_place(store, target):
-            raise ValidationError(f"{store.location} is the vault itself; name another with -f")
+            raise ValidationError(
+                f"{store.location} is the vault itself; name the one to import into with -f"
+            )
         with opening.open_copy(
             store.location, stored, secret_file=secret_file, typed=typed
         ) as vault:
@@ -402,7 +404,7 @@ def _export_line(
     from interpal.vault import one_line
 
     if other:
-        raise ValidationError("--ci writes an encrypted line for a raw key; give no other form")
+        raise ValidationError("--ci writes an encrypted line: leave out --plaintext and --profile")
     own = None
     if key_file is not None:
         own = sources.explicit_source(key=opening.key_from_file(key_file).reveal())

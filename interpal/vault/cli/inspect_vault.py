@@ -75,7 +75,8 @@ def inspect_verb(vault: str | None, path: str | None, as_json: bool, no_key: boo
             tables.put_accounts(accounts[:_MOST_ROWS], now)
             if len(accounts) > _MOST_ROWS:
                 output.put(
-                    f"and {len(accounts) - _MOST_ROWS:,} more; `interpal-vault list` shows all"
+                    f"and {len(accounts) - _MOST_ROWS:,} more; "
+                    f"{errors.command('list', store.location)} shows all"
                 )
                 output.put(tables.totals(accounts, now))
     if opened is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from interpal.exceptions import ValidationError
-from interpal.vault.cli import completion, opening, output
+from interpal.vault.cli import completion, errors, opening, output
 from interpal.vault.cli.app import cli, file_option, json_option, profile_option
 from interpal.vault.cli.slot import slot_of
 from interpal.vault.health import guessing
@@ -35,17 +35,17 @@ def passwd_verb(path: str, kid: str | None, profile: str | None, as_json: bool) 
       interpal-vault passwd --slot laptop
     """
     with opening.open_vault(path) as vault:
+        where = vault.path
         slot = vault.opened_slot if kid is None else slot_of(vault, kid)
         if kid is None and slot.kind == "key":
             raise ValidationError(
-                f"{vault.path} was opened with a raw key, which has no passphrase to change; "
-                "choose a slot with --slot KID, or add one with `interpal-vault slot add`"
+                f"{where} was opened with a raw key, which has no passphrase to change; choose a "
+                f"slot with --slot KID, or add one with {errors.command('slot add', where)}"
             )
         source = opening.new_source(f"{vault.path}, slot {slot.kid}")
         vault.change_slot(
             slot.kid, passphrase=source.read().reveal().decode(), kdf=opening.profile(profile)
         )
-        where = vault.path
         kdf = slot_of(vault, slot.kid).kdf
     if as_json:
         output.put_json(
@@ -62,5 +62,5 @@ def passwd_verb(path: str, kid: str | None, profile: str | None, as_json: bool) 
         output.say(f"To withstand guessing, {guessing.advice(kdf)}.")
     output.say(
         "Anyone who knew the old one and has an old copy of the file can still open that copy. "
-        "Run `interpal-vault rotate` to protect what is saved from now on."
+        f"Run {errors.command('rotate', where)} to protect what is saved from now on."
     )

@@ -83,7 +83,7 @@ def slot_add_verb(
         # Before a passphrase is asked for, twice.
         if kid is not None and kid in {slot.kid for slot in vault.slots}:
             raise ValidationError(
-                f"--kid: {vault.path} has a slot {kid} already; take another name"
+                f"--kid: {vault.path} has a slot {kid} already; choose another name"
             )
         if key_file is not None:
             slot = vault.add_slot(key=opening.key_from_file(key_file).reveal(), kid=kid)
@@ -127,8 +127,8 @@ def slot_remove_verb(kid: str, path: str, yes: bool, as_json: bool) -> None:
     else:
         output.say(f"{where}: slot {slot.kid} was removed")
         output.say(
-            "Its old secret still opens old copies. Run `interpal-vault rotate` to protect what is "
-            "saved from now on."
+            f"Its old secret still opens old copies. Run {errors.command('rotate', where)} to "
+            "protect what is saved from now on."
         )
 
 

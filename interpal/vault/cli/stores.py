@@ -74,17 +74,18 @@ def max_size() -> int | None:
 def store_of(text: str) -> Store:
     """The store at a path or a URL; with `@FILE` the URL is in that private file.
 
-    Raises `Refused` for a URL with a password in it, which other users see in the list of
+    Raises `InsecureRequest` for a URL with a password in it, which other users see in the list of
     processes, and `ValidationError` for what is neither.
     """
-    if text.startswith("@"):
-        return open_store(_url_in(text[1:]), max_size=max_size())
     if _has_password(text):
         raise errors.InsecureRequest(
             "other users can see the password of this URL in the process list: put the URL into a "
             "file of mode 0600, and give @FILE instead"
         )
-    return open_store(text, max_size=max_size())
+    place = _url_in(text[1:]) if text.startswith("@") else text
+    store = open_store(place, max_size=max_size())
+    errors.note_name(store.location, text)
+    return store
 
 
 def _url_in(path: str) -> str:

@@ -86,8 +86,8 @@ def _verified(store: Store, typed: list[str], *, counted: bool) -> _Verified:
             if damaged:
                 raise VaultCorruptError(
                     f"{vault.path}: {damaged} of {formatting.plural(accounts, 'record')} can no "
-                    "longer be opened; the others can. `interpal-vault prune --damaged` removes "
-                    "the damaged ones",
+                    "longer be opened; the others can. "
+                    f"{errors.command('prune --damaged', vault.path)} removes the damaged ones",
                     path=vault.path,
                 )
     except VaultError as error:

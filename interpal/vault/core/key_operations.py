@@ -44,7 +44,7 @@ class KeySlots:
         if slot is None:
             raise WrongKeyError(
                 f"{self._versions.path}: the key slot that opened this vault was removed or "
-                "changed since",
+                "changed since: open it again",
                 path=self._versions.path,
             )
         return slot

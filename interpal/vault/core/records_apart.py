@@ -271,7 +271,8 @@ class RecordsApart(ReadMethods[str, Record]):
             # Rotated, replaced or removed: the root says which.
             state = self._versions.read()
         raise VaultCorruptError(
-            f"{self._store.location}: the store and the vault disagree about the vault's id",
+            f"{self._store.location}: the store and the vault disagree about the vault's id; "
+            "restore a backup",
             path=self._store.location,
         )
 

@@ -273,7 +273,7 @@ def _any_int(text: str) -> int:
 
 
 def _no_float(_text: str) -> NoReturn:
-    raise JsonError("holds a number that is no integer")
+    raise JsonError("holds a number that is not an integer")
 
 
 def _finite(text: str) -> float:

@@ -87,7 +87,7 @@ def of_sources(folder: str, environ: Mapping[str, str] | None) -> Iterator[Findi
     for source in found:
         if not source.setting.reveal():
             yield Finding(
-                "empty-source", source.name, "it is set but empty", f"set or unset {source.name}"
+                "empty-source", source.name, "it is set but empty", "give it a value, or unset it"
             )
         elif source.name.endswith("_FILE"):
             files[source.name] = absolute(os.fsdecode(source.setting.reveal()))

@@ -28,6 +28,15 @@ OUTPUT_LIMIT = 64 * 1024
 _VARIABLE = re.compile(rb"\$(\w+|\{\w+\})")
 _OPERATORS = {b"|", b"||", b"&&", b"&", b";", b"<", b">", b">>", b"2>", b"2>/dev/null", b"<<<"}
 
+_NO_SHELL = (
+    "It is run without a shell, so ~, $VARIABLES, pipes and aliases mean nothing: give the path of "
+    "the program, or sh -c '…'"
+)
+_REMEDIES = {
+    errno.EACCES: "Name a program that this user may execute (chmod u+x)",
+    errno.ENOEXEC: "A script has to begin with a line such as #!/bin/sh",
+}
+
 # How often to look whether the command has ended while one of its children holds the pipe.
 _LOOK_EVERY = 0.05
 
@@ -88,7 +97,7 @@ def _meant_for_a_shell(words: Hidden[list[bytes]]) -> str | None:
 def _start(words: Hidden[list[bytes]], name: str) -> subprocess.Popen[bytes]:
     import subprocess
 
-    reason: object = "it holds a NUL"
+    reason = "it holds a NUL"
     try:
         process = subprocess.Popen(
             words.reveal(),
@@ -105,18 +114,12 @@ def _start(words: Hidden[list[bytes]], name: str) -> subprocess.Popen[bytes]:
         process.args = repr(words)  # its own repr shows them
         return process
     except OSError as error:
-        reason = error.strerror
-        if error.errno == errno.EACCES:
-            reason = f"{reason}. Make it executable (chmod u+x), if it is a program"
+        reason = f"{error.strerror}. {_REMEDIES.get(error.errno or 0, _NO_SHELL)}"
     except ValueError:
         pass
     # Outside the handlers: the frames of that error hold the command and the environment.
     program = shown(os.fsdecode(words.reveal()[0]))
-    raise KeySourceError(
-        f"{name}: the command cannot be run: {program!r}: {reason}. It is run without a shell, so "
-        "~, $VARIABLES, pipes and aliases mean nothing: give the path of the program, or "
-        "sh -c '…'"
-    )
+    raise KeySourceError(f"{name}: the command cannot be run: {program!r}: {reason}")
 
 
 def _collect(process: subprocess.Popen[bytes], deadline: float) -> tuple[Hidden[bytes], str | None]:

@@ -21,7 +21,6 @@ KEY_FILE_LIMIT = 4096
 _NO_PASSPHRASE = (
     ("\ufeff", "has a byte order mark; save it as UTF-8 without one"),
     ("\0", "holds a NUL, as text in UTF-16 does; save it as UTF-8"),
-    ("\r\n", "has more than one line, or a newline after it; give one line"),
 )
 _BLANKS = b" \t\r\n"
 _AROUND = _BLANKS + b"\"'`"
@@ -45,7 +44,11 @@ def checked_passphrase(text: str) -> Hidden[bytes]:
 
     A vault could be made with the others, and opened by nobody who types what an editor shows.
     """
-    found = next((fault for marks, fault in _NO_PASSPHRASE if any(map(text.count, marks))), None)
+    found = next((fault for mark, fault in _NO_PASSPHRASE if mark in text), None)
+    if found is None and len(text.rstrip("\r\n")) < len(text):
+        found = "ends with a newline or a CR (a file with Windows line ends has CRs); remove it"
+    elif found is None and ("\n" in text or "\r" in text):
+        found = "has more than one line; give one line"
     given = Hidden(text)
     # A traceback may show the variables of this frame.
     del text
@@ -83,9 +86,9 @@ def _why_no_key(text: Hidden[bytes]) -> str:
     if bare.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
         return ". It has a byte order mark: save it as UTF-8 without one"
     if bare.startswith((b"/", b"~", b"./")) and len(bare) < 2 * KEY_BYTES:
-        return ". It looks like a path: set SESSION_VAULT_KEY_FILE to it"
+        return ". It looks like a path: set SESSION_VAULT_KEY_FILE to it instead"
     if b"\n" in bare:
-        return ". It has more than one line: leave the key alone in it"
+        return ". It has more than one line: keep only the key"
     return ""
 
 

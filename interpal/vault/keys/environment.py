@@ -153,10 +153,9 @@ class ConfiguredSource(NamedTuple):
 
         Raises `KeySourceError`, or what a file raises: `VaultPermissionError`, `VaultIOError`.
         """
-        kind = self.source.kind
         # Set but empty is a mistake in somebody's configuration, never "unset".
         if not self.setting.reveal():
-            raise KeySourceError(f"{self.name} is set but empty: give it a {kind}, or unset it")
+            raise KeySourceError(f"{self.name} is set but empty: give it a value, or unset it")
         return self.source.read(self.setting, self.name)
 
 

@@ -155,7 +155,7 @@ def explicit_source(
         if passphrase is not None:
             return passphrase_argument(passphrase)
         if key is None:
-            raise ValidationError("passphrase, key: give one of them")
+            raise ValidationError("passphrase, key: neither was given; give one of them")
         secret = parse_key(key, "the key argument")
     finally:
         del passphrase, key

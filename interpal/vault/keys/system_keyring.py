@@ -91,7 +91,7 @@ def password_of(service: str, username: str, name: str) -> Hidden[bytes]:
             f"{name}: the keyring has no such entry; add it with `keyring set SERVICE USERNAME`"
         )
     if not isinstance(password.reveal(), str):
-        raise KeySourceError(f"{name}: the keyring returned what is no text")
+        raise KeySourceError(f"{name}: the keyring returned something that is not text")
     return Hidden(str(password.reveal()).encode("utf-8", "surrogatepass"))
 
 

@@ -82,8 +82,8 @@ class SlotOpener:
                 f"the slots were tampered with); nothing was changed. {_lost(header)}"
             )
         raise WrongKeyError(
-            f"no key slot opens with {source.described}: it is not the right one, or the slots "
-            f"were tampered with; nothing was changed{doubt_about(source.kind, secret)}"
+            f"{source.described} does not open this vault: it is wrong, or the key slots were "
+            f"tampered with; nothing was changed{doubt_about(source.kind, secret)}"
         )
 
     def cached_key(self, slot: Slot) -> Hidden[bytes] | None:
@@ -101,9 +101,11 @@ def _other_kind(source: KeySource) -> str:
     """The vault has slots of the other kind alone."""
     other = "passphrase" if source.kind == "key" else "key"
     available = "none is set" if source.is_missing else f"only {source.described} is available"
+    instead = "" if source.is_missing else " instead"
     return (
         f"this vault opens only with a {other}, and {available}: set "
-        f"SESSION_VAULT_{other.upper()} or its _FILE form, or pass the {other} in the program"
+        f"SESSION_VAULT_{other.upper()} or its _FILE form{instead}, or pass the {other} in the "
+        "program"
     )
 
 

@@ -617,9 +617,9 @@ def translate_error(error: redis.RedisError, address: Address, *, wrote: bool) -
             "of some nodes."
         )
     elif address.kind == CLUSTER and "cluster" in text.lower():
-        remedy = "It is no cluster: use redis:// for a single server."
+        remedy = "The server is not in a cluster: use redis:// for a single server."
     elif address.kind == SENTINEL and "SENTINEL" in text.upper():
-        remedy = "It is no Sentinel: use redis:// for the server itself."
+        remedy = "The server is not a Sentinel: use redis:// for the server itself."
     else:
         remedy = "Check the server's version (5 or later) and its log."
     return VaultIOError(
