@@ -146,7 +146,7 @@ def an(kind: type[R]) -> Callable[[Any, Make], R]:
         if isinstance(reply, dict):
             made: R = make(kind, reply)
             return made
-        raise APIError("the reply is not a JSON object, as it always was", status_code=200)
+        raise APIError("the reply is not a JSON object; it has always been one", status_code=200)
 
     return read
 
@@ -159,7 +159,7 @@ def a_list_of(kind: type[R], *names: str) -> Callable[[Any, Make], list[R]]:
             reply = next((reply[name] for name in names if name in reply), reply)
         if isinstance(reply, list):
             return [make(kind, item) if isinstance(item, dict) else item for item in reply]
-        raise APIError("the reply has no list, as it always had", status_code=200)
+        raise APIError("the reply has no list; it has always had one", status_code=200)
 
     return read
 

@@ -839,6 +839,7 @@ def test_a_source_loads_only_what_it_uses(path: Path) -> None:
         ("correct horse\nsecond", "more than one line"),
         ("correct horse\n\n", "ends with a newline"),
         ("\ncorrect horse", "more than one line"),
+        ("correct horse\nsecond\n", "more than one line"),
         ("\n\n", "ends with a newline"),
         ("correct horse\r", "ends with a newline or a CR"),
         ("correct\rhorse", "more than one line"),

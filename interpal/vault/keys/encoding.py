@@ -45,10 +45,10 @@ def checked_passphrase(text: str) -> Hidden[bytes]:
     A vault could be made with the others, and opened by nobody who types what an editor shows.
     """
     found = next((fault for mark, fault in _NO_PASSPHRASE if mark in text), None)
-    if found is None and len(text.rstrip("\r\n")) < len(text):
-        found = "ends with a newline or a CR (a file with Windows line ends has CRs); remove it"
-    elif found is None and ("\n" in text or "\r" in text):
+    if found is None and any(mark in text.rstrip("\r\n") for mark in "\r\n"):
         found = "has more than one line; give one line"
+    elif found is None and text.endswith(("\r", "\n")):
+        found = "ends with a newline or a CR (a file with Windows line ends has CRs); remove it"
     given = Hidden(text)
     # A traceback may show the variables of this frame.
     del text
