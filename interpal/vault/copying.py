@@ -6,6 +6,7 @@ that was cut off is continued by the next one, and every record is read back at 
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from interpal._hidden import Hidden
@@ -18,6 +19,7 @@ from interpal.vault.stores.base import keeps_records
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from interpal.vault.core.record_views import Record
     from interpal.vault.stores.base import Store
     from interpal.vault.vault import Vault
 
@@ -46,22 +48,25 @@ def copy(
     *,
     replace: bool = False,
     step: Callable[[], None] = lambda: None,
+    make: Callable[[Mapping[str, Record]], bool] | None = None,
 ) -> Copied:
     """Put every record of *source* into *target*, which `target_store` keeps.
 
     A record that the target has already is left as it is where it is the same, overwritten
     where the source's is the same session or one that was made later, and else kept, unless
     *replace*. Other records of the target stay. Refused logins and key slots are not copied.
-    *step* is called twice for each record: when it is saved, and when it was read back.
+    *step* is called twice for each record: when it is saved, and when it was read back. *make* is
+    for a *target* that is not there yet: it is made with the first records, as `Vault.start` does
+    and answers, so that nothing is where they were refused.
 
     A source that changes meanwhile is copied as it is read. Raises `ValidationError` where the
     two are one vault, `StaleWriteError` where the source was rotated meanwhile, `VaultIOError`
     where something else is read back than was copied, and what reading and saving raise.
     """
-    if source.id == target.id:
+    if make is None and source.id == target.id:
         raise ValidationError(f"{source.path} and {target.path} are the same vault")
     work = _Copying(source, target, replace=replace, step=step)
-    work.save(BATCH if keeps_records(target_store) else None)
+    work.save(BATCH if keeps_records(target_store) else None, make)
     return work.verify()
 
 
@@ -88,11 +93,18 @@ class _Copying:
     def __repr__(self) -> str:
         return f"<copy of {self._source.path} to {self._target.path}>"
 
-    def save(self, size: int | None) -> None:
+    def save(self, size: int | None, make: Callable[[Mapping[str, Record]], bool] | None) -> None:
         """Save all records, *size* at a time; None for all in one step, as a file is saved."""
-        for batch in _batches(self._source, size):
-            prints: dict[str, _Print] = {}
-            kept, copied = [], 0
+        batches = _batches(self._source, size)
+        if make is not None:
+            batch = next(batches, _Batch())
+            if make(_Batch((name, thaw(batch[name])) for name in batch)):
+                prints = {name: _Print.of(batch[name]) for name in batch}
+                self._note(batch, prints, [], len(batch))
+            else:
+                batches = chain([batch], batches)
+        for batch in batches:
+            prints, kept, copied = {}, [], 0
             with self._target.transaction() as transaction:
                 for name in batch:
                     there = transaction.get(name)
@@ -106,12 +118,16 @@ class _Copying:
                     else:
                         kept.append(name)
                     del there
-            self._prints.update(prints)
-            self._kept += kept
-            self._copied += copied
-            self._same += len(prints) - copied
-            for _ in batch:
-                self._step()
+            self._note(batch, prints, kept, copied)
+
+    def _note(self, batch: _Batch, prints: dict[str, _Print], kept: list[str], copied: int) -> None:
+        """What has become of the records of a *batch*."""
+        self._prints.update(prints)
+        self._kept += kept
+        self._copied += copied
+        self._same += len(prints) - copied
+        for _ in batch:
+            self._step()
 
     def verify(self) -> Copied:
         """Read every record back. Raises `VaultIOError` where one is not what was copied."""
@@ -152,7 +168,7 @@ class _Print(NamedTuple):
         return cls(Hidden(sha256(text).digest()))
 
 
-class _Batch(dict[str, "Mapping[str, Any]"]):
+class _Batch(dict[str, Any]):
     """Records by name, which do not show themselves."""
 
     __slots__ = ()

@@ -189,12 +189,13 @@ class Vault(Records, KeySlots):
             apart, payload = payload.records, Payload({}, salt=salt)
         with located(self.path):
             change = rekey.creating(rekey.NewSlot(self._opener.source, None, kdf, now))
+        header, vault_key = new_header(change, now), change.vault_key
+        # What is too large is refused before anything is made, be it a lock or a folder.
+        data = versions.sealed(header, payload, vault_key)
         with self._store.write_lock(self._lock_timeout) as writer:
             stored = writer.load()
             if stored is None or stored == replacing:
-                versions.save(
-                    writer, new_header(change, now), payload, change.vault_key, change=change
-                )
+                versions.save(writer, header, payload, vault_key, change=change, data=data)
                 versions.adopt(self._opener.source, change.slots[0], change)
                 stored = None
         if stored is not None:

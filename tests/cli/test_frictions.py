@@ -261,7 +261,7 @@ def test_an_interrupted_copy_says_that_it_goes_on(run: Program, tmp_path: Path) 
     code = """
 import sys
 from interpal.vault import cli, copying
-def stop(source, target, store, *, replace, step):
+def stop(source, target, store, *, step, **more):
     step.reach(6)
     raise KeyboardInterrupt
 copying.copy = stop

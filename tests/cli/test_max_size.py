@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from pathlib import Path
 
 import pytest
 
+from interpal.vault import Vault
 from tests.cli import KEY, OTHER_KEY_TEXT, WITH_KEY, Program, make_vault, read_vault
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 VERBS = [
     ["copy", ".interpals_session.json", "sqlite:copy.db"],
@@ -55,6 +54,26 @@ def test_who_asks_for_enough_gets_it(run: Program, vault: Path, tmp_path: Path) 
     assert (tmp_path / "copy.db").exists()
 
 
+def test_mb_is_a_million_bytes_and_mib_is_not(run: Program, tmp_path: Path) -> None:
+    path = tmp_path / "v.json"
+    for size, most in {
+        "2KB": 2_000,
+        "2kb": 2_000,
+        "2K": 2_048,
+        "2KiB": 2_048,
+        "1MB": 1_000_000,
+        "1M": 2**20,
+        "1mib": 2**20,
+    }.items():
+        path.touch(mode=0o600)
+        os.truncate(path, most + 1)
+        done = run("list", "-f", "v.json", "--max-size", size, env=WITH_KEY)
+        assert f"{most + 1:,} bytes, and at most {most:,}" in done.err, size
+    done = run("list", "--max-size", "1GB", env=WITH_KEY)
+    assert "not from 1 to 256M" in done.err
+    assert "MB is a million bytes" in run("list", "--help").out
+
+
 def test_a_save_that_would_be_larger_is_refused(run: Program, vault: Path, tmp_path: Path) -> None:
     (tmp_path / "plain.json").write_text('{"session_cookie": "abc", "username": "ruth"}')
     before = vault.read_bytes()
@@ -65,6 +84,54 @@ def test_a_save_that_would_be_larger_is_refused(run: Program, vault: Path, tmp_p
     assert vault.read_bytes() == before
     assert run("import", "plain.json", env=WITH_KEY).code == 0
     assert sorted(read_vault(vault, key=KEY)) == ["maple_ink", "pedro_k", "ruth"]
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "redis"])
+def test_a_copy_that_would_be_larger_makes_nothing(
+    kind: str, run: Program, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    # The records of these two count only in the file that they are copied into.
+    given, url = "sqlite:many.db", f"sqlite:{tmp_path / 'many.db'}"
+    if kind == "redis":
+        given = request.getfixturevalue("redis")
+        url = Path(given[1:]).read_text().strip()
+    with Vault.open(url, key=KEY, create=True) as many:
+        many.update({f"bot-{number}": {"text": "x" * 100} for number in range(50)})
+    before = names_below(tmp_path)
+    for target in ("small.json", "folder/small.json"):
+        done = run("copy", given, target, "--max-size", "4K", env=WITH_KEY)
+        assert done.code == 65, done
+        assert "small.json: the vault would have" in done.err
+        assert "Nothing was changed" in done.err
+        assert names_below(tmp_path) == before
+    done = run("copy", given, "small.json", "--max-size", "64K", env=WITH_KEY)
+    assert "50 sessions copied" in done.err
+    assert len(read_vault(tmp_path / "small.json", key=KEY)) == 50
+
+
+@pytest.mark.parametrize("target", ["v.json", "sqlite:v.db"])
+def test_a_new_vault_that_would_be_larger_leaves_nothing(
+    target: str, run: Program, tmp_path: Path
+) -> None:
+    (tmp_path / "plain.json").write_text('{"session_cookie": "abc", "username": "ruth"}')
+    before = names_below(tmp_path)
+    for words in (["init"], ["import", "plain.json"]):
+        done = run(*words, "-f", target, "--max-size", "800", env=WITH_KEY)
+        assert done.code == 65, done
+        assert "Nothing was changed" in done.err
+        assert names_below(tmp_path) == before
+
+
+def test_an_empty_vault_is_copied(run: Program, tmp_path: Path) -> None:
+    make_vault(tmp_path / "empty.json")
+    assert "0 sessions copied" in run("copy", "empty.json", "w.json", env=WITH_KEY).err
+    assert read_vault(tmp_path / "w.json", key=KEY) == {}
+
+
+def names_below(folder: Path) -> set[str]:
+    """The paths of all that is there, but for the home of the program and a Redis."""
+    others = (folder / "home", folder / "redis")
+    return {str(p) for p in folder.rglob("*") if not any(o in (p, *p.parents) for o in others)}
 
 
 def test_a_backup_that_is_larger_is_not_imported(run: Program, vault: Path, tmp_path: Path) -> None:

@@ -160,12 +160,15 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-_SIZE = r"(\d{1,12})(?:([KMG])(?:i?B)?)?"
-_SHIFTS = {"": 0, "K": 10, "M": 20, "G": 30}
+_SIZE = r"(\d{1,12})(?:([KMG])(i?B)?)?"
+_POWERS = {"": 0, "K": 1, "M": 2, "G": 3}
 
 
 def _note_max_size(context: click.Context, _parameter: click.Parameter, text: str | None) -> None:
-    """Take the bytes of `128M`, `128MiB` or `134217728`; K, M and G are 1,024, its square, cube."""
+    """Take the bytes of `128M`, `128MiB` or `134217728`, and of `128MB`, which are fewer.
+
+    K, M and G, and those with iB, are powers of 1,024, those with B of 1,000: as of GNU programs.
+    """
     if text is None:
         stores.set_max_size(context, None)
         return
@@ -173,7 +176,8 @@ def _note_max_size(context: click.Context, _parameter: click.Parameter, text: st
     if found is None:
         raise click.BadParameter(f"{text!r} is not a size such as 128M")
     try:
-        size = check_max_size(int(found[1]) << _SHIFTS[(found[2] or "").upper()])
+        base = 1000 if (found[3] or "").upper() == "B" else 1024
+        size = check_max_size(int(found[1]) * base ** _POWERS[(found[2] or "").upper()])
     except ValidationError:
         raise click.BadParameter(f"{text!r} is not from 1 to {MAX_FILE_BYTES >> 20}M") from None
     stores.set_max_size(context, size)
@@ -186,7 +190,8 @@ def max_size_option(function: F) -> F:
         metavar="SIZE",
         expose_value=False,
         callback=_note_max_size,
-        help="The largest vault to read or write: 64M if not given, at most 256M.",
+        help="The largest vault to read or write: 64M if not given, at most 256M. M and MiB are "
+        "1,048,576 bytes, MB is a million bytes.",
     )(function)
 
 

@@ -20,7 +20,10 @@ from interpal.vault.keys import sources
 from interpal.vault.vault import Vault
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from interpal.vault.copying import Copied
+    from interpal.vault.core.record_views import Record
     from interpal.vault.keys.sources import KeySource
     from interpal.vault.stores.base import Store
 
@@ -58,10 +61,11 @@ def copy_verb(
     if stores.same_place(*pair):
         raise ValidationError(f"{pair[0].location}: SOURCE and DEST are the same place")
     with opening.open_vault(pair[0]) as vault:
-        with _open_target(vault, pair[1], ask=ask, profile=profile) as copy:
+        copy, make = _open_target(vault, pair[1], ask=ask, profile=profile)
+        with copy:
             with output.progress("Copying", len(vault), passes=2) as step:
                 try:
-                    done = copying.copy(vault, copy, pair[1], replace=replace, step=step)
+                    done = copying.copy(vault, copy, pair[1], replace=replace, step=step, make=make)
                 except KeyboardInterrupt:
                     raise errors.Interrupted(
                         f"interrupted after {step.done:,} of {step.total:,} sessions; the same "
@@ -92,20 +96,21 @@ def _summary(done: Copied, source: str, target: str) -> str:
     return f"{target}: {', '.join(parts)}; {done.verified} read back and compared"
 
 
-def _open_target(source: Vault, store: Store, *, ask: bool, profile: str | None) -> Vault:
-    """The vault to copy into: opened, or made, with the key that it is to have."""
+def _open_target(
+    source: Vault, store: Store, *, ask: bool, profile: str | None
+) -> tuple[Vault, Callable[[Mapping[str, Record]], bool] | None]:
+    """The vault to copy into, open; or what makes it with the key and records it is to have."""
     given = sources.new_secret_source()
     if given is not None and ask:
         raise ValidationError(f"--passphrase and {given.name} are both given; use only one of them")
     own = given if given is not None else source.source
     if stores.exists(store):
-        return _open(store, own, ask=ask)
+        return _open(store, own, ask=ask), None
     if ask:
         own = sources.passphrase_argument(opening.new_passphrase(store.location), "prompt")
     kdf = opening.profile_for(own, profile)
     vault = Vault(store, own)
-    vault.start(create=True, kdf=kdf)
-    return vault
+    return vault, lambda records: vault.start(create=True, kdf=kdf, records=records)
 
 
 def _open(store: Store, own: KeySource, *, ask: bool) -> Vault:

@@ -251,13 +251,16 @@ class Versions:
         vault_key: Hidden[bytes],
         *,
         change: Rekey | None = None,
+        data: bytes | None = None,
     ) -> None:
         """Seal and save. With *change*, what was written has to open before it replaces the old.
 
-        Refused logins whose time is over are dropped (FORMAT.md section 4).
+        Refused logins whose time is over are dropped (FORMAT.md section 4). *data* is what
+        `sealed` has given for the same.
         """
         payload = current_payload(payload, header.updated_at)
-        data = self.sealed(header, payload, vault_key)
+        if data is None:
+            data = self.sealed(header, payload, vault_key)
 
         def verify(read_back: bytes) -> None:
             if change is not None:
