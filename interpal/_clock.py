@@ -10,6 +10,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from interpal.exceptions import ValidationError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime as datetime
@@ -24,6 +26,8 @@ else:
         from datetime import datetime as datetime
         from datetime import timedelta as timedelta
         from datetime import timezone as timezone
+
+LONGEST_SECONDS = 10**9
 
 # In a tuple: freezegun would replace it in the module itself.
 _FALLBACK = (time.monotonic,)
@@ -55,6 +59,15 @@ def monotonic() -> float:
 def utc_now() -> datetime:
     """The time by the clock of sessions, aware UTC."""
     return utc_clock()
+
+
+def seconds(argument: str, value: object, *, most: int = LONGEST_SECONDS) -> float:
+    """A duration in seconds, at most *most*, as an argument of a caller."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= most:
+        return float(value)
+    # A number may be too long to be shown.
+    shown = "" if isinstance(value, int) else f", not {value!r}"
+    raise ValidationError(f"{argument}: expected a number of seconds from 0 to {most}{shown}")
 
 
 def is_recent(at: datetime | None, now: datetime, span: timedelta) -> bool:

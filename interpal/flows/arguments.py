@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from interpal._clock import seconds as seconds
 from interpal._dictlike import is_mapping
 from interpal._hidden import Hidden
 from interpal.exceptions import ValidationError
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 # What `interpal-vault exec` and `export --ci` put into the environment.
 SESSION_COOKIE, SESSION_LINE = "INTERPALS_SESSION_COOKIE", "INTERPALS_SESSION"
 
-LONGEST_SECONDS = 10**9
 # The system counts a wait for the network in milliseconds of 31 bits.
 LONGEST_TIMEOUT = 2 * 10**6
 MOST_MESSAGES = 10**9
@@ -47,15 +47,6 @@ def password(value: Hidden[object]) -> Hidden[bytes] | None:
         except UnicodeEncodeError:
             fault = "this text cannot be written as UTF-8"
     raise ValidationError(f"password: {fault}")
-
-
-def seconds(argument: str, value: object, *, most: int = LONGEST_SECONDS) -> float:
-    """A duration in seconds, at most *most*."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= most:
-        return float(value)
-    # A number may be too long to be shown.
-    shown = "" if isinstance(value, int) else f", not {value!r}"
-    raise ValidationError(f"{argument}: expected a number of seconds from 0 to {most}{shown}")
 
 
 def timeout(value: object) -> float:

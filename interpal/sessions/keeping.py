@@ -12,7 +12,7 @@ with an ended session changes nothing of the next one.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Coroutine, Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
@@ -240,9 +240,15 @@ class Keeper:
         """Take a turn that returns a value: its value, or `Failed`."""
         with self._guest(turn.flight):
             try:
-                return turn.work()
+                result = turn.work()
             except self._errors as error:
                 return Failed(error)
+        if isinstance(result, Coroutine):
+            result.close()
+            raise ValidationError(
+                "login=, is_valid=: expected plain functions, as the client is not one of asyncio"
+            )
+        return result
 
     async def awaited_turn(self, turn: Turn) -> Any:
         """Take a turn that may return an awaitable."""
@@ -484,7 +490,8 @@ class Keeper:
 
     def _looked_at(self) -> Kept:
         wanted = self.settings.headers
-        headers = {n.lower(): t for n, t in self._jar.headers.items() if n.lower() in wanted}
+        texts = {name.lower(): _text(value) for name, value in self._jar.headers.items()}
+        headers = {n: text for n, text in texts.items() if n in wanted and text is not None}
         return self.base._replace(cookies=self._cookies(), headers=headers)
 
     def _cookies(self) -> Cookies:
@@ -522,7 +529,7 @@ class Keeper:
                 if key not in held:
                     self._foreign[key] = cookie
             for name in self.settings.headers:
-                old, new = jar.headers.get(name), kept.headers.get(name)
+                old, new = _text(jar.headers.get(name)), kept.headers.get(name)
                 if old == new or (mine is not None and old != mine.headers.get(name)):
                     continue
                 if new is not None:
@@ -791,6 +798,13 @@ class _Renewal:
             refused_logins.note(vault, settings.name, refusal, settings.credentials, now=now)
 
         yield from keeper.change(self._call, note)
+
+
+def _text(value: object) -> str | None:
+    """The value of a header, which may be bytes in requests; None where it is not to be sent."""
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
+    return value if isinstance(value, str) else None
 
 
 def status_of(error: Exception) -> tuple[int | None, float | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
+from interpal._clock import seconds
 from interpal._hidden import Hidden
 from interpal.exceptions import ValidationError
 from interpal.sessions.keeping import Keeper, Settings
@@ -88,8 +89,8 @@ def keep(
         is_valid,
         frozenset(header.lower() for header in headers),
         hidden,
-        float(revalidate_after),
-        float(lock_timeout),
+        seconds("revalidate_after", revalidate_after),
+        seconds("lock_timeout", lock_timeout),
         on_event,
     )
     adapter = _adapter_of(client)

@@ -101,8 +101,9 @@ def _renewed(
     own: tuple[Any, set[str], Any] = getattr(request, _MADE_FROM, (None, set(), None))
     cookies, own_headers, _ = own
     renewed = request.copy()
+    headers: Any = renewed.headers
     if "cookie" not in own_headers:
-        renewed.headers.pop("Cookie", None)
+        headers.pop("Cookie", None)
         jar = RequestsCookieJar()
         with locked(session.cookies):
             jar.update(session.cookies)
@@ -110,6 +111,6 @@ def _renewed(
         renewed.prepare_cookies(jar)
     for name in keeper_of(session).settings.headers:
         value = session.headers.get(name)
-        if name not in own_headers and isinstance(value, str):
-            renewed.headers[name] = value
+        if name not in own_headers and isinstance(value, (str, bytes)):
+            headers[name] = value
     return renewed

@@ -69,6 +69,21 @@ def test_what_a_function_of_the_program_raises_reaches_whoever_called(
         library.get(client, f"{forum.url}/page")
 
 
+@pytest.mark.parametrize("where", ["login", "is_valid"])
+def test_a_coroutine_function_is_refused_by_a_client_that_is_not_of_asyncio(
+    forum: Forum, vault: Vault, where: str
+) -> None:
+    driver = Requests()
+
+    async def function(_: Any) -> bool:
+        return False
+
+    client = driver.keep("forum", vault, **{"login": driver.login(forum), where: function})
+    with pytest.raises(ValidationError, match="not one of asyncio"):
+        driver.get(client, f"{forum.url}/page")
+    driver.end()
+
+
 # What they do with the client.
 
 

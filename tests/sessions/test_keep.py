@@ -29,7 +29,7 @@ from interpal.session import from_text
 from interpal.sessions import keep, renew
 from interpal.sessions.jars import JarCookie
 from interpal.vault import Vault
-from tests.sessions.clients import KEY, LIBRARIES, Library
+from tests.sessions.clients import KEY, LIBRARIES, PASSWORD, Library
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -177,6 +177,22 @@ def test_chosen_headers_are_kept(library: Library, forum: Forum, vault: Vault) -
     library.get(other, f"{forum.url}/me")
     assert other.headers["Authorization"] == "Bearer 5d41"
     assert "X-Other" not in other.headers
+
+
+def test_a_header_in_bytes_is_kept_and_sent_again(forum: Forum, vault: Vault) -> None:
+    driver = LIBRARIES["requests"]()
+    tokens = iter((b"first", b"second"))
+
+    def login(client: requests.Session) -> None:
+        client.post(f"{forum.url}/login", data={"password": PASSWORD}).raise_for_status()
+        client.headers["X-Token"] = next(tokens)
+
+    client = driver.keep("forum", vault, login=login, headers=["X-Token"])
+    client.get(f"{forum.url}/page")
+    forum.end_all()
+    assert client.get(f"{forum.url}/page").request.headers["X-Token"] == b"second"
+    assert vault["forum"]["headers"] == {"x-token": "second"}
+    driver.end()
 
 
 def test_what_the_program_puts_into_the_jar_is_saved_at_the_end(vault: Vault) -> None:
@@ -566,6 +582,11 @@ def test_what_is_no_client_or_is_kept_already_is_refused(library: Library, vault
         keep(requests.Session(), "forum", vault, login="me")  # type: ignore[arg-type]
     with pytest.raises(ValidationError, match="headers"):
         keep(requests.Session(), "forum", vault, headers="Authorization")
+    for seconds in (float("nan"), float("inf"), -1, "60", None):
+        with pytest.raises(ValidationError, match="revalidate_after: expected a number of seconds"):
+            keep(requests.Session(), "forum", vault, revalidate_after=seconds)  # type: ignore[arg-type]
+        with pytest.raises(ValidationError, match="lock_timeout: expected a number of seconds"):
+            keep(requests.Session(), "forum", vault, lock_timeout=seconds)  # type: ignore[arg-type]
 
 
 def test_a_jar_that_keeps_nothing_is_refused(vault: Vault) -> None:
