@@ -276,7 +276,7 @@ def listening(
 
     def attend(connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
-            connection.settimeout(5)
+            connection.settimeout(30)
             answer(connection)
 
     def serve() -> None:

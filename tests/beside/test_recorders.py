@@ -19,13 +19,13 @@ from interpal.sandbox import Sandbox
 
 def blocking(base_url):
     with InterpalClient("maple_ink", "correct horse", auto_login=True, base_url=base_url,
-                        max_retries=0, timeout=5) as client:
+                        max_retries=0, timeout=30) as client:
         return client.get_self()["name"], len(client.get_threads())
 
 def awaited(base_url):
     async def main():
         async with AsyncInterpalClient("maple_ink", "correct horse", auto_login=True,
-                                       base_url=base_url, max_retries=0, timeout=5) as client:
+                                       base_url=base_url, max_retries=0, timeout=30) as client:
             return (await client.get_self())["name"], len(await client.get_threads())
     return asyncio.run(main())
 """

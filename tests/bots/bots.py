@@ -79,7 +79,7 @@ def new_bot(kind: type[Any], site: Sandbox, prefix: Any = "!", **settings: Any) 
             "username": "maple_ink",
             "password": "secret",
             "base_url": site.base_url,
-            "timeout": 5,
+            "timeout": 30,
             **settings,
         },
     )

@@ -136,7 +136,7 @@ def settings(place: Place, **changes: Any) -> dict[str, Any]:
         "base_url": BASE_URL,
         "persist_session": False,
         "max_retries": 0,
-        "timeout": 5,
+        "timeout": 30,
     }
     return place.settings(**{**chosen, **changes})
 

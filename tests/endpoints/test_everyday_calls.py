@@ -38,7 +38,7 @@ def do(request: pytest.FixtureRequest, sandbox: Sandbox) -> Iterator[Callable[..
         "password": "secret",
         "auto_login": True,
         "base_url": sandbox.base_url,
-        "timeout": 5,
+        "timeout": 30,
     }
     if request.param == "sync":
         with InterpalClient(**arguments) as client:

@@ -36,7 +36,7 @@ def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
 
 @pytest.fixture(params=["sync", "async"])
 def do(request: pytest.FixtureRequest, sandbox: Sandbox) -> Callable[..., Any]:
-    settings: dict[str, Any] = {"base_url": sandbox.base_url, "timeout": 5, "auto_login": True}
+    settings: dict[str, Any] = {"base_url": sandbox.base_url, "timeout": 30, "auto_login": True}
 
     async def awaited(name: str, *args: Any, **kwargs: Any) -> Any:
         async with AsyncInterpalClient("maple_ink", "secret", **settings) as client:

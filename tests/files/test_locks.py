@@ -22,7 +22,7 @@ HOLD = """
 import os, sys
 from interpal.vault.files.locks import FileLock
 lock = FileLock(sys.argv[1], "write.lock")
-lock.acquire(5)
+lock.acquire(60)
 print("held", flush=True)
 sys.stdin.read()
 """
@@ -246,7 +246,7 @@ def test_an_interrupt_while_waiting_leaves_nothing_open(
     monkeypatch.setattr(time, "sleep", interrupted)
     lock = lock_of(tmp_path)
     with pytest.raises(KeyboardInterrupt):
-        lock.acquire(5)
+        lock.acquire(60)
     assert not lock.held
     assert descriptors() == before
     held.release()

@@ -33,14 +33,14 @@ def context_of(
     *,
     username: str | None = "maple_ink",
     saved: bool = True,
-    lock_timeout: float = 5,
+    lock_timeout: float = 60,
 ) -> ClientContext:
     settings = Settings(
         base_url=place.site.base_url,
         user_agent="tests",
         lifetime=timedelta(hours=24),
         revalidate_after=0,
-        timeout=5,
+        timeout=30,
         max_retries=0,
         min_interval=0,
         lock_timeout=lock_timeout,

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 def locked(place: Place) -> Generator[None, None, None]:
     """Another process saves."""
     lock = FileLock(str(place.path), "write.lock")
-    lock.acquire(5)
+    lock.acquire(60)
     try:
         yield
     finally:

@@ -241,7 +241,7 @@ def test_a_login_that_waits_to_be_saved_is_not_saved_after_a_logout(place: Place
     ):
         login = pool.submit(client.login)
         assert eventually(lambda: place.requests(TOKEN) == 1)
-        other.acquire(5)  # Another process is saving.
+        other.acquire(60)  # Another process is saving.
         released.set()
         assert logged_in.wait(60)
         logout = pool.submit(client.logout)
@@ -263,7 +263,7 @@ def test_what_is_removed_is_what_was_there_when_it_was_asked_for(
     other = FileLock(str(place.path), "write.lock")
     settings = place.settings(revalidate_after=3600)
     with InterpalClient(**settings) as client, ThreadPoolExecutor(2) as pool:
-        other.acquire(5)  # Another process is saving.
+        other.acquire(60)  # Another process is saving.
         removal = pool.submit(getattr(client, call))
         assert eventually(lambda: not client.persisted)
         again = pool.submit(client.login, name, "radio" if name == "pedro_k" else "secret")

@@ -88,7 +88,7 @@ HOLD = """
 import sys
 from interpal.vault.files.locks import FileLock
 lock = FileLock(sys.argv[1], "write.lock")
-lock.acquire(5)
+lock.acquire(60)
 print("held", flush=True)
 sys.stdin.read()
 """

@@ -52,7 +52,7 @@ def account(site: Sandbox, **changes: Any) -> dict[str, Any]:
         "password": "secret",
         "auto_login": True,
         "base_url": site.base_url,
-        "timeout": 5,
+        "timeout": 30,
         **changes,
     }
 
@@ -422,14 +422,14 @@ def test_handlers_finish_what_was_handed_out(kind: Kind, site: Sandbox) -> None:
 
         def handle(event: Any) -> None:
             begun.set()
-            gate.wait(10)
+            gate.wait(60)
             done.append(event.message)
 
         listener.listen_in_a_thread("on_message", handle)
 
         for text in ("one", "two", "three"):
             site.say("pedro_k", text, "maple_ink")
-        assert begun.wait(10)
+        assert begun.wait(60)
         assert eventually(lambda: listener.client.live.statistics.messages == 3)
         threading.Timer(0.2, gate.set).start()
         call(listener, "stop_websocket")
@@ -544,7 +544,7 @@ def test_a_handler_that_is_far_behind_costs_no_connection(
                                       **stranger) as listener:  # fmt: skip
 
         def handle(event: Any) -> None:
-            gate.wait(20)
+            gate.wait(60)
             heard.append(event["data"]["n"])
 
         listener.listen_in_a_thread("on_message", handle)

@@ -274,7 +274,7 @@ def test_a_stream_that_is_sent_again_gives_its_connection_back(forum: Forum, vau
 
     async def visit() -> None:
         two = httpx.Limits(max_connections=2)
-        client = httpx.AsyncClient(trust_env=False, limits=two, timeout=5)
+        client = httpx.AsyncClient(trust_env=False, limits=two, timeout=30)
         async with keep(client, "forum", vault, login=driver.login(forum)):
             await client.get(f"{forum.url}/page")
             for _ in range(2):
