@@ -41,6 +41,7 @@ from interpal.sessions.wait import Flow, patiently, pauses, wait_for
 from interpal.transport.messages import Response
 from interpal.transport.protocol import retry_after
 from interpal.vault.core.record_views import thaw
+from interpal.vault.files.forks import Process
 from interpal.vault.files.thread_lock import ThreadLock
 from interpal.vault.files.writable import is_set_up_wrong
 from interpal.vault.stores.opening import open_store
@@ -210,6 +211,7 @@ class Keeper:
         self._ended_anew: tuple[str, float] = "", float("-inf")
         self._guard, self._opening = ThreadLock(), ThreadLock()
         self._worker: Worker | None = None
+        self._process = Process()
 
     def __repr__(self) -> str:
         return f"<Keeper of {self.settings.name!r} in {self.path}>"
@@ -224,6 +226,11 @@ class Keeper:
     def rests(self) -> bool:
         """Whether a request is sent by code that runs for this keeper: `login=`, or a hook."""
         return any(guest.keeper is self and not guest.is_over for guest in _guests.get())
+
+    def is_forked(self) -> bool:
+        """Whether this is a child that was forked since it was last asked here."""
+        before, self._process = self._process, Process()
+        return not before.is_current
 
     @contextmanager
     def _guest(self, flight: tuple[object, str] | None = None) -> Generator[None, None, None]:

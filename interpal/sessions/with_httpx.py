@@ -73,10 +73,14 @@ class KeptClient(_Both, KeptInThreads, httpx.Client):
 
     def send(self, request: httpx.Request, **kwargs: Any) -> httpx.Response:
         """`httpx.Client.send`, and once more where the session had ended."""
-        keeper = keeper_of(self)
+        keeper, send = keeper_of(self), super().send
+        if keeper.is_forked():
+            # Two processes would read the replies of one connection.
+            for transport in (self._transport, *self._mounts.values()):
+                if transport is not None:
+                    transport.close()
         if keeper.rests:
-            return super().send(request, **kwargs)
-        send = super().send
+            return send(request, **kwargs)
 
         def sent() -> httpx.Response:
             return send(_renewed(self, request), **kwargs)

@@ -70,6 +70,10 @@ class KeptSession(KeptInThreads, requests.Session):
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """`requests.Session.send`, and once more where the session had ended."""
         keeper, send = keeper_of(self), super().send
+        if keeper.is_forked():
+            # Two processes would read the replies of one connection.
+            for adapter in self.adapters.values():
+                adapter.close()
         if keeper.rests:
             return send(request, **kwargs)
 

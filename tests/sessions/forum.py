@@ -29,6 +29,7 @@ class Forum(loopback.Loopback):
         self.attributes = ATTRIBUTES
         self.seen: list[dict[str, str]] = []
         self.given: list[str] = []
+        self.connections: list[object] = []
         self._number = 0
         self._lock = threading.Lock()
         forum = self
@@ -62,6 +63,7 @@ class Forum(loopback.Loopback):
             self.stats[url.path] += 1
             self.seen.append(cookies)
             self.given.append(given)
+            self.connections.append(handler.client_address)
             status, headers, text = self._reply(
                 url.path, parse_qs(url.query, keep_blank_values=True), cookies, body
             )

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 import requests
 from requests.adapters import HTTPAdapter
@@ -271,6 +272,27 @@ def test_a_child_closes_its_vault_whatever_the_threads_of_its_parent_did(
     assert not is_open(client)
 
 
+@pytest.mark.parametrize("kind", [requests.Session, lambda: httpx.Client(trust_env=False)])
+def test_a_child_has_connections_of_its_own(
+    forum: Forum, place: Path, kind: Callable[[], Any]
+) -> None:
+    client = keep(kind(), "forum", place)
+    client.get(f"{forum.url}/theme?name=a&value=1")
+    first = forum.connections[-1]
+    pid = fork()
+    if pid == 0:
+        threading.Timer(SOON, os._exit, [3]).start()
+        client.get(f"{forum.url}/theme?name=b&value=1")
+        client.get(f"{forum.url}/theme?name=c&value=1")
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    client.get(f"{forum.url}/theme?name=d&value=1")
+    client.close()
+    assert forum.connections[-1] == first
+    assert forum.connections[-3] == forum.connections[-2] != first
+    assert names_in(place) == {"a", "b", "c", "d"}
+
+
 def test_a_login_that_forks_is_gone_on_with_in_both(forum: Forum, place: Path) -> None:
     children: list[int] = []
 
@@ -279,8 +301,6 @@ def test_a_login_that_forks_is_gone_on_with_in_both(forum: Forum, place: Path) -
         children.append(fork())
 
     client = keep(requests.Session(), "forum", place, login=login)
-    # The two would read the replies of one connection.
-    client.headers["Connection"] = "close"
     code = 2
     try:
         first_request(client, forum)
