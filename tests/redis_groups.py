@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 SERVICE = "mymaster"
 SLOTS = 16384
 DURABLE = "appendonly yes\nappendfsync everysec"
+# A primary that no replica has answered for a second refuses writes.
+MIN_REPLICAS = f"{DURABLE}\nmin-replicas-to-write 1\nmin-replicas-max-lag 1"
 _WHO = f"{USER}:p%40ss%2Fw%3Ard-canary"
 
 

@@ -7,12 +7,12 @@ import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from interpal import InterpalClient
 from interpal.exceptions import StaleWriteError, StoreUnavailableError, VaultError
 from interpal.vault import Vault
-from tests.redis_groups import Cluster, Watched, until
+from tests.redis_groups import DURABLE, MIN_REPLICAS, Cluster, Watched, until
 from tests.reliability import Row
 from tests.reliability.logins import LOGIN_DELAY, NAME, PASSWORD, Crowd, server
 from tests.reliability.subjects import KEY
@@ -23,6 +23,36 @@ if TYPE_CHECKING:
     from tests.redis_server import RedisServer
     from tests.reliability.logins import Server
 
+
+class Way(NamedTuple):
+    """How a primary fails, how many replicas confirm a lock, and how many logins there may be."""
+
+    how: str
+    replicas: int
+    most: int
+    settings: str = DURABLE
+    fail: Callable[[Watched], object] = lambda group: group.primary.kill()
+
+
+def _stop_until_another_is_primary(group: Watched) -> None:
+    before = group.primary
+    before.stop()
+    group.wait_for_another(before)
+    before.go_on()
+
+
+_WAYS = (
+    Way("the primary is killed meanwhile; each lock confirmed by one of two replicas", 1, 1),
+    Way("the primary is killed meanwhile; none confirmed", 0, 2),
+    Way(
+        "the primary is stopped meanwhile, and goes on when another has taken over; each lock "
+        "confirmed by one of two replicas, `min-replicas-to-write 1`",
+        1,
+        1,
+        MIN_REPLICAS,
+        _stop_until_another_is_primary,
+    ),
+)
 _SHORT = (16, 1, 1)
 _FULL = (200, 2, 5)
 
@@ -30,19 +60,18 @@ _FULL = (200, 2, 5)
 def run(*, full: bool) -> Iterator[Row]:
     size, rounds, saves = _FULL if full else _SHORT
     with server() as sandbox:
-        for replicas, most in ((1, 1), (0, 2)):
-            how = "each lock confirmed by one of two replicas" if replicas else "none confirmed"
+        for way in _WAYS:
             logins, told, undone = 0, 0, 0
             for number in range(rounds):
-                found, away, twice = logins_and_a_failover(sandbox, size, replicas, number)
-                assert found <= most, f"{found} logins with {how}"
+                found, away, twice = logins_and_a_failover(sandbox, size, way, number)
+                assert found <= way.most, f"{found} logins: {way.how}"
                 logins, told, undone = max(logins, found), told + away, undone + twice
             counts = f"at most {logins} login{'s' * (logins > 1)} a round"
-            if not replicas:
+            if way.most > 1:
                 counts += f", two in {undone}"
             yield Row(
                 "N",
-                f"{size} processes log in under Sentinels, the primary is killed meanwhile; {how}",
+                f"{size} processes log in under Sentinels, {way.how}",
                 rounds,
                 f"{counts}; all in but {told}, who were told that the store is away; no session "
                 "of another",
@@ -68,24 +97,22 @@ def run(*, full: bool) -> Iterator[Row]:
         yield Row("N", fault, len(cases), f"{sum(cases):,} counts acknowledged, {kept}")
 
 
-def logins_and_a_failover(
-    sandbox: Server, size: int, replicas: int, seed: int
-) -> tuple[int, int, int]:
+def logins_and_a_failover(sandbox: Server, size: int, way: Way, seed: int) -> tuple[int, int, int]:
     """Logins; how many were told that the store is away; 1 where there were two logins."""
     chance = random.Random(seed)
     with (
         tempfile.TemporaryDirectory() as folder,
-        Watched(Path(folder), replicas=2, down_after_ms=3000) as group,
+        Watched(Path(folder), replicas=2, settings=way.settings, down_after_ms=3000) as group,
     ):
         sandbox.do("reset")
-        url = group.url(replicas=replicas)
+        url = group.url(replicas=way.replicas)
         Vault.open(url, key=KEY, create=True).close()
         crowd = Crowd(size, lambda wait: _log_in(sandbox, url))
         crowd.gather()
         crowd.go()
         _wait_for_a_login_lock(group.primary)
         time.sleep(chance.random() * 1.3 * LOGIN_DELAY)
-        group.primary.kill()
+        way.fail(group)
         said = crowd.results()
         away = sum(text.startswith("StoreUnavailableError") for text in said)
         sessions = {text for text in said if text.startswith("in ")}

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TYPE_CHECKING
 
 import pytest
+import redis
 
 from interpal.exceptions import StoreUnavailableError, VaultIOError
 from interpal.vault import Vault
@@ -14,7 +17,7 @@ from interpal.vault.stores.base import RecordWrite
 from interpal.vault.stores.redis import client as redis_client
 from interpal.vault.stores.redis.keyspace import BATCH
 from interpal.vault.stores.redis.store import RedisStore
-from tests.redis_groups import Cluster, Watched, until
+from tests.redis_groups import MIN_REPLICAS, Cluster, Watched, until
 from tests.redis_server import ADMIN
 from tests.stores.contract import ID, TAG
 from tests.stores.records import RecordContract
@@ -126,6 +129,34 @@ def test_what_no_replica_has_confirmed_is_an_error_and_holds_no_lock(
         assert lock.try_acquire()
         lock.release()
         vault.close()
+
+
+def test_a_save_waits_for_the_replica_without_which_its_primary_takes_none(tmp_path: Path) -> None:
+    with Watched(tmp_path, settings=MIN_REPLICAS, down_after_ms=60_000) as group:
+        vault = Vault.open(group.url(replicas=1), key=KEY, create=True)
+        replica = next(server for server in group.servers if server is not group.primary)
+        replica.stop()
+        try:
+            until(lambda: takes_none(group.primary), "a primary that refuses writes")
+            with ThreadPoolExecutor(1) as pool:
+                saving = pool.submit(vault.__setitem__, "maple_ink", {"n": 1})
+                with pytest.raises(FutureTimeoutError):
+                    saving.result(0.5)
+                replica.go_on()
+                saving.result(60)
+        finally:
+            replica.go_on()
+        assert dict(vault["maple_ink"]) == {"n": 1}
+        vault.close()
+
+
+def takes_none(primary: RedisServer) -> bool:
+    try:
+        with primary.admin() as admin:
+            admin.set("another", 1)
+    except redis.ResponseError as error:
+        return str(error).startswith("NOREPLICAS")
+    return False
 
 
 def test_a_service_that_no_sentinel_knows_is_told_in_bounded_time(

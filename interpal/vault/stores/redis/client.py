@@ -557,7 +557,7 @@ def _is_sentinel(connection: redis.Connection) -> bool:
 
 # What a server answers for a while: it is loading, runs another's script, has lost its primary,
 # its replicas or a part of its cluster, or is handing keys over. Nothing was run.
-_NOT_RUN = ("LOADING ", "MASTERDOWN ", "CLUSTERDOWN ", "READONLY ")
+_NOT_RUN = ("LOADING ", "MASTERDOWN ", "NOREPLICAS ", "CLUSTERDOWN ", "READONLY ")
 _PASSING = ("LOADING ", "BUSY ", "MASTERDOWN ", "NOREPLICAS ", "CLUSTERDOWN ", "TRYAGAIN ")
 
 
