@@ -69,14 +69,13 @@ class Turn(NamedTuple):
     flight: tuple[object, str] | None = None
 
 
-class Request(NamedTuple):
-    """A request of some library: what sends it, and what is done with a reply.
+class Replies(NamedTuple):
+    """What the requests of a library end in: *errors* that they raise, or a reply.
 
-    *send_again* is None for a body that can be read only once. *drop* gives the connection back.
+    *drop* gives the connection of a reply back; it may return an awaitable.
     """
 
-    send: Callable[[], Any]
-    send_again: Callable[[], Any] | None
+    errors: tuple[type[Exception], ...]
     status: Callable[[Any], int]
     drop: Callable[[Any], Any]
 
@@ -85,6 +84,11 @@ class Failed(NamedTuple):
     """What a library raised in a `Turn`."""
 
     error: Exception
+
+    @property
+    def status(self) -> int | None:
+        """The status of the reply that it was raised for; None where that is no reply of a site."""
+        return None if isinstance(self.error, InterpalException) else status_of(self.error)[0]
 
 
 class Kept(NamedTuple):
@@ -173,10 +177,7 @@ class Call:
 
 
 class Keeper:
-    """Keeps the session of one client under one name of a vault.
-
-    *errors* are what the client's library raises for its requests.
-    """
+    """Keeps the session of one client under one name of a vault."""
 
     def __init__(
         self,
@@ -184,12 +185,13 @@ class Keeper:
         jar: Jar,
         place: Vault | str | os.PathLike[str] | Store,
         settings: Settings,
-        errors: tuple[type[Exception], ...],
+        replies: Replies,
     ) -> None:
         self.client = client
         self._jar = jar
         self.settings = settings
-        self._errors: tuple[type[Exception], ...] = (*errors, InterpalException)
+        self._replies = replies
+        self._errors: tuple[type[Exception], ...] = (*replies.errors, InterpalException)
         self._place = place if isinstance(place, Vault) else open_store(place)
         self._vault: Vault | None = place if isinstance(place, Vault) else None
         # What is in the vault as far as is known here, or what a login has given; cookies that
@@ -284,22 +286,28 @@ class Keeper:
     # What a client does.
 
     def exchange(
-        self, request: Request, *, made_with: Kept | None = None, call: Call | None = None
+        self,
+        send: Callable[[], Any],
+        send_again: Callable[[], Any] | None,
+        *,
+        made_with: Kept | None = None,
+        call: Call | None = None,
     ) -> Flow[Any]:
         """Send a request, and once more where the session had ended; save what the reply changed.
 
-        *made_with* is the `base` that its cookies were taken from, where that was before, and
-        *call* that of `start`. The last reply.
+        *send_again* is None for a body that can be read only once. *made_with* is the `base` that
+        its cookies were taken from, where that was before, and *call* that of `start`. The last
+        reply, or what was raised for it.
         """
-        call, status = call or Call(), request.status
+        call = call or Call()
         yield from self.start(call)
         # In this order: what is sent is never older than what it is taken for.
         logins, seen = self._logins, made_with or self.base
-        reply = yield from self._take(Turn(request.send))
+        reply = yield from self._sent(send)
         logged_in, tried = False, ""
         # What has become of the session meanwhile, then another's, then one of a login.
         for _ in range(3):
-            if status(reply) != 401 or self.settings.login is None:
+            if self._status(reply) != 401 or self.settings.login is None:
                 break
             if self._logins != logins and self.base.login == seen.login:
                 # It was sent with the session of a login made since.
@@ -309,24 +317,43 @@ class Keeper:
                 with self._working():
                     renewed = yield from self._renew_after_refusal(call, seen, is_over=is_over)
             except Exception:
-                yield from self._take(Turn(partial(request.drop, reply)))
+                yield from self._drop(reply)
                 raise
             if renewed is None:
                 break
             logged_in, tried = renewed, seen.login
-            if request.send_again is None:
+            if send_again is None:
                 break
             seen = self.base
-            yield from self._take(Turn(partial(request.drop, reply)))
-            reply = yield from self._take(Turn(request.send_again))
-        if status(reply) == 401:
+            yield from self._drop(reply)
+            reply = yield from self._sent(send_again)
+        status = self._status(reply)
+        if status == 401:
             if logged_in:
                 self._ended_anew = seen.login, monotonic()
-        elif status(reply) < 500:
+        elif status < 500:
             self.contest.answered()
         with self._working():
             yield from self._save_changes(call)
+        if isinstance(reply, Failed):
+            raise reply.error
         return reply
+
+    def _sent(self, send: Callable[[], Any]) -> Flow[Any]:
+        """The reply; `Failed` where a hook, or a setting of the client, raises for its status."""
+        reply = yield Turn(send)  # type: ignore[misc]  # A step of drivers of ours alone.
+        if isinstance(reply, Failed) and reply.status is None:
+            raise reply.error
+        return reply
+
+    def _status(self, reply: Any) -> int:
+        return (reply.status or 0) if isinstance(reply, Failed) else self._replies.status(reply)
+
+    def _drop(self, reply: Any) -> Flow[None]:
+        if isinstance(reply, Failed):
+            reply = getattr(reply.error, "response", None)
+        if reply is not None:
+            yield from self._take(Turn(partial(self._replies.drop, reply)))
 
     def start(self, call: Call) -> Flow[None]:
         """Load the session, and see to it that there is one, at the first call."""
@@ -480,8 +507,13 @@ class Keeper:
         is_valid = self.settings.is_valid
         if is_valid is None:
             return True
-        turn = Turn(lambda: is_valid(self.client), call.flight)
-        return bool((yield from self._take(turn)))
+        said = yield Turn(lambda: is_valid(self.client), call.flight)  # type: ignore[misc]
+        if isinstance(said, Failed):
+            if said.status != 401:
+                raise said.error
+            yield from self._drop(said)
+            return False
+        return bool(said)
 
     def _take(self, turn: Turn) -> Flow[Any]:
         """Have a turn taken; what the library raised is raised here."""

@@ -94,7 +94,7 @@ def keep(
         on_event,
     )
     adapter = _adapter_of(client)
-    keeper = Keeper(client, adapter.jar_of(client), vault, settings, adapter.errors())
+    keeper = Keeper(client, adapter.jar_of(client), vault, settings, adapter.replies(client))
     with _guard:
         if hasattr(client, _ATTRIBUTE):
             raise ValidationError("client: its session is kept already")

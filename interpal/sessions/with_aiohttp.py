@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
 from interpal.sessions.jars import AiohttpJar
-from interpal.sessions.keeping import Request
+from interpal.sessions.keeping import Replies
 from interpal.sessions.kept_clients import Kept, keeper_of
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Generator
+    from collections.abc import Callable, Generator
 
     from interpal.sessions.keeping import Keeper
     from interpal.sessions.wait import Flow
@@ -29,9 +30,10 @@ def jar_of(client: aiohttp.ClientSession) -> AiohttpJar:
     return AiohttpJar(client)
 
 
-def errors() -> tuple[type[Exception], ...]:
-    """What its requests raise."""
-    return (aiohttp.ClientError, TimeoutError)
+def replies(_client: object) -> Replies:
+    """What its requests end in."""
+    errors = (aiohttp.ClientError, TimeoutError)
+    return Replies(errors, lambda reply: int(reply.status), lambda reply: reply.release())
 
 
 def begin(keeper: Keeper) -> None:
@@ -48,12 +50,24 @@ def mixin(_client: object) -> type:
     return _KeptSession
 
 
-class Reply:
-    """A request on its way: to be awaited, or the context of `async with`, as aiohttp has it."""
+class Reply(Coroutine[Any, Any, aiohttp.ClientResponse]):
+    """A request on its way: a coroutine, and the context of `async with`, as aiohttp has it."""
 
     def __init__(self, sending: Coroutine[Any, Any, aiohttp.ClientResponse]) -> None:
         self._sending = sending
         self._reply: aiohttp.ClientResponse | None = None
+
+    def send(self, value: Any) -> Any:
+        """As of a coroutine, which a task takes."""
+        return self._sending.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        """As of a coroutine."""
+        return self._sending.throw(*error)
+
+    def close(self) -> None:
+        """As of a coroutine: it is not sent."""
+        self._sending.close()
 
     def __await__(self) -> Generator[Any, Any, aiohttp.ClientResponse]:
         return self._sending.__await__()
@@ -86,7 +100,7 @@ class _KeptSession(Kept):
             return send(method, url, **kwargs)
 
         again = sent if _is_repeatable(kwargs.get("data")) else None
-        return Reply(_reply_of(keeper, Request(sent, again, _status, _drop)))
+        return Reply(_reply_of(keeper, sent, again))
 
     async def close(self) -> None:
         """Save what is left, and close the connections."""
@@ -113,17 +127,11 @@ for _method in _VERBS:
     setattr(_KeptSession, _method, _verb(_method))
 
 
-async def _reply_of(keeper: Keeper, request: Request) -> aiohttp.ClientResponse:
-    reply: aiohttp.ClientResponse = await keeper.awaited(keeper.exchange(request))
+async def _reply_of(
+    keeper: Keeper, send: Callable[[], Any], send_again: Callable[[], Any] | None
+) -> aiohttp.ClientResponse:
+    reply: aiohttp.ClientResponse = await keeper.awaited(keeper.exchange(send, send_again))
     return reply
-
-
-def _status(reply: aiohttp.ClientResponse) -> int:
-    return reply.status
-
-
-def _drop(reply: aiohttp.ClientResponse) -> None:
-    reply.release()
 
 
 def _is_repeatable(data: Any) -> bool:

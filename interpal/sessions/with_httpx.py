@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import httpx
 
 from interpal.sessions.jars import StandardJar, locked
-from interpal.sessions.keeping import Call, Request
+from interpal.sessions.keeping import Call, Replies
 from interpal.sessions.kept_clients import Kept, KeptInThreads, keeper_of, save_last
 from interpal.sessions.wait import Flow, drive
 
@@ -28,9 +28,12 @@ def jar_of(client: httpx.Client | httpx.AsyncClient) -> StandardJar:
     return StandardJar(lambda: client.cookies.jar, lambda: client.headers)
 
 
-def errors() -> tuple[type[Exception], ...]:
-    """What its requests raise."""
-    return (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError)
+def replies(client: object) -> Replies:
+    """What its requests end in."""
+    errors = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError)
+    here = isinstance(client, httpx.Client)
+    drop: Any = httpx.Response.close if here else httpx.Response.aclose
+    return Replies(errors, lambda reply: int(reply.status_code), drop)
 
 
 def begin(keeper: Keeper) -> None:
@@ -86,8 +89,7 @@ class KeptClient(_Both, KeptInThreads, httpx.Client):
             return send(_renewed(self, request), **kwargs)
 
         again = sent if isinstance(request.stream, httpx.ByteStream) else None
-        exchange = keeper.exchange(Request(sent, again, _status, httpx.Response.close))
-        reply: httpx.Response = run(self, exchange)
+        reply: httpx.Response = run(self, keeper.exchange(sent, again))
         return reply
 
     def __exit__(self, *exc_info: Any) -> None:
@@ -111,8 +113,7 @@ class KeptAsyncClient(_Both, Kept, httpx.AsyncClient):
             return send(_renewed(self, request), **kwargs)
 
         again = sent if isinstance(request.stream, httpx.ByteStream) else None
-        exchange = keeper.exchange(Request(sent, again, _status, httpx.Response.aclose))
-        reply: httpx.Response = await run(self, exchange)
+        reply: httpx.Response = await run(self, keeper.exchange(sent, again))
         return reply
 
     async def aclose(self) -> None:
@@ -127,10 +128,6 @@ class KeptAsyncClient(_Both, Kept, httpx.AsyncClient):
             await keeper_of(self).aclose()
         finally:
             await super().__aexit__(*exc_info)
-
-
-def _status(reply: httpx.Response) -> int:
-    return reply.status_code
 
 
 K = TypeVar("K", httpx.Client, httpx.AsyncClient)

@@ -8,7 +8,7 @@ import requests
 from requests.cookies import RequestsCookieJar
 
 from interpal.sessions.jars import StandardJar, locked
-from interpal.sessions.keeping import Call, Request
+from interpal.sessions.keeping import Call, Replies
 from interpal.sessions.kept_clients import KeptInThreads, keeper_of
 from interpal.sessions.wait import Flow, drive
 
@@ -30,9 +30,10 @@ def jar_of(client: requests.Session) -> StandardJar:
     return StandardJar(lambda: client.cookies, lambda: client.headers)
 
 
-def errors() -> tuple[type[Exception], ...]:
-    """What its requests raise."""
-    return (requests.RequestException,)
+def replies(_client: object) -> Replies:
+    """What its requests end in."""
+    errors = (requests.RequestException,)
+    return Replies(errors, lambda reply: int(reply.status_code), requests.Response.close)
 
 
 def begin(keeper: Keeper) -> None:
@@ -84,12 +85,8 @@ class KeptSession(KeptInThreads, requests.Session):
         reply: requests.Response = run(
             self,
             keeper.exchange(
-                Request(
-                    lambda: send(request, **kwargs),
-                    again if isinstance(body, (bytes, str, type(None))) else None,
-                    lambda reply: int(reply.status_code),
-                    requests.Response.close,
-                ),
+                lambda: send(request, **kwargs),
+                again if isinstance(body, (bytes, str, type(None))) else None,
                 made_with=getattr(request, _MADE_FROM, (None, None, None))[2],
                 # Of its first sending: each later one is a call of its own.
                 call=vars(request).pop(_CALL, None),

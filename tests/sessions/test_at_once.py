@@ -143,6 +143,25 @@ def test_what_tasks_receive_at_once_is_all_saved(
     assert names_in(vault) == {f"n{number}" for number in range(20)}
 
 
+def test_a_request_of_aiohttp_is_a_coroutine_as_it_is_without_keep(
+    forum: Forum, vault: Vault
+) -> None:
+    async def pages() -> None:
+        async with keep(aiohttp.ClientSession(), "forum", vault, login=login) as client:
+            tasks = [asyncio.create_task(client.get(f"{forum.url}/page")) for _ in range(3)]
+            for task in tasks:
+                async with await task as reply:
+                    assert reply.status == 200
+            unsent = client.get(f"{forum.url}/page")
+            assert asyncio.iscoroutine(unsent)
+            unsent.close()
+
+    driver = LIBRARIES["aiohttp"]()
+    login = driver.login(forum)
+    asyncio.run(pages())
+    driver.end()
+
+
 def test_what_is_under_way_when_a_client_is_closed_is_saved_and_nothing_stays_open(
     forum: Forum, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

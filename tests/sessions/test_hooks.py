@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 
 from interpal.exceptions import LockTimeoutError, ValidationError
 from interpal.sessions import renew
@@ -82,6 +83,48 @@ def test_a_coroutine_function_is_refused_by_a_client_that_is_not_of_asyncio(
     with pytest.raises(ValidationError, match="not one of asyncio"):
         driver.get(client, f"{forum.url}/page")
     driver.end()
+
+
+def raising(library: Library, client: Any) -> dict[str, Any]:
+    """Have *client* raise for every status of an error; what its requests are given for it."""
+
+    def check(reply: Any, *_: Any, **__: Any) -> None:
+        reply.raise_for_status()
+
+    if isinstance(library, Aiohttp):
+        return {"raise_for_status": True}
+    if hasattr(client, "event_hooks"):
+        client.event_hooks = {"response": [as_hook(library, check)]}
+    else:
+        client.hooks["response"] = check
+    return {}
+
+
+@pytest.mark.parametrize("asks", [False, True])
+def test_a_client_that_raises_for_a_401_is_renewed_all_the_same(
+    library: Library, forum: Forum, vault: Vault, asks: bool
+) -> None:
+    async def ask(client: Any) -> bool:
+        sent = await library._send(client, "GET", f"{forum.url}/rotate", **settings)  # type: ignore[attr-defined]
+        return bool(sent)
+
+    def ask_here(client: Any) -> bool:
+        return bool(library.get(client, f"{forum.url}/rotate"))
+
+    is_valid = (ask if is_async(library) else ask_here) if asks else None
+    client = library.keep("forum", vault, login=library.login(forum), is_valid=is_valid)
+    settings = raising(library, client)
+    for logins in (1, 2):
+        assert library.send(client, "GET", f"{forum.url}/page", **settings)[0] == 200
+        assert forum.stats["/login"] == logins
+        forum.end_all()
+    library.send(client, "GET", f"{forum.url}/page", **settings)
+    for _ in range(2):
+        with pytest.raises(Exception, match="401") as caught:
+            library.send(client, "GET", f"{forum.url}/forbidden", **settings)
+        if isinstance(caught.value, requests.HTTPError):
+            caught.value.response.close()
+    assert forum.stats["/login"] == (3 if asks else 4)
 
 
 # What they do with the client.
