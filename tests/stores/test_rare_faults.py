@@ -14,7 +14,9 @@ import pytest
 
 from interpal.exceptions import StoreUnavailableError, ValidationError, VaultIOError
 from interpal.vault.stores.base import LoadedRecord, RecordWrite, Stored, StoredRecord
+from interpal.vault.stores.redis import client as client_module
 from interpal.vault.stores.redis import servers
+from interpal.vault.stores.redis.address import Address
 from interpal.vault.stores.redis.lock import RedisLock, Renewer
 from interpal.vault.stores.redis.store import RedisStore, RedisWriter
 from interpal.vault.stores.sqlite import connections
@@ -248,6 +250,17 @@ def test_an_older_library_is_kept_from_naming_itself_too(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(redis, "Connection", older)
     assert servers._quiet() == {"lib_name": None, "lib_version": None}
+
+
+def test_an_older_library_tells_a_redirection_with_its_parser_for_clusters(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import redis.cluster
+
+    parser = object()
+    monkeypatch.setattr(redis.cluster, "ClusterParser", parser, raising=False)
+    client = client_module._client(Address.parse("redis://host"), "host", 1)
+    assert client.connection_pool.connection_kwargs["parser_class"] is parser
 
 
 def test_a_lock_that_is_freed_while_it_is_renewed_stays_free(

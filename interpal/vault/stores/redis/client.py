@@ -665,7 +665,7 @@ def _scrubbed(error: BaseException, address: Address) -> str:
 
 
 def _client(address: Address, host: str, port: int) -> redis.Redis:
-    import redis
+    import redis.cluster
 
     options = connect_options(address)
     if address.kind != CLUSTER:
@@ -673,4 +673,8 @@ def _client(address: Address, host: str, port: int) -> redis.Redis:
     client = redis.Redis(host=host, port=port, **options)
     pool = client.connection_pool
     pool.connection_class = _patient(pool.connection_class)
+    parser = getattr(redis.cluster, "ClusterParser", None)
+    if parser is not None:
+        # Before redis-py 6.0, it alone tells MOVED and ASK from other errors.
+        pool.connection_kwargs["parser_class"] = parser
     return client
