@@ -21,7 +21,7 @@ _STYLES = {"alive": "green", "ended": "red", "unknown": "yellow"}
 @user_option("Only the session of this account.")
 @json_option
 def check_verb(path: str, user: str | None, as_json: bool) -> int:
-    """Ask the server whether the sessions in the vault are alive. Nothing is logged in to.
+    """Ask the server whether the sessions in the vault are alive. It never logs in.
 
     The exit code is 0 if all are alive, 1 if one has ended, and 69 if one could not be asked
     about. A session that has been in use stays saved whatever the server says; the next login

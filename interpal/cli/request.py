@@ -34,7 +34,7 @@ def request_verb(
     """Send METHOD PATH with the session, and print the reply as JSON.
 
     PATH is below the address of the site. A session that has ended is an error (77): this verb
-    has no password. What the server gives in its place, a new token say, is saved.
+    has no password. A new cookie or token that the server sends is saved.
 
     \b
     Example:

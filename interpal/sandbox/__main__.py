@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import sys
@@ -59,7 +60,9 @@ def main(arguments: list[str] | None = None) -> int:
         )
         asyncio.run(_serve_until_signal(sandbox))
     except (OSError, ValueError) as error:
-        parser.exit(1, f"{parser.prog}: {error}\n")
+        in_use = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+        reason = f"port {chosen.port} is in use; choose another with --port" if in_use else error
+        parser.exit(1, f"{parser.prog}: {reason}\n")
     except KeyboardInterrupt:
         pass
     return 0

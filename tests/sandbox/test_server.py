@@ -99,7 +99,7 @@ def test_the_module_refuses_bad_accounts_and_a_taken_port(site: Sandbox) -> None
     for arguments, code, text in (
         (["--account", "nopassword"], 2, "NAME:PASSWORD"),
         (["--account", "a:b", "--account", "A:c"], 1, "taken"),
-        (["--port", port], 1, "in use"),
+        (["--port", port], 1, f"port {port} is in use; choose another with --port"),
         (["--port", "65536"], 2, "65535"),
         (["--accounts", "/no/such/file"], 1, "No such file"),
     ):

@@ -69,7 +69,7 @@ Back up and restore:
 
 EPILOG = """\b
 Exit codes: 0 ok, 1 doctor found a problem or a question was answered no,
-64 usage, 65 damaged or no vault, 66 not found, 69 key source
+64 usage, 65 damaged or not a vault, 66 not found, 69 key source
 unavailable, 70 internal, 73 exists, 74 I/O, 75 locked, 76 other version,
 77 wrong key, 78 no key, or ambiguous or insecure configuration,
 130 interrupted, 141 nobody reads the output any more (as `| head`).
