@@ -7,10 +7,11 @@ was right, such as a full disk, costs the save only.
 from __future__ import annotations
 
 import errno
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from interpal._clock import utc_now
-from interpal.exceptions import VaultError, VaultIOError
+from interpal.exceptions import ValidationError, VaultError, VaultIOError
 from interpal.sessions.refused_logins import LONGEST_PAUSE, REMEMBERED
 from interpal.vault.files.writable import is_set_up_wrong
 
@@ -39,7 +40,10 @@ def check_before_asking(check_writable: Callable[[], None]) -> None:
 
 
 def check_room(vault: Vault, name: str, session: Mapping[str, Any] | None = None) -> None:
-    """Refuse a vault without room for *session*, or for that of a login: `VaultLimitError`."""
+    """Refuse a vault without room for *session*, or for that of a login: `VaultLimitError`.
+
+    One that is too large for any vault is no fault of this one, and costs the save only.
+    """
     now = int(utc_now().timestamp())
     attempt = {
         "kind": "no-session",
@@ -48,4 +52,5 @@ def check_room(vault: Vault, name: str, session: Mapping[str, Any] | None = None
         "until": int(now + LONGEST_PAUSE),
         "forget_at": int(now + LONGEST_PAUSE + REMEMBERED),
     }
-    vault.check_room(name, dict(session or _SESSION), attempt)
+    with suppress(ValidationError):
+        vault.check_room(name, dict(session or _SESSION), attempt)
