@@ -99,17 +99,56 @@ for path in sys.argv[2:]:
 """
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not say")
-def test_no_file_takes_more_than_four_times_its_size_in_memory(tmp_path: Path) -> None:
+def memory_of(folder: Path, *files: bytes) -> list[int]:
+    """The most bytes that a process has taken so far when it has looked at each file."""
     paths = []
-    for number, name in enumerate(("small", *SHAPES)):
-        path = tmp_path / f"{number}.json"
+    for number, data in enumerate((b'{"protected":[]}', *files)):
+        path = folder / f"{number}.json"
         path.touch(mode=0o600)
-        path.write_bytes(b'{"protected":[]}' if name == "small" else shaped(name, SIZE))
+        path.write_bytes(data)
         paths.append(str(path))
     # What is freed goes back to the system at once, and is not counted for the next file.
     environ = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "131072"}
     command = [sys.executable, "-c", CHILD, *paths]
     ran = subprocess.run(command, capture_output=True, text=True, check=True, env=environ)
-    most = dict(zip(SHAPES, map(int, ran.stdout.split()), strict=True))
-    assert all(kib * 1024 <= 4 * SIZE for kib in most.values()), most
+    return [int(kib) * 1024 for kib in ran.stdout.split()]
+
+
+has_status = pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="the system does not say"
+)
+
+
+@has_status
+def test_no_file_takes_more_than_four_times_its_size_in_memory(tmp_path: Path) -> None:
+    taken = memory_of(tmp_path, *(shaped(name, SIZE) for name in SHAPES))
+    most = dict(zip(SHAPES, taken, strict=True))
+    assert all(size <= 4 * SIZE for size in most.values()), most
+
+
+# What takes the most of Python's objects for its characters.
+UNITS = {
+    "lists": b"[" * 20 + b"0" + b"]" * 20 + b",",
+    "dicts": b'{"":' * 8 + b"0" + b"}" * 8 + b",",
+    "numbers": b"1234567,",
+}
+BEGINNINGS = {"a vault": b'{"protected":[', "a session": b'{"session_cookie":"abc","more":['}
+
+
+@has_status
+@pytest.mark.parametrize(
+    "filler",
+    ["", "\N{FISH}" + "A" * 850_000, "A" * 2**20],
+    ids=["few bytes", "wide characters", "more than 1 MiB"],
+)
+@pytest.mark.parametrize("most", [2**16, 100_000, 10**6])
+@pytest.mark.parametrize("beginning", BEGINNINGS)
+@pytest.mark.parametrize("unit", UNITS)
+def test_a_file_of_many_members_takes_16_mib_at_most(
+    unit: str, beginning: str, most: int, filler: str, tmp_path: Path
+) -> None:
+    one = UNITS[unit]
+    number = (most - 20) // sum(map(one.count, (b'"', b",", b"{", b"[")))
+    data = BEGINNINGS[beginning] + one * number + f'0],"text":"{filler}"}}'.encode()
+    (taken,) = memory_of(tmp_path, data)
+    assert taken <= max(16 * 2**20, 4 * len(data))

@@ -45,9 +45,10 @@ _TEXT_LENGTHS = (54, 16, 22)
 _PIECE = 2**16
 
 # Base64 has none of these, so a JWE holds a handful of them whatever its size, and a record of
-# 64 KiB, the most that is kept, fewer than that.
+# 64 KiB, the most that is kept, no more than it has bytes.
 _PUNCTUATION = (b'"', b",", b"{", b"[")
-_MAX_PUNCTUATION = 100_000
+_MAX_PUNCTUATION = 2**16
+_MAX_OTHERS = 100_000
 _BASE64URL = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _MANY_BYTES = 2**20
 
@@ -213,7 +214,7 @@ def _decoder(allow_float: bool, any_int: bool, shape: bool) -> json.JSONDecoder:
 def is_crowded(data: bytes, *, small: int) -> bool:
     """Whether *data* is what no JSON of the format is, and would cost too much to parse.
 
-    That is more members than any has, which as Python objects take forty times their size, and
+    That is more members than any has, which as Python objects take fifty times their size, and
     in more than *small* bytes also a character that is not ASCII, after which each of the others
     takes four bytes, an escape, or more than 100,000 characters that are not base64url.
     """
@@ -221,7 +222,7 @@ def is_crowded(data: bytes, *, small: int) -> bool:
         return True
     if len(data) <= small:
         return False
-    return not data.isascii() or b"\\" in data or _is_over(_MAX_PUNCTUATION, data)
+    return not data.isascii() or b"\\" in data or _is_over(_MAX_OTHERS, data)
 
 
 def _is_over(most: int, data: bytes) -> bool:

@@ -230,11 +230,15 @@ def _text(value: object) -> str | None:
 
 
 def _kept(value: Any) -> Any:
-    """A member that nothing here knows; integers beyond what a record takes become text."""
+    """A member that nothing here knows; integers beyond what a record takes become text.
+
+    Changed where it is: there may be much of it.
+    """
     if isinstance(value, dict):
-        return {name: _kept(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_kept(item) for item in value]
+        for name, item in value.items():
+            value[name] = _kept(item)
+    elif isinstance(value, list):
+        value[:] = map(_kept, value)
     if type(value) is int and not -jwe.MAX_INT <= value <= jwe.MAX_INT:
         return str(value)
     return value

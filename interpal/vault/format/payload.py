@@ -41,6 +41,7 @@ _SCALAR_BYTES = 32
 # Text whose records are not too large, however they are written again: of all values a number
 # grows most, `1e15` to `1000000000000000.0`.
 _SMALL_BYTES = MAX_RECORD_BYTES // 8
+_TOO_LARGE = f"is larger than {MAX_RECORD_BYTES // 1024} KiB"
 
 
 class Payload:
@@ -164,7 +165,7 @@ def record_text(record: object) -> tuple[str | None, str | None]:
     except UnicodeEncodeError:
         return None, "holds half of a surrogate pair"
     if size > MAX_RECORD_BYTES:
-        return None, f"is larger than {MAX_RECORD_BYTES // 1024} KiB"
+        return None, _TOO_LARGE
     return text, None
 
 
@@ -225,6 +226,8 @@ def _survey(container: Any, depth: int) -> tuple[int, int]:
             members += below
             characters += text
             size += more
+    if characters > MAX_RECORD_BYTES:
+        raise _Unfit(_TOO_LARGE)
     # A character takes 6 bytes at most: `\u001f`, or 4 bytes of UTF-8.
     return members, size + 6 * characters + _SCALAR_BYTES * len(container)
 
@@ -416,7 +419,7 @@ def _shape_fault(
             below, size = _survey(record, 1)
             members += below
             if size > MAX_RECORD_BYTES and len(_dumps(record).encode()) > MAX_RECORD_BYTES:
-                return f"a record is larger than {MAX_RECORD_BYTES // 1024} KiB"
+                return f"a record {_TOO_LARGE}"
     except _Unfit as unfit:
         return f"a record {unfit}"
     if written != members:
