@@ -13,7 +13,8 @@ JOB = """
 from interpal import InterpalClient
 
 with InterpalClient() as client:
-    print(f"The job runs as {client.get_self().name}, and nothing is saved: {client.persisted}.")
+    saved = "saved" if client.persisted else "not saved"
+    print(f"The job runs as {client.get_self().name}, and its session is {saved}.")
 """
 
 

@@ -74,6 +74,25 @@ def test_f_before_the_verb_is_answered_with_its_place(run: Program) -> None:
     assert "`interpal-vault slot VERB -f FILE`" in run("slot", "-f", "team.json", "list").err
 
 
+def test_a_list_that_chooses_none_of_the_accounts_does_not_say_that_there_are_none(
+    run: Program, vault: Path
+) -> None:
+    done = run("list", "--match", "x*", env=WITH_KEY)
+    assert (done.code, done.out, done.err) == (0, "", "No account matches, of 2 in the vault.\n")
+    assert "No accounts yet" not in run("list", "--state", "expired", env=WITH_KEY).err
+
+
+def test_a_rotation_that_nobody_can_be_asked_for_names_its_options(
+    run: Program, vault: Path
+) -> None:
+    env = {**WITH_KEY, "INTERPALS_VAULT_NEW_PASSPHRASE": PASSPHRASE}
+    assert run("slot", "add", "--kid", "laptop", env=env).code == 0
+    done = run("rotate", env=WITH_KEY)
+    assert done.code == 78
+    assert "--secret-file laptop=FILE" in done.err
+    assert "--drop-slots" in done.err
+
+
 def test_a_group_of_verbs_replies_as_the_program_does(run: Program) -> None:
     assert "Did you mean 'remove'?" in run("slot", "rm", "laptop").err
     assert "Did you mean 'init'?" not in run("slot", "new").err

@@ -59,7 +59,7 @@ def list_verb(
       interpal-vault list -f team.json --expired --sort expires
     """
     with opening.open_vault(path) as vault:
-        accounts = tables.accounts_of(vault)
+        accounts = everyone = tables.accounts_of(vault)
         where = vault.path
     now = formatting.utc_now()
     if match is not None:
@@ -72,6 +72,9 @@ def list_verb(
     shown = accounts[:limit]
     if as_json:
         output.put_json({"path": where, "accounts": tables.accounts_json(shown, now)})
+        return
+    if everyone and not accounts:
+        output.say(f"No account matches, of {len(everyone):,} in the vault.")
         return
     tables.put_accounts(shown, now)
     chosen = match is not None or bool(wanted) or len(shown) < len(accounts)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from interpal.exceptions import WrongKeyError
+from interpal.exceptions import KeyRequiredError, WrongKeyError
 from interpal.vault.cli import errors, formatting, opening, output, stores
 from interpal.vault.cli.app import cli, file_option, json_option, yes_option
 from interpal.vault.cli.slot import slot_of
@@ -55,12 +55,18 @@ def rotate_verb(
         }
         missing = [slot for slot in vault.slots if slot.kid not in secrets and slot.kid != own]
         if missing and not drop_slots:
-            # Without a terminal the rotation itself names what is missing.
             answered = _ask_for(missing, vault.path)
-            if answered is not None:
-                secrets.update(answered)
-                missing = [slot for slot in missing if slot.kid not in secrets]
-                drop_slots = True
+            if answered is None:
+                keep = " ".join(f"--secret-file {slot.kid}=FILE" for slot in missing)
+                raise KeyRequiredError(
+                    f"{vault.path}: there is no terminal to ask for the secrets of the other "
+                    f"slots: keep them with {keep}, or drop them with --drop-slots; nothing was "
+                    "changed",
+                    path=vault.path,
+                )
+            secrets.update(answered)
+            missing = [slot for slot in missing if slot.kid not in secrets]
+            drop_slots = True
         if missing and drop_slots:
             named = ", ".join(slot.kid for slot in missing)
             opening.confirm(
