@@ -11,10 +11,13 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from interpal import AsyncInterpalClient, InterpalClient
 from interpal._clock import utc_now
 from interpal.session import Session, to_text
 from interpal.session_manager import SessionManager
+from interpal.sessions.singleflight import Flight
 from interpal.transport.protocol import read_login
 from interpal.vault import Vault
 from tests.sandbox.web import log_in
@@ -227,6 +230,23 @@ class Place:
 
     def requests(self, path: str = SELF) -> int:
         return self.site.stats()["requests"].get(path, 0)
+
+
+@contextlib.contextmanager
+def waiting_calls() -> Generator[set[Flight], None, None]:
+    """The calls that have waited for what another call of this process does for both."""
+    waiting: set[Flight] = set()
+    try_acquire = Flight.try_acquire
+
+    def noted(flight: Flight) -> bool:
+        taken = try_acquire(flight)
+        if not taken and flight._key[1] != "refusal":
+            waiting.add(flight)
+        return taken
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Flight, "try_acquire", noted)
+        yield waiting
 
 
 def fresh_session(site: Sandbox, username: str = "maple_ink") -> Session:

@@ -14,7 +14,8 @@ from interpal.exceptions import InterpalException, ValidationError
 from interpal.sandbox import Sandbox
 from interpal.sessions.events import EVENTS, Event
 from interpal.vault import Vault
-from tests.helpers import ACCOUNTS, SELF, Place, export_of
+from tests.helpers import ACCOUNTS, SELF, TOKEN, Place, export_of, waiting_calls
+from tests.sandbox.web import held_back
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +27,7 @@ def test_every_event_is_told_where_it_belongs(
     driver: Driver, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    with Sandbox(ACCOUNTS, login_delay=0.2) as site:
+    with Sandbox(ACCOUNTS) as site:
         place = Place(tmp_path / "p", site)
         client = driver.open(**place.settings())
         assert place.told == ["login_started", "logged_in", "saved"]
@@ -37,7 +38,8 @@ def test_every_event_is_told_where_it_belongs(
         assert place.told[5:] == ["session_loaded", "unverified"]
         assert "503" in place.events[-1].facts["reason"]
         site.invalidate()
-        driver.together(client, [("get_threads",)] * 3)
+        with waiting_calls() as calls, held_back(site, TOKEN, until=lambda: len(calls) == 2):
+            driver.together(client, [("get_threads",)] * 3)
         assert place.told[7:].count("invalidated") == 1
         assert place.told[7:].count("login_waited") == 2
         place.path.write_bytes(b"")

@@ -18,8 +18,7 @@ from interpal.exceptions import (
 )
 from interpal.flows import context as context_module
 from interpal.sandbox import Sandbox
-from interpal.sessions.singleflight import Flight
-from tests.helpers import ACCOUNTS, SELF, TOKEN, Place
+from tests.helpers import ACCOUNTS, SELF, TOKEN, Place, waiting_calls
 from tests.sandbox.web import held_back
 
 if TYPE_CHECKING:
@@ -303,18 +302,17 @@ def test_a_client_without_a_name_stays_with_its_account(driver: Driver, place: P
 
 
 def test_eight_threads_or_fifty_tasks_that_meet_the_401_cause_one_login(
-    driver: Driver, tmp_path: Path
+    driver: Driver, place: Place
 ) -> None:
-    with Sandbox(ACCOUNTS, login_delay=0.2) as site:
-        place = Place(tmp_path / "p", site)
-        client = driver.open(**place.settings())
-        site.invalidate()
-        count = 8 if driver.kind == "sync" else 50
+    client = driver.open(**place.settings())
+    place.site.invalidate()
+    count = 8 if driver.kind == "sync" else 50
+    with held_back(place.site, TOKEN, until=lambda: place.requests(THREADS) == count):
         results = driver.together(client, [("get_threads",)] * count)
-        assert all(isinstance(result, list) for result in results)
-        assert place.logins == 2
-        assert place.told.count("invalidated") == 1
-        assert place.requests(THREADS) == 2 * count
+    assert all(isinstance(result, list) for result in results)
+    assert place.logins == 2
+    assert place.told.count("invalidated") == 1
+    assert place.requests(THREADS) == 2 * count
 
 
 def test_threads_of_a_client_that_saves_nothing_share_a_login_too(
@@ -331,45 +329,31 @@ def test_threads_of_a_client_that_saves_nothing_share_a_login_too(
 
 
 @contextmanager
-def lost_when_seven_wait(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> Generator[None, None, None]:
+def lost_when_seven_wait(place: Place) -> Generator[None, None, None]:
     """The server answers no login: it drops the connection when seven more calls wait for one."""
-    waiting: set[int] = set()
-    try_acquire = Flight.try_acquire
-
-    def noted(flight: Flight) -> bool:
-        taken = try_acquire(flight)
-        if not taken and flight._key[1] != "refusal":
-            waiting.add(id(flight))
-            if len(waiting) == 7:
-                released.set()
-        return taken
-
-    monkeypatch.setattr(Flight, "try_acquire", noted)
     place.site.fault(TOKEN, drop=True, after=True, times=None)
-    with held_back(place.site, TOKEN) as released:
+    with waiting_calls() as calls, held_back(place.site, TOKEN, until=lambda: len(calls) >= 7):
         yield
 
 
 def test_many_that_wait_for_a_login_that_fails_do_not_all_try_it(
-    driver: Driver, place: Place, monkeypatch: pytest.MonkeyPatch
+    driver: Driver, place: Place
 ) -> None:
     client = driver.open(**place.settings(persist_session=False))
     place.site.invalidate()
-    with lost_when_seven_wait(place, monkeypatch):
+    with lost_when_seven_wait(place):
         results = driver.together(client, [("get_threads",)] * 8)
     assert all(isinstance(result, NetworkError) for result in results)
     assert place.requests(TOKEN) == 2
 
 
 def test_calls_that_come_while_a_client_starts_do_not_each_try_a_login_that_fails(
-    driver: Driver, place: Place, monkeypatch: pytest.MonkeyPatch
+    driver: Driver, place: Place
 ) -> None:
     client = driver.open(**place.settings(persist_session=False, auto_login=False))
     context = client._context
     context.change(lambda state: state.use(None, None))
-    with lost_when_seven_wait(place, monkeypatch):
+    with lost_when_seven_wait(place):
         results = driver.together(client, [("get_threads",)] * 8)
     assert all(isinstance(result, NetworkError) for result in results)
     assert place.requests(TOKEN) == 1

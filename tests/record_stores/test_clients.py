@@ -13,7 +13,6 @@ from interpal import InterpalClient
 from interpal.exceptions import SessionExpiredError, StoreUnavailableError
 from interpal.session_manager import SessionManager
 from interpal.vault import Vault
-from interpal.vault.stores.redis import servers as redis_servers
 from interpal.vault.stores.redis.store import RedisStore
 from tests.children import Children
 from tests.helpers import ACCOUNTS, TOKEN, SyncDriver
@@ -229,10 +228,8 @@ def test_a_host_that_died_in_its_login_holds_the_others_up_for_the_life_of_its_l
 
 
 @pytest.fixture
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RedisPlace]:
+def own(tmp_path: Path) -> Iterator[RedisPlace]:
     """A Redis of this test's own, that loses nothing acknowledged."""
-    monkeypatch.setattr(redis_servers, "CONNECT_SECONDS", 0.5)
-    monkeypatch.setattr(redis_servers, "COMMAND_SECONDS", 0.5)
     durable = "appendonly yes\nappendfsync always"
     with RedisServer(tmp_path / "own-redis", settings=durable) as server:
         yield RedisPlace(server)

@@ -119,11 +119,17 @@ class WebSocket:
 
 @contextmanager
 def held_back(
-    site: Sandbox, path: str, *, after: bool = False, times: int | None = None
+    site: Sandbox,
+    path: str,
+    *,
+    until: Callable[[], bool] = bool,
+    after: bool = False,
+    times: int | None = None,
 ) -> Generator[threading.Event, None, None]:
     """What is sent to *path* is answered when the event is set, at the latest after the block.
 
-    It is carried out then; with *after*, when it comes. *times* bounds how many requests wait so.
+    Or when *until* says so. It is carried out then; with *after*, when it comes. *times* bounds how
+    many requests wait so.
     """
     left = count() if times is None else iter(range(times))
     released = threading.Event()
@@ -135,7 +141,7 @@ def held_back(
         if request.path != path or next(left, None) is None:
             return await answer(request, handler)
         reply = await answer(request, handler) if after else None
-        while not released.is_set():  # noqa: ASYNC110  (set by another thread)
+        while not (released.is_set() or until()):  # noqa: ASYNC110  (of other threads)
             await asyncio.sleep(0.005)
         return await answer(request, handler) if reply is None else reply
 
