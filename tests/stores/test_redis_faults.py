@@ -618,6 +618,22 @@ def test_a_replica_is_told_from_a_primary(server: RedisServer, store: RedisStore
     assert store.load_record(ID, TAG).data is None
 
 
+WRITING = ("set", "del", "hset", "hdel", "sadd", "srem", "pexpire", "persist", "time")
+
+
+@pytest.mark.parametrize("command", WRITING)
+def test_a_user_who_lacks_a_command_of_a_save_is_told_before_it(
+    server: RedisServer, store: RedisStore, command: str
+) -> None:
+    store.check_writable()
+    with server.admin() as admin:
+        before = sorted(admin.scan_iter())
+        admin.execute_command("ACL", "SETUSER", "bot", f"-{command}")
+        with pytest.raises(VaultPermissionError, match="Allow the user"):
+            store.check_writable()
+        assert sorted(admin.scan_iter()) == before
+
+
 def test_a_server_that_cannot_save_to_its_disk_is_told(tmp_path: Path) -> None:
     with RedisServer(tmp_path / "redis", settings="save 3600 1000000") as server:
         store = vault_at(server)
