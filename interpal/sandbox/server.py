@@ -210,7 +210,7 @@ async def _fields(request: web.Request) -> Json:
         try:
             parsed = json.loads(await request.text() or "{}")
         except ValueError as error:
-            raise RequestError(400, "The body is no JSON") from error
+            raise RequestError(400, "The body is not JSON") from error
         if not isinstance(parsed, dict):
             raise RequestError(400, "The body must be a JSON object")
         return parsed
