@@ -12,6 +12,7 @@ with an ended session changes nothing of the next one.
 from __future__ import annotations
 
 import os
+from _thread import get_ident
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -36,7 +37,7 @@ from interpal.sessions.jars import Cookies, Jar, JarCookie, end_of
 from interpal.sessions.merging import merged
 from interpal.sessions.one_login import one_login, take_login_lock, wait_visibly
 from interpal.sessions.refused_logins import RATE_LIMIT, Refusal, RefusedLogins, kind_of_status
-from interpal.sessions.singleflight import Flight
+from interpal.sessions.singleflight import Flight, running_for
 from interpal.sessions.wait import Flow, patiently, pauses, wait_for
 from interpal.transport.messages import Response
 from interpal.transport.protocol import retry_after
@@ -162,6 +163,19 @@ class _Guest:
 _guests: ContextVar[tuple[_Guest, ...]] = ContextVar("_guests", default=())
 
 
+class _Work:
+    """Work that needs the vault, of one flow."""
+
+    __slots__ = ("_loop", "_thread")
+
+    def __init__(self) -> None:
+        self._loop, self._thread = running_for.get(), get_ident()
+
+    def is_below(self) -> bool:
+        """Whether it goes on in this thread once what asks here has returned."""
+        return self._loop is None and self._thread == get_ident()
+
+
 class Call:
     """One call of a client, for which a vault that cannot be written is told once.
 
@@ -201,7 +215,7 @@ class Keeper:
         # What goes wrong with the vault's place later costs the save only.
         self.could_save = False
         # Of each process, since a forked child has none of its parent's threads.
-        self._at_work: dict[int, set[object]] = {}
+        self._at_work: dict[int, set[_Work]] = {}
         self._gave_up_at = float("-inf")
         self._logins = 0
         # What its jar does not take, and other clients do: aiohttp's none of an IP address.
@@ -404,10 +418,11 @@ class Keeper:
         then the last of them closes the vault. A reply, which may take any time, is not.
         """
         self._closed = True
-        call = Call(self._deadline())
+        # The handler of a signal, and code that runs for this keeper, would wait for themselves.
+        in_vain = self.rests or self._is_amid(1)
+        call = Call(monotonic() if in_vain else self._deadline())
         coming = pauses()
-        # Code that runs for this keeper would wait for itself.
-        while self._workers and not self.rests and monotonic() < call.deadline:
+        while self._works and monotonic() < call.deadline:
             yield next(coming)
         with self._working():
             yield from self._save_changes(call)
@@ -415,30 +430,40 @@ class Keeper:
     # How.
 
     @property
-    def _workers(self) -> set[object]:
+    def _works(self) -> set[_Work]:
         return self._at_work.setdefault(os.getpid(), set())
+
+    def _is_amid(self, number: int) -> bool:
+        """Whether so many works are going on below this one, in its thread."""
+        return sum(work.is_below() for work in self._works.copy()) >= number
 
     @contextmanager
     def _working(self) -> Generator[None, None, None]:
         """Inside, the vault stays open; the last to leave closes it where the client was closed."""
-        worker = object()
-        with self._opening:
-            self._workers.add(worker)
+        work = _Work()
+        self._works.add(work)
         try:
             yield
         finally:
-            with self._opening:
-                self._workers.discard(worker)
+            self._works.discard(work)
             if self._closed:
                 self.let_go()
 
     def let_go(self) -> None:
         """Close a vault that was opened here, unless somebody is at work with it."""
-        with self._opening:
-            vault = self._vault
-            if vault is not None and vault is not self._place and not self._workers:
+        while not self._works and self._opening.acquire(timeout=0):
+            try:
+                vault = self._vault
+                if vault is None or vault is self._place:
+                    return
                 self._vault = None
-                vault.close()
+                if not self._works:
+                    vault.close()
+                    return
+                # Whoever has begun meanwhile may have it.
+                self._vault = vault
+            finally:
+                self._opening.release()
 
     def _deadline(self) -> float:
         return monotonic() + self.settings.lock_timeout
@@ -580,6 +605,8 @@ class Keeper:
 
     def opened(self) -> Vault:
         """The vault, opened at its first use."""
+        if (vault := self._vault) is not None:
+            return vault
         with self._opening:
             if self._vault is None:
                 place = self._place
@@ -638,6 +665,16 @@ class Keeper:
                 self.base = kept
         self.tell(call, "saved")
 
+    @contextmanager
+    def _saving(self) -> Generator[None, None, None]:
+        """One save at a time; one that this thread was interrupted in is not waited for."""
+        if not self._guard.acquire(timeout=0 if self._is_amid(2) else -1):
+            raise LockTimeoutError(f"{self.path}: another save of this client is under way")
+        try:
+            yield
+        finally:
+            self._guard.release()
+
     def _save(
         self, base: Kept, mine: Kept, *, lock: AccountLock | None, validated: bool
     ) -> Kept | None:
@@ -648,7 +685,7 @@ class Keeper:
         any other while its *lock* is held; later, of the one before it.
         """
         name, before = self.settings.name, base.instead_of
-        with self._guard, self.opened().transaction(lock_timeout=0.0, lock=lock) as records:
+        with self._saving(), self.opened().transaction(lock_timeout=0.0, lock=lock) as records:
             if self.base is not base:
                 return NOTHING
             record = records.get(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -17,7 +18,7 @@ from requests.adapters import HTTPAdapter
 from interpal.exceptions import ValidationError
 from interpal.sessions import keep, renew
 from interpal.sessions.kept_clients import keeper_of
-from interpal.vault import Vault
+from interpal.vault import SimpleStore, Vault
 from tests.files import fork
 from tests.sessions.clients import KEY, PASSWORD, HttpxAsync, Library
 
@@ -189,6 +190,64 @@ def test_a_login_may_close_the_client_that_it_is_for(
     library.renew(client)
     assert not is_open(client)
     assert names_in(place) == {"sid"}
+
+
+# Signals.
+
+
+class Interrupted:
+    """A place in memory; a signal comes amid each save."""
+
+    def __init__(self) -> None:
+        self.data: bytes | None = None
+
+    def load(self) -> bytes | None:
+        return self.data
+
+    def save(self, data: bytes, *, if_unchanged: bytes | None) -> bool:
+        signal.raise_signal(signal.SIGUSR1)
+        self.data = data
+        return True
+
+
+@pytest.mark.parametrize("when", ["login", "save", "wait"])
+def test_the_handler_of_a_signal_does_not_wait_for_what_it_has_interrupted(
+    forum: Forum, place: Path, when: str
+) -> None:
+    closed: list[bool] = []
+    halfway = Halfway(forum)
+
+    def close(*_: Any) -> None:
+        client.close()
+        closed.append(True)
+        halfway.may_go_on.set()
+
+    def log_in_there() -> None:
+        other = keep(requests.Session(), "forum", place, login=halfway)
+        threading.Thread(target=other.get, args=(f"{forum.url}/page",)).start()
+        assert halfway.is_reached.wait(SOON)
+
+    def login(client: Any) -> None:
+        log_in(client, forum)
+        if when == "login":
+            signal.raise_signal(signal.SIGUSR1)
+
+    pid = fork()
+    if pid == 0:
+        threading.Timer(SOON, os._exit, [3]).start()
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        slow = SimpleStore(Interrupted(), "in memory") if when == "save" else place
+        client = keep(requests.Session(), "forum", slow, login=login)
+        signal.signal(signal.SIGUSR1, close)
+        if when == "wait":
+            log_in_there()
+            threading.Timer(0.2, os.kill, [os.getpid(), signal.SIGUSR1]).start()
+        client.get(f"{forum.url}/page")
+        with Vault.open(slow) as vault:
+            saved = {one["name"] for one in vault["forum"]["jar"]}
+        os._exit(0 if closed and saved == {"sid"} and not is_open(client) else 1)
+    _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
 
 
 # Tasks.
