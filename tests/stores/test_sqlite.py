@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
 
 from interpal.vault import Vault
 from interpal.vault.stores.sqlite.store import SqliteStore
+from tests.files import background
 from tests.stores.records import RecordContract
 from tests.vault import KEY
 
@@ -35,6 +37,24 @@ def test_a_copy_by_vacuum_into_works_as_it_is(tmp_path: Path) -> None:
         assert dict(one["b"]) == {"n": 4}
     with closing(sqlite3.connect(copy)) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_log_that_others_take_away_and_make_again_is_not_said_to_be_closed(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "vault.db"
+    Vault.open(f"sqlite:{path}", key=KEY, create=True).close()
+
+    def use() -> None:
+        for number in count():
+            with Vault.open(f"sqlite:{path}", key=KEY) as vault:
+                vault["a"] = {"n": number}
+
+    store = SqliteStore(path)
+    with background(use), background(use):
+        # Before, one in a thousand failed.
+        for _ in range(4000):
+            store.check_writable()
 
 
 class TestSqliteStore(RecordContract):

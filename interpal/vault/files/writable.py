@@ -65,10 +65,18 @@ def check(path: str) -> None:
 
 
 def check_files(*paths: str) -> None:
-    """Refuse files that this user may not read and write where they are; opens none."""
-    narrow = [path for path in paths if not _may(path, os.R_OK | os.W_OK)]
+    """Refuse files that this user may not read and write where they are, if they are there.
+
+    Opens none.
+    """
+    narrow = [path for path in paths if _is_narrow(path)]
     if narrow:
         raise io_error(_refusal(narrow[0]), narrow[0], "open it for writing", *narrow[1:])
+
+
+def _is_narrow(path: str) -> bool:
+    # Several times: SQLite takes its log away, and makes it again, between any two of these.
+    return all(os.path.lexists(path) and not _may(path, os.R_OK | os.W_OK) for _ in range(3))
 
 
 def _check_locks(folder: str) -> None:
@@ -110,7 +118,11 @@ def _may(path: str, rights: int) -> bool:
 
 def _refusal(path: str) -> OSError:
     """Why what stands at *path* may not be written."""
-    return _error(errno.EROFS if os.statvfs(path).f_flag & os.ST_RDONLY else errno.EACCES)
+    try:
+        flags = os.statvfs(path).f_flag
+    except OSError as error:
+        return error
+    return _error(errno.EROFS if flags & os.ST_RDONLY else errno.EACCES)
 
 
 def _look(path: str) -> os.stat_result | None:

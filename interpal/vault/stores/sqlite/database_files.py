@@ -70,8 +70,7 @@ def check_writable(path: str) -> None:
     `VaultIOError`.
     """
     writable.check(path)
-    files = (path, *(path + suffix for suffix in SIDE_FILES))
-    writable.check_files(*filter(os.path.exists, files))
+    writable.check_files(path, *(path + suffix for suffix in SIDE_FILES))
 
 
 def _tighten(path: str, found: os.stat_result) -> None:
