@@ -12,9 +12,12 @@ from interpal.sessions.kept_clients import Kept, KeptInThreads, keeper_of, save_
 from interpal.sessions.wait import Flow, drive
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from interpal.sessions.keeping import Keeper
 
-# What a request was made from, for another one: its cookies, and its headers' names.
+# What a request was made from, for another one: its cookies, and what the client has put into its
+# headers.
 _MADE_FROM = "kept_made_from"
 
 
@@ -63,10 +66,11 @@ class _Both:
         client: Any = super()
         with locked(self.cookies.jar):  # type: ignore[attr-defined]
             request: httpx.Request = client.build_request(*args, **kwargs)
-        names = frozenset(name.lower() for name in httpx.Headers(kwargs.get("headers")))
+        own = {name.lower() for name in httpx.Headers(kwargs.get("headers"))}
+        given = _values(request, {"cookie", *keeper_of(self).settings.headers} - own)
         request.extensions = {
             **request.extensions,
-            _MADE_FROM: (httpx.Cookies(kwargs.get("cookies")), names),
+            _MADE_FROM: (httpx.Cookies(kwargs.get("cookies")), given),
         }
         return request
 
@@ -134,18 +138,24 @@ K = TypeVar("K", httpx.Client, httpx.AsyncClient)
 
 
 def _renewed(client: K, request: httpx.Request) -> httpx.Request:
-    """The request, with the cookies and headers that the client has now."""
+    """The request, with the cookies and headers that the client has now, but for its own."""
     made_from = request.extensions.get(_MADE_FROM)
     if made_from is None:
         return request
-    cookies, own_headers = made_from
-    if "cookie" not in own_headers:
+    cookies, given = made_from
+    unchanged = {name for name, value in given.items() if request.headers.get(name) == value}
+    if "cookie" in unchanged:
         request.headers.pop("Cookie", None)
         with locked(client.cookies.jar):
             both = httpx.Cookies(client.cookies)
         both.update(cookies)
         both.set_cookie_header(request)
     for name in keeper_of(client).settings.headers:
-        if name not in own_headers and name in client.headers:
+        if name in unchanged and name in client.headers:
             request.headers[name] = client.headers[name]
+    given.update(_values(request, unchanged))
     return request
+
+
+def _values(request: httpx.Request, names: Iterable[str]) -> dict[str, str | None]:
+    return {name: request.headers.get(name) for name in names}

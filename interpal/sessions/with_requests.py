@@ -15,8 +15,8 @@ from interpal.sessions.wait import Flow, drive
 if TYPE_CHECKING:
     from interpal.sessions.keeping import Keeper
 
-# What a prepared request was made from, for another one: its cookies, its headers' names, and
-# what the session was then. And the call that it was made for.
+# What a prepared request was made from, for another one: its cookies, what the session has put
+# into its headers, and what the session was then. And the call that it was made for.
 _MADE_FROM, _CALL = "_kept_made_from", "_kept_call"
 
 
@@ -63,8 +63,8 @@ class KeptSession(KeptInThreads, requests.Session):
         kept = keeper.base
         with locked(self.cookies):
             prepared = super().prepare_request(request)
-        names = {name.lower() for name in request.headers or {}}
-        setattr(prepared, _MADE_FROM, (request.cookies, names, kept))
+        own = {name.lower() for name in request.headers or {}}
+        setattr(prepared, _MADE_FROM, (request.cookies, _given(self, prepared, own), kept))
         setattr(prepared, _CALL, call)
         return prepared
 
@@ -98,12 +98,13 @@ class KeptSession(KeptInThreads, requests.Session):
 def _renewed(
     session: requests.Session, request: requests.PreparedRequest
 ) -> requests.PreparedRequest:
-    """The request with the cookies and headers that the session has now."""
-    own: tuple[Any, set[str], Any] = getattr(request, _MADE_FROM, (None, set(), None))
-    cookies, own_headers, _ = own
+    """The request with the cookies and headers that the session has now, but for its own."""
+    made_from: Any = getattr(request, _MADE_FROM, None)
+    cookies, given, _ = made_from or (None, _given(session, request, set()), None)
     renewed = request.copy()
     headers: Any = renewed.headers
-    if "cookie" not in own_headers:
+    unchanged = {name for name, value in given.items() if headers.get(name) == value}
+    if "cookie" in unchanged:
         headers.pop("Cookie", None)
         jar = RequestsCookieJar()
         with locked(session.cookies):
@@ -112,6 +113,14 @@ def _renewed(
         renewed.prepare_cookies(jar)
     for name in keeper_of(session).settings.headers:
         value = session.headers.get(name)
-        if name not in own_headers and isinstance(value, (str, bytes)):
+        if name in unchanged and isinstance(value, (str, bytes)):
             headers[name] = value
     return renewed
+
+
+def _given(
+    session: requests.Session, request: requests.PreparedRequest, own: set[str]
+) -> dict[str, object]:
+    """The headers of a request that the session gives and renews, as they are now."""
+    names = {"cookie", *keeper_of(session).settings.headers} - own
+    return {name: request.headers.get(name) for name in names}

@@ -362,6 +362,29 @@ def test_cookies_of_one_request_are_sent_again_with_it(forum: Forum, vault: Vaul
     driver.end()
 
 
+@pytest.mark.parametrize("kind", ["requests", "httpx"])
+def test_what_a_program_changes_of_a_request_before_it_is_sent_is_its_own(
+    forum: Forum, vault: Vault, kind: str
+) -> None:
+    driver = LIBRARIES[kind]()
+    client = driver.keep("forum", vault, login=driver.login(forum), headers=["X-Token"])
+    driver.get(client, f"{forum.url}/page")
+    client.headers["X-Token"] = "session's"
+    for _ in range(2):
+        url = f"{forum.url}/page"
+        request: Any = (
+            client.prepare_request(requests.Request("GET", url))
+            if isinstance(client, requests.Session)
+            else client.build_request("GET", url)
+        )
+        request.headers["Cookie"] = "own=1"
+        request.headers["X-Token"] = "own"
+        reply = client.send(request)
+        assert (reply.status_code, forum.given[-1]) == (401, "own=1")
+        assert reply.request.headers["X-Token"] == "own"
+    driver.end()
+
+
 def test_threads_of_one_session_log_in_once(forum: Forum, vault: Vault) -> None:
     driver = LIBRARIES["requests"]()
     client = driver.keep("forum", vault, login=driver.login(forum))
