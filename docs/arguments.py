@@ -192,6 +192,7 @@ _TESTING = {
 }
 
 _VAULT = {
+    "attempt": "what is kept of a login that the server refused",
     "create": "make the vault where there is none",
     "default": "what there is where no record has the name",
     "drop_slots": "drop the slots whose secrets are not given",
