@@ -540,24 +540,24 @@ def test_a_handler_that_is_far_behind_costs_no_connection(
                 await channel.pong(frame.data)
 
     live = {"ping_interval": 0.05, "ping_timeout": 1.0}
-    with Peer(flooding) as peer, kind("on_error", base_url=peer.base_url, live=live,
-                                      **stranger) as listener:  # fmt: skip
 
-        def handle(event: Any) -> None:
-            gate.wait(60)
-            heard.append(event["data"]["n"])
+    def handle(event: Any) -> None:
+        gate.wait(60)
+        heard.append(event["data"]["n"])
 
+    with Peer(flooding) as peer:
+        listener = kind("on_error", base_url=peer.base_url, live=live, **stranger)
         listener.listen_in_a_thread("on_message", handle)
-
-        frames = listener.client.live.statistics
-        assert eventually(lambda: frames.frames >= 900)
-        # When pings have not been answered in time there is still the one connection.
-        threading.Event().wait(2.2)
-        assert frames.frames < count
-        gate.set()
-        while (so_far := len(heard)) < count:
-            assert eventually(lambda so_far=so_far: len(heard) > so_far)  # type: ignore[misc]
-        assert peer.connections == 1
+        with listener:
+            frames = listener.client.live.statistics
+            assert eventually(lambda: frames.frames >= 900)
+            # When pings have not been answered in time there is still the one connection.
+            threading.Event().wait(2.2)
+            assert frames.frames < count
+            gate.set()
+            while (so_far := len(heard)) < count:
+                assert eventually(lambda so_far=so_far: len(heard) > so_far)  # type: ignore[misc]
+            assert peer.connections == 1
     assert heard == list(range(count))
     assert listener.heard.empty()
 
