@@ -55,8 +55,9 @@ class Worker:
         self._left: set[Future[Any]] = set()
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Do *work* in a thread."""
-        return await asyncio.wrap_future(self._submit(contextvars.copy_context(), work))
+        """Do *work* in a thread. A StopIteration of it is a RuntimeError, as in a coroutine."""
+        call = partial(_without_stop, work)
+        return await asyncio.wrap_future(self._submit(contextvars.copy_context(), call))
 
     async def step(self, running: Running, work: Callable[[], T]) -> T:
         """Do a step of a flow in a thread. A task that is cancelled leaves it there."""
@@ -101,6 +102,14 @@ class Worker:
                 self._process = Process()
             # A context is entered by one thread at a time: a copy for each step.
             return self._executor.submit(context.copy().run, work)
+
+
+def _without_stop(work: Callable[[], T]) -> T:
+    try:
+        return work()
+    except StopIteration as error:
+        # A future cannot carry it: its task would wait for ever.
+        raise RuntimeError("a call raised StopIteration") from error
 
 
 class Running:

@@ -7,12 +7,14 @@ import inspect
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
 
 from interpal import AsyncInterpalClient, InterpalClient
+from interpal._worker import Worker
 from interpal.session_manager import SessionManager
 from tests.helpers import SELF, TOKEN, AsyncDriver, Place
 from tests.sandbox.web import eventually
@@ -264,3 +266,16 @@ def test_what_was_cancelled_leaves_nothing_behind(place: Place) -> None:
         assert not client._context.pending
 
     asyncio.run(main())
+
+
+def test_what_stops_an_iteration_in_a_thread_reaches_the_task() -> None:
+    worker = Worker()
+
+    async def stop() -> None:
+        # A future cannot carry it: the task would wait for ever. Python does the same (PEP 479).
+        with pytest.raises(RuntimeError, match="StopIteration") as caught:
+            await worker.run(partial(next, iter(())))
+        assert isinstance(caught.value.__cause__, StopIteration)
+        await worker.close()
+
+    asyncio.run(asyncio.wait_for(stop(), 60))
