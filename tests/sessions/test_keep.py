@@ -110,7 +110,9 @@ def test_a_cookie_is_sent_by_the_next_program_as_it_would_be_by_this_one(
     for _ in range(2):
         library.get(library.keep("forum", vault), f"{forum.url}/page/1")
         assert forum.given[-1] == wanted
-    assert len(members(vault)) == len(vault["forum"]["jar"]) == 1
+    # Of an attribute that it does not know, an older aiohttp makes a cookie.
+    assert set(members(vault)) - {"Priority"} == {name}
+    assert len(members(vault)) == len(vault["forum"]["jar"])
 
 
 def test_a_cookie_that_a_library_does_not_take_stays_for_the_others(
