@@ -14,7 +14,7 @@ from interpal.sandbox import Sandbox
 from interpal.transport.environment import CA_VARIABLES
 from tests.docs.markdown import ROOT, blocks
 from tests.docs.troubles import PASSWORD, SCENES, USER, Scene
-from tests.flows.conftest import may_mount
+from tests.files import may_mount
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

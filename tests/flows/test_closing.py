@@ -61,7 +61,8 @@ def test_close_waits_for_the_save_of_a_new_cookie(place: Place) -> None:
     with locked(place):
         assert isinstance(step(flow, site), Pause)
         assert isinstance(step(closing, site), Pause)
-        assert context.state.phase is not Phase.CLOSED
+        before = context.state.phase
+    assert before is not Phase.CLOSED
     together(closing, flow)
     assert place.record()["session_cookie"] == "cookie-1"
     assert context.state.phase is Phase.CLOSED
@@ -228,7 +229,13 @@ def test_close_in_the_handler_of_a_signal_does_not_wait_for_the_save_that_it_int
 ) -> None:
     place.save()
     place.site.rotate()
-    command = [sys.executable, "-c", textwrap.dedent(INTERRUPTED), place.path, place.site.base_url]
+    command = [
+        sys.executable,
+        "-c",
+        textwrap.dedent(INTERRUPTED),
+        str(place.path),
+        place.site.base_url,
+    ]
     environment = {**os.environ, "INTERPALS_VAULT_KEY": place.key.hex()}
     with place.vault() as vault, vault.transaction():
         done = subprocess.run(command, env=environment, timeout=60, check=False)

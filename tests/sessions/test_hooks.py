@@ -228,7 +228,8 @@ def test_what_a_login_starts_and_leaves_running_is_looked_after_once_it_is_over(
     library: Library, forum: Forum, vault: Vault
 ) -> None:
     own, replies = library.login(forum), []
-    over, left = threading.Event(), []
+    over = threading.Event()
+    left: list[Any] = []
 
     def later(client: Any) -> None:
         assert over.wait(SOON)
