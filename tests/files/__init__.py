@@ -137,8 +137,10 @@ def public_folder() -> Generator[Path, None, None]:
     """A folder that another user can reach, as those of pytest are not."""
     path = Path(tempfile.mkdtemp(prefix="interpal-public-", dir="/tmp"))
     path.chmod(0o755)
-    yield path
-    shutil.rmtree(path)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path)
 
 
 def in_mount(mount: str, script: str, *arguments: str) -> str:
