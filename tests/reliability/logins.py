@@ -250,31 +250,35 @@ def _all_in(said: list[str], size: int) -> None:
 
 
 def _kill_holder(crowd: Crowd, folder: str, chance: random.Random) -> int | None:
-    """Kill who holds the login lock, at a random moment of the login; its number."""
+    """Kill who holds the login lock, at a random moment of the login; its number.
+
+    None where the login was done before that, or before anybody was seen at it.
+    """
     pids = {str(child.pid): number for number, child in enumerate(crowd.children)}
     until = time.monotonic() + 30
     pause = chance.random() * 1.3 * LOGIN_DELAY
     while time.monotonic() < until:
-        known = pids.get(_holder(folder) or "")
+        holder, is_done = _holder(folder)
+        known = pids.get(holder or "")
         if known is not None and pause:
             time.sleep(pause)
             pause = 0.0
         elif known is not None:
             crowd.children[known].kill()
             return known
-        elif not pause:
-            return None  # it was done before
+        elif is_done or not pause:
+            return None
     raise AssertionError("nobody was seen to hold the login lock")
 
 
-def _holder(folder: str) -> str | None:
-    """The pid of who logs in, where somebody does."""
+def _holder(folder: str) -> tuple[str | None, bool]:
+    """The pid of who logs in, where somebody does, and whether the session is saved."""
     try:
         with Vault.open(path_in(folder), key=KEY) as vault:
             lock = vault.login_lock(NAME)
             try:
-                return None if lock.try_acquire() else lock.holder()
+                return None if lock.try_acquire() else lock.holder(), NAME in vault
             finally:
                 lock.release()
     except VaultNotFoundError:
-        return None
+        return None, False
