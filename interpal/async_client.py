@@ -78,7 +78,8 @@ class AsyncInterpalClient(Calls, Awaiting):
 
     async def _run(self, flow: Flow[T]) -> T:
         self._context.check_usable()
-        return await drive(flow, self._send, self._worker)
+        with self._context.told_of_its_end():
+            return await drive(flow, self._send, self._worker)
 
     def _run_plainly(self, flow: Flow[T]) -> T:
         """Run a flow on the spot, with the driver of `InterpalClient`."""
@@ -103,7 +104,8 @@ class AsyncInterpalClient(Calls, Awaiting):
 
         send = Requester(self._context.settings.timeout, self._context.network)
         try:
-            return drive_here(flow, send, wait)
+            with self._context.told_of_its_end():
+                return drive_here(flow, send, wait)
         finally:
             send.close()
 

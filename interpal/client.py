@@ -78,7 +78,8 @@ class InterpalClient(Calls, Blocking):
 
     def _run(self, flow: Flow[T]) -> T:
         self._context.check_usable()
-        return drive(flow, self._send)
+        with self._context.told_of_its_end():
+            return drive(flow, self._send)
 
     def _send(self, request: Request) -> Response:
         """Send one request. What it takes is loaded, and made, for the first."""

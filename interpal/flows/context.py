@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from interpal.exceptions import (
     AuthenticationError,
     SessionExpiredError,
     VaultCorruptError,
+    VaultError,
     VaultFormatError,
     VaultIOError,
 )
@@ -23,7 +25,7 @@ from interpal.sessions.wait import check_not_abandoned, patiently
 from interpal.transport import origin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Generator, Mapping
     from datetime import datetime, timedelta
 
     from interpal.flows.pending_requests import Sending
@@ -140,6 +142,18 @@ class ClientContext:
         """Raise `ClientClosedError` where the client was closed, `RuntimeError` in its hook."""
         self.check_not_in_hook()
         self.state.check_not_closed()
+
+    @contextmanager
+    def told_of_its_end(self) -> Generator[None, None, None]:
+        """A call that finds the vault closed or the key forgotten is told of the client's end.
+
+        Raises `ClientClosedError` in the place of the vault's error.
+        """
+        try:
+            yield
+        except VaultError:
+            self.state.check_not_closed()
+            raise
 
     def close(self) -> None:
         """Forget the session, the password and the key, for good. The saved session stays."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from interpal._clock import is_recent, monotonic, timedelta
 from interpal.exceptions import (
     AuthenticationError,
+    ClientClosedError,
     LockTimeoutError,
     NotDurableError,
     ValidationError,
@@ -68,7 +69,7 @@ def close(context: ClientContext) -> Flow[None]:
     """Close a client when what it has got is in the vault.
 
     Waits up to `lock_timeout` for a call that is saving a session; a new cookie whose call was
-    cancelled, or could not save it, is saved here.
+    cancelled, or could not save it, is saved here. Cancelled itself, it leaves the client open.
     """
     flight, epoch = _saves_of(context), context.state.epoch
     deadline = monotonic() + context.settings.lock_timeout
@@ -81,10 +82,9 @@ def close(context: ClientContext) -> Flow[None]:
                 yield from save(context, epoch, deadline=deadline)
     except LockTimeoutError as error:
         context.tell("save_failed", reason=str(error))
-    except AuthenticationError:
+    except (AuthenticationError, ClientClosedError):
         pass  # Another thread has logged it out, or closed it.
-    finally:
-        context.close()
+    context.close()
 
 
 def _saves_of(context: ClientContext) -> Flight:

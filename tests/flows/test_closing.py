@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ import pytest
 from interpal import AsyncInterpalClient, InterpalClient
 from interpal.exceptions import ClientClosedError
 from interpal.flows import explicit, saving
+from interpal.session_manager import SessionManager
 from interpal.sessions.singleflight import Flight, running_for
 from interpal.sessions.state import Phase
 from interpal.sessions.wait import drive
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from interpal.flows.context import ClientContext
-    from tests.helpers import Place
+    from tests.helpers import Driver, Place
 
 
 @pytest.fixture
@@ -182,7 +184,7 @@ def test_a_task_whose_reply_is_being_saved_gets_it_though_others_close(
     assert place.logins == 1
 
 
-def test_a_close_that_is_cancelled_closes_all_the_same(place: Place) -> None:
+def test_a_close_that_is_cancelled_throws_away_nothing_and_can_be_made_again(place: Place) -> None:
     async def main() -> None:
         client = AsyncInterpalClient(**place.settings())
         await client.alogin()
@@ -192,12 +194,45 @@ def test_a_close_that_is_cancelled_closes_all_the_same(place: Place) -> None:
             assert await asyncio.to_thread(eventually, lambda: is_saving(client._context))
             with pytest.raises(asyncio.TimeoutError):
                 await asyncio.wait_for(client.close(), 0.2)
-        with pytest.raises(ClientClosedError):
-            await reply
+        assert (await reply)["username"] == "maple_ink"
+        await client.close()
         with pytest.raises(ClientClosedError):
             await client.get_self()
+        async with AsyncInterpalClient(**place.settings()) as later:
+            await later.get_self()
 
     asyncio.run(main())
+    assert place.logins == 1
+
+
+@pytest.mark.usefixtures("by_hand")
+def test_of_two_that_close_while_nothing_can_be_saved_neither_fails(place: Place) -> None:
+    context, site = context_of(place, lock_timeout=0.2), Site(changes=True)
+    adopt(context, place.save(), saved=True)
+    flow, first, second = call(context), saving.close(context), saving.close(context)
+    with locked(place):
+        assert isinstance(step(flow, site), Pause)
+        flow.close()
+        assert isinstance(step(first, site), Pause)
+        assert isinstance(step(second, site), Pause)
+        time.sleep(0.3)
+        together(second, first)
+    assert context.state.phase is Phase.CLOSED
+
+
+def test_a_call_that_finds_the_vault_closed_is_told_of_the_client(
+    driver: Driver, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = driver.open(**place.settings())
+    find = SessionManager.info
+
+    def closed_meanwhile(manager: SessionManager, username: str | None = None) -> Any:
+        client._context.close()
+        return find(manager, username)
+
+    monkeypatch.setattr(SessionManager, "info", closed_meanwhile)
+    with pytest.raises(ClientClosedError):
+        driver.run(client, "get_session_info")
 
 
 INTERRUPTED = """
