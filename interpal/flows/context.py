@@ -145,10 +145,7 @@ class ClientContext:
 
     @contextmanager
     def told_of_its_end(self) -> Generator[None, None, None]:
-        """A call that finds the vault closed or the key forgotten is told of the client's end.
-
-        Raises `ClientClosedError` in the place of the vault's error.
-        """
+        """Raise `ClientClosedError` for what a vault raises since the client was closed."""
         try:
             yield
         except VaultError:
