@@ -6,6 +6,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.docs.markdown import PAGES, ROOT, blocks
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 BETWEEN_BLOCKS = "undefined-variable,used-before-assignment,await-outside-async,import-error"
 
 
+@pytest.mark.long
 def test_pylint_finds_no_error_in_the_programs_of_the_pages(tmp_path: Path) -> None:
     for page in PAGES:
         programs = [b for b in blocks(page.read_text(encoding="utf-8")) if b.language == "python"]

@@ -116,6 +116,7 @@ def test_each_mistake_between_hosts_is_noticed(mutant: Mutant, hosts: Hosts) -> 
         assert catch(mutant, hosts).schedules
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_each_mistake_is_noticed(mutant: Mutant) -> None:
     assert catch(mutant).schedules

@@ -119,6 +119,7 @@ def test_the_metadata_is_what_an_index_accepts(distributions: Path) -> None:
     subprocess.run([sys.executable, "-m", "twine", "check", "--strict", *files], check=True)
 
 
+@pytest.mark.long
 def test_the_wheel_works_in_a_clean_environment(distributions: Path, tmp_path: Path) -> None:
     python = environment(tmp_path / "env", wheel_of(distributions), "run")
     assert smoke(python, tmp_path) == "works 0.1.0\n"

@@ -101,6 +101,7 @@ def test_the_oldest_are_comments_to_those_who_install_the_file() -> None:
     assert len(re.findall(r"^aiohttp==", text, re.MULTILINE)) == 1
 
 
+@pytest.mark.long
 def test_a_file_with_another_hash_is_not_installed(tmp_path: Path) -> None:
     # A package that needs nothing.
     (pin,) = [pin for pin in LOCK.pins if pin.name == "mdurl"]

@@ -71,7 +71,7 @@ def run(*, full: bool) -> Iterator[Row]:
             links,
             "refused, never followed",
         )
-        wanted = None if full else 256
+        wanted = None if full else 64
         yield Row(
             "J",
             f"modes of file, lock, folder of locks, folder and key file of {name}",

@@ -147,6 +147,7 @@ def vault_at(url: str) -> Vault:
     return vault
 
 
+@pytest.mark.long
 def test_a_failover_in_the_middle_is_an_error_and_loses_nothing(pair: Pair) -> None:
     """The second of three batches is acknowledged by a primary that dies with it."""
     with vault_at(pair.url) as vault:
@@ -158,6 +159,7 @@ def test_a_failover_in_the_middle_is_an_error_and_loses_nothing(pair: Pair) -> N
         assert dict(after.items()) == RECORDS
 
 
+@pytest.mark.long
 def test_a_rotation_that_a_failover_undoes_is_told_to_who_made_it(pair: Pair) -> None:
     with vault_at(pair.url) as vault:
         pair.cut()
@@ -199,6 +201,7 @@ def test_a_crash_that_loses_the_last_second_loses_no_record(tmp_path: Path) -> N
             assert dict(vault.items()) == RECORDS
 
 
+@pytest.mark.long
 def test_a_kill_at_every_command_of_a_rotation_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

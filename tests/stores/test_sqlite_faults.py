@@ -459,7 +459,7 @@ def test_children_forked_among_transactions_lose_nothing(store: SqliteStore) -> 
     for thread in threads:
         thread.start()
     try:
-        for turn in range(25):
+        for turn in range(8):
             tag = bytes([turn + 50]) * 32
             change = RecordWrite(tag, 0, b"child", 1)
             said = in_child(lambda change=change: store.commit(ID, [change], timeout=20))  # type: ignore[misc]
