@@ -50,16 +50,19 @@ def wheel_of(distributions: Path) -> Path:
     return wheel
 
 
-def environment(folder: Path, wheel: Path, *parts: str, oldest: bool = False) -> Path:
+def environment(
+    folder: Path, wheel: Path, *parts: str, oldest: bool = False, tools: tuple[str, ...] = ()
+) -> Path:
     """The interpreter of a new virtual environment: the wheel, and locked versions beside it.
 
-    pip then judges whether they are all that the wheel asks for. `make latest` lets pip choose.
+    pip then judges whether they are all that the wheel asks for. `make latest` lets pip choose
+    them, and takes of the *parts* beside the wheel only these *tools*.
     """
     venv.create(folder, with_pip=True)
     python = folder / "bin" / "python"
     pip = [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check"]
     if NEWEST and not oldest:
-        subprocess.run([*pip, "install", str(wheel)], check=True)
+        subprocess.run([*pip, "install", str(wheel), *tools], check=True)
     else:
         listed = folder / "requirements.txt"
         listed.write_text("\n".join(pin.text for pin in read_lock().of(parts, oldest=oldest)))
@@ -175,7 +178,8 @@ def test_a_program_that_pyinstaller_freezes_resumes_with_a_key_from_the_keyring(
     distributions: Path, tmp_path: Path
 ) -> None:
     wheel = wheel_of(distributions)
-    python = environment(tmp_path / "env", wheel, "run", "keyring", "beside")
+    parts, tools = ("run", "keyring", "beside"), ("keyring", "pyinstaller")
+    python = environment(tmp_path / "env", wheel, *parts, tools=tools)
     (tmp_path / "bot.py").write_text(textwrap.dedent(FROZEN))
     freeze = [str(python), "-I", "-m", "PyInstaller", "--noconfirm"]
     variables = {
