@@ -75,9 +75,8 @@ def close(context: ClientContext) -> Flow[None]:
     deadline = monotonic() + context.settings.lock_timeout
     try:
         if not flight.is_held_below():
-            if flight.is_held():
-                yield from wait_for(flight, deadline, "the save of a session", context.path)
-                flight.release()
+            yield from wait_for(flight, deadline, "the save of a session", context.path)
+            flight.release()
             if context.state.saved:
                 yield from save(context, epoch, deadline=deadline)
     except LockTimeoutError as error:

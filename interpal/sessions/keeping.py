@@ -12,7 +12,6 @@ with an ended session changes nothing of the next one.
 from __future__ import annotations
 
 import os
-from _thread import get_ident
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -37,7 +36,7 @@ from interpal.sessions.jars import Cookies, Jar, JarCookie, end_of
 from interpal.sessions.merging import merged
 from interpal.sessions.one_login import one_login, take_login_lock, wait_visibly
 from interpal.sessions.refused_logins import RATE_LIMIT, Refusal, RefusedLogins, kind_of_status
-from interpal.sessions.singleflight import Flight, running_for
+from interpal.sessions.singleflight import Flight, Work
 from interpal.sessions.wait import Flow, patiently, pauses, wait_for
 from interpal.transport.messages import Response
 from interpal.transport.protocol import retry_after
@@ -163,19 +162,6 @@ class _Guest:
 _guests: ContextVar[tuple[_Guest, ...]] = ContextVar("_guests", default=())
 
 
-class _Work:
-    """Work that needs the vault, of one flow."""
-
-    __slots__ = ("_loop", "_thread")
-
-    def __init__(self) -> None:
-        self._loop, self._thread = running_for.get(), get_ident()
-
-    def is_below(self) -> bool:
-        """Whether it goes on in this thread once what asks here has returned."""
-        return self._loop is None and self._thread == get_ident()
-
-
 class Call:
     """One call of a client, for which a vault that cannot be written is told once.
 
@@ -215,7 +201,7 @@ class Keeper:
         # What goes wrong with the vault's place later costs the save only.
         self.could_save = False
         # Of each process, since a forked child has none of its parent's threads.
-        self._at_work: dict[int, set[_Work]] = {}
+        self._at_work: dict[int, set[Work]] = {}
         self._gave_up_at = float("-inf")
         self._logins = 0
         # What its jar does not take, and other clients do: aiohttp's none of an IP address.
@@ -430,7 +416,7 @@ class Keeper:
     # How.
 
     @property
-    def _works(self) -> set[_Work]:
+    def _works(self) -> set[Work]:
         return self._at_work.setdefault(os.getpid(), set())
 
     def _is_amid(self, number: int) -> bool:
@@ -440,7 +426,7 @@ class Keeper:
     @contextmanager
     def _working(self) -> Generator[None, None, None]:
         """Inside, the vault stays open; the last to leave closes it where the client was closed."""
-        work = _Work()
+        work = Work()
         self._works.add(work)
         try:
             yield

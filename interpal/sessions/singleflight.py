@@ -12,40 +12,42 @@ from interpal.vault.files.forks import in_child
 _guard = RLock()
 _flights: dict[tuple[object, str], Flight] = {}
 
-
 # The event loop that a flow runs for; the flow itself runs in a worker thread.
 running_for: ContextVar[int | None] = ContextVar("running_for", default=None)
 
 
-class Flight:
+class Work:
+    """What a flow is at: for an event loop, or (None) in the thread that began it."""
+
+    __slots__ = ("_thread", "loop")
+
+    def __init__(self) -> None:
+        self.loop, self._thread = running_for.get(), get_ident()
+
+    def is_below(self) -> bool:
+        """Whether it was interrupted in this thread, by a signal for one: waited for in vain."""
+        return self.loop is None and self._thread == get_ident()
+
+
+class Flight(Work):
     """The right of one flow to log in to an account. Belongs to the flow, not to a thread."""
 
-    __slots__ = ("_key", "loop", "thread")
+    __slots__ = ("_key",)
 
     def __init__(self, key: tuple[object, str]) -> None:
         """*key* names the place that sessions are kept in, and the account."""
+        super().__init__()
         self._key = key
-        self.loop = running_for.get()
-        self.thread = get_ident()
 
     def try_acquire(self) -> bool:
         """Take the account's flight if nobody in this process has it. Never blocks."""
         with _guard:
             return _flights.setdefault(self._key, self) is self
 
-    def is_held(self) -> bool:
-        """Whether some flow has it."""
-        with _guard:
-            return self._key in _flights
-
     def is_held_below(self) -> bool:
-        """Whether a flow has it that was interrupted in this thread: by a signal, for one.
-
-        That flow goes on when this one has returned: to wait for it would be in vain.
-        """
-        with _guard:
-            has_it = _flights.get(self._key)
-            return has_it is not None and has_it.loop is None and has_it.thread == get_ident()
+        """Whether a flow has it that goes on only when this one has returned: `Work.is_below`."""
+        has_it = _flights.get(self._key)
+        return has_it is not None and has_it.is_below()
 
     def holder(self) -> str | None:
         """This process."""

@@ -18,7 +18,8 @@ from interpal import AsyncInterpalClient, InterpalClient
 from interpal.exceptions import ClientClosedError
 from interpal.flows import explicit, saving
 from interpal.session_manager import SessionManager
-from interpal.sessions.singleflight import Flight, running_for
+from interpal.sessions import singleflight
+from interpal.sessions.singleflight import running_for
 from interpal.sessions.state import Phase
 from interpal.sessions.wait import drive
 from interpal.transport.messages import Pause, Request
@@ -99,9 +100,10 @@ def test_close_waits_for_the_save_of_an_import(place: Place) -> None:
     assert place.record()["session_cookie"] == given.session_cookie
 
 
-@pytest.mark.usefixtures("by_hand")
-def test_of_two_that_close_neither_goes_ahead_of_the_save(place: Place) -> None:
-    context, site = context_of(place), Site(changes=True)
+@contextmanager
+def closed_twice(context: ClientContext, place: Place) -> Generator[tuple[Any, Any], None, None]:
+    """Two that close it and wait, while another process saves: it has a cookie to be saved."""
+    site = Site(changes=True)
     adopt(context, place.save(), saved=True)
     flow, first, second = call(context), saving.close(context), saving.close(context)
     with locked(place):
@@ -109,6 +111,14 @@ def test_of_two_that_close_neither_goes_ahead_of_the_save(place: Place) -> None:
         flow.close()
         assert isinstance(step(first, site), Pause)
         assert isinstance(step(second, site), Pause)
+        yield first, second
+
+
+@pytest.mark.usefixtures("by_hand")
+def test_of_two_that_close_neither_goes_ahead_of_the_save(place: Place) -> None:
+    context = context_of(place)
+    with closed_twice(context, place) as (first, second):
+        pass
     together(second, first)
     assert place.record()["session_cookie"] == "cookie-1"
 
@@ -135,7 +145,7 @@ def being_changed(store: str, place: Place) -> Generator[None, None, None]:
 
 
 def is_saving(context: ClientContext) -> bool:
-    return Flight((context, "save")).is_held()
+    return (context, "save") in singleflight._flights
 
 
 @pytest.mark.parametrize("store", ["file", "sqlite"])
@@ -207,14 +217,8 @@ def test_a_close_that_is_cancelled_throws_away_nothing_and_can_be_made_again(pla
 
 @pytest.mark.usefixtures("by_hand")
 def test_of_two_that_close_while_nothing_can_be_saved_neither_fails(place: Place) -> None:
-    context, site = context_of(place, lock_timeout=0.2), Site(changes=True)
-    adopt(context, place.save(), saved=True)
-    flow, first, second = call(context), saving.close(context), saving.close(context)
-    with locked(place):
-        assert isinstance(step(flow, site), Pause)
-        flow.close()
-        assert isinstance(step(first, site), Pause)
-        assert isinstance(step(second, site), Pause)
+    context = context_of(place, lock_timeout=0.2)
+    with closed_twice(context, place) as (first, second):
         time.sleep(0.3)
         together(second, first)
     assert context.state.phase is Phase.CLOSED
@@ -238,14 +242,14 @@ def test_a_call_that_finds_the_vault_closed_is_told_of_the_client(
 INTERRUPTED = """
     import os, signal, sys, threading, time
     from interpal import InterpalClient
-    from interpal.sessions.singleflight import Flight
+    from interpal.sessions import singleflight
 
     def end(*_):
         client.close()
         sys.exit(3)
 
     def interrupt():
-        while not Flight((client._context, "save")).is_held():
+        while (client._context, "save") not in singleflight._flights:
             time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGTERM)
 
